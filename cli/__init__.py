@@ -1,0 +1,104 @@
+"""The command line: one verb a file, loaded only when it is called, so that ``posetrack --help`` is fast.
+
+Data goes to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+__all__ = ["VERBS", "main"]
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+# verb: (module:attribute, one line for the overview). Add yours here.
+VERBS: dict[str, tuple[str, str]] = {
+    "track": ("posetrack.cli.track:track", "Track the people of a video: skeletons with stable identities."),
+    "demo": ("posetrack.cli.demo:demo", "Draw a clip, track it with the bundled weights, score the result."),
+    "eval": ("posetrack.cli.eval:evaluate", "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh."),
+    "train": ("posetrack.cli.train:train", "Train or fine-tune a network."),
+    "convert": ("posetrack.cli.convert:convert", "Turn one track or label format into another."),
+    "export": ("posetrack.cli.export:export", "Write a network as ONNX."),
+    "nets": ("posetrack.cli.nets:nets", "List the networks: size, cost, published scores."),
+    "weights": ("posetrack.cli.weights:weights", "List, download, verify and add checkpoints."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A click group that imports a verb's module only when the verb is run or asked for help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, attribute = VERBS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in VERBS:
+            from posetrack.errors import unknown_name
+
+            raise unknown_name("command", name, VERBS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="posetrack", message="posetrack %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def _root(debug: bool) -> None:
+    """Multi-person pose tracking in video."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of the ``posetrack`` command: errors become one sentence and an exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        result = _root.main(args=argv, prog_name="posetrack", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except Exception as error:
+        if "--debug" in argv:
+            raise
+        code = _report(error)
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        code = 130
+    sys.exit(code)
+
+
+def _report(error: Exception) -> int:
+    """Print one sentence for ``error`` on stderr and return the exit code."""
+    from posetrack.errors import PosetrackError
+
+    if isinstance(error, click.exceptions.Abort):
+        click.echo("Interrupted.", err=True)
+        return 130
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, PosetrackError):
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_code
+    click.echo(f"Error: {_sentence(error)}", err=True)
+    return 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}."
+    if isinstance(error, MemoryError):
+        return "Out of memory; use a smaller --batch-size, --window or input size."
+    kind: Any = type(error).__name__
+    return f"{kind}: {error} (a fault of posetrack; --debug shows where)."

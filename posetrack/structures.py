@@ -1,0 +1,283 @@
+"""The types that flow through posetrack: frozen dataclasses of parallel numpy arrays.
+
+Conventions, written here once:
+
+* **Pixels.** ``(0, 0)`` is the *centre* of the first pixel of an image, x to the right, y down, as OpenCV and the
+  official HRNet code have it. The geometry of crops follows the official code to the letter, see ``geometry.py``.
+* **Boxes** are ``x1, y1, x2, y2`` in pixels, width = ``x2 - x1``.
+* **Absent keypoints** (not annotated, or dropped for a low score) have ``xy = NaN``. A keypoint without a score has
+  ``score = NaN``.
+* **Images** are ``(H, W, 3)`` uint8 RGB.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Boxes",
+    "Flow",
+    "Frame",
+    "FrameLabels",
+    "InputSpec",
+    "Poses",
+    "Sequence",
+    "Skeleton",
+    "Tracks",
+]
+
+from collections.abc import Iterable
+from collections.abc import Sequence as SequenceABC
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Image = npt.NDArray[np.uint8]
+Index = slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64] | list[int]
+
+
+def _check_shape(what: str, array: npt.NDArray[Any], expected: tuple[int | None, ...]) -> None:
+    """Raise ValueError unless ``array.shape`` fits ``expected`` (None: any length)."""
+    fits = array.ndim == len(expected) and all(e is None or e == a for e, a in zip(expected, array.shape, strict=True))
+    if not fits:
+        wanted = tuple("any" if e is None else e for e in expected)
+        raise ValueError(f"{what}: expected shape {wanted}, got {array.shape}")
+
+
+def _set_array(owner: object, name: str, dtype: type, expected: tuple[int | None, ...]) -> None:
+    """Convert field ``name`` of a frozen dataclass to ``dtype`` and check its shape."""
+    array = np.asarray(getattr(owner, name), dtype=dtype)
+    _check_shape(f"{type(owner).__name__}.{name}", array, expected)
+    object.__setattr__(owner, name, array)
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """The keypoints of a body: names, order, limbs and the sigmas of object keypoint similarity.
+
+    ``limbs`` and ``flip_pairs`` are index pairs into ``joints``; ``oks_sigmas`` has one value a joint (the COCO
+    "k_i / 2" convention, so that OKS uses ``(2 * sigma) ** 2``).
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+    flip_pairs: tuple[tuple[int, int], ...]
+    oks_sigmas: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.oks_sigmas) != len(self.joints):
+            raise ValueError(f"Skeleton.oks_sigmas: expected {len(self.joints)} values, got {len(self.oks_sigmas)}")
+        if len(set(self.joints)) != len(self.joints):
+            raise ValueError(f"Skeleton.joints: names repeat in {self.joints}")
+        for what, pairs in (("limbs", self.limbs), ("flip_pairs", self.flip_pairs)):
+            if any(not 0 <= i < len(self.joints) for pair in pairs for i in pair):
+                raise ValueError(f"Skeleton.{what}: an index lies outside 0..{len(self.joints) - 1}")
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    @property
+    def flip_order(self) -> tuple[int, ...]:
+        """Joint order after mirroring: ``mirrored = keypoints[list(skeleton.flip_order)]``."""
+        order = list(range(len(self.joints)))
+        for a, b in self.flip_pairs:
+            order[a], order[b] = b, a
+        return tuple(order)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame: ``index`` counts from 0 in the source, ``time_s`` is its presentation time in seconds."""
+
+    index: int
+    time_s: float
+    image: Image
+
+    def __post_init__(self) -> None:
+        _set_array(self, "image", np.uint8, (None, None, 3))
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """N boxes: ``xyxy`` (N, 4) float32 pixels, ``score`` (N,) float32 in 0..1."""
+
+    xyxy: FloatArray
+    score: FloatArray
+
+    def __post_init__(self) -> None:
+        _set_array(self, "xyxy", np.float32, (None, 4))
+        _set_array(self, "score", np.float32, (len(self.xyxy),))
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, index: Index) -> Boxes:
+        return Boxes(self.xyxy[index], self.score[index])
+
+    @property
+    def wh(self) -> FloatArray:
+        """Width and height, (N, 2) pixels, never negative."""
+        wh: FloatArray = np.maximum(self.xyxy[:, 2:] - self.xyxy[:, :2], 0)
+        return wh
+
+    @property
+    def area(self) -> FloatArray:
+        """Area, (N,) square pixels."""
+        wh = self.wh
+        area: FloatArray = wh[:, 0] * wh[:, 1]
+        return area
+
+    @classmethod
+    def empty(cls) -> Boxes:
+        """No boxes."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+    @classmethod
+    def concat(cls, parts: SequenceABC[Boxes]) -> Boxes:
+        """All boxes of ``parts``, in order."""
+        if not parts:
+            return cls.empty()
+        return cls(np.concatenate([p.xyxy for p in parts]), np.concatenate([p.score for p in parts]))
+
+
+@dataclass(frozen=True, slots=True)
+class Poses:
+    """N poses of one skeleton: ``xy`` (N, K, 2) float32 pixels, ``score`` (N, K) float32, and the boxes they came from.
+
+    Absent keypoints have ``xy = NaN``; a keypoint without a score has ``score = NaN``. The confidence of a whole pose
+    is ``boxes.score``.
+    """
+
+    xy: FloatArray
+    score: FloatArray
+    boxes: Boxes
+    skeleton: Skeleton
+
+    def __post_init__(self) -> None:
+        _set_array(self, "xy", np.float32, (len(self.boxes), len(self.skeleton), 2))
+        _set_array(self, "score", np.float32, (len(self.boxes), len(self.skeleton)))
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def __getitem__(self, index: Index) -> Poses:
+        return Poses(self.xy[index], self.score[index], self.boxes[index], self.skeleton)
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Which keypoints exist, (N, K)."""
+        present: npt.NDArray[np.bool_] = ~np.isnan(self.xy).any(axis=2)
+        return present
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton) -> Poses:
+        """No poses."""
+        k = len(skeleton)
+        return cls(np.zeros((0, k, 2), np.float32), np.zeros((0, k), np.float32), Boxes.empty(), skeleton)
+
+    @classmethod
+    def concat(cls, parts: SequenceABC[Poses], skeleton: Skeleton) -> Poses:
+        """All poses of ``parts``, in order."""
+        if not parts:
+            return cls.empty(skeleton)
+        return cls(
+            np.concatenate([p.xy for p in parts]),
+            np.concatenate([p.score for p in parts]),
+            Boxes.concat([p.boxes for p in parts]),
+            skeleton,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The people of one frame with identities: ``id`` (N,) int64, and their poses. Identities are unique in a frame."""
+
+    id: IntArray
+    poses: Poses
+
+    def __post_init__(self) -> None:
+        _set_array(self, "id", np.int64, (len(self.poses),))
+        if len(np.unique(self.id)) != len(self.id):
+            raise ValueError(f"Tracks.id: an identity repeats in {self.id.tolist()}")
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def __getitem__(self, index: Index) -> Tracks:
+        return Tracks(self.id[index], self.poses[index])
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton) -> Tracks:
+        """Nobody."""
+        return cls(np.zeros(0, np.int64), Poses.empty(skeleton))
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Optical flow from the previous frame to the current one.
+
+    ``field`` (h, w, 2) float32: displacement x then y in *working* pixels, at a working size that may be smaller than
+    the image; ``image_wh`` is the full image size, so a full-size point ``p`` moves by
+    ``field[p * working / full] * full / working``.
+    """
+
+    field: FloatArray
+    image_wh: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        _set_array(self, "field", np.float32, (None, None, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLabels:
+    """The people of one frame as a file holds them, ground truth or prediction.
+
+    ``image`` is the image name the file gives (or None). The last three fields only matter for ground truth:
+    ``labeled`` is False for a frame nobody annotated, ``head_xyxy`` (N, 4) are head boxes (NaN where missing),
+    ``ignore_regions`` are polygons of shape (P, 2).
+    """
+
+    index: int
+    time_s: float
+    tracks: Tracks
+    image: str | None = None
+    labeled: bool = True
+    head_xyxy: FloatArray | None = None
+    ignore_regions: tuple[npt.NDArray[np.float64], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A video's labels: what formats, datasets and metrics exchange.
+
+    ``frames`` can be iterated any number of times; it is a tuple, or reads lazily from disk, so that a long video
+    never has to fit into memory. ``meta`` holds what the file says beyond that (settings, versions).
+    """
+
+    name: str
+    size_wh: tuple[int, int] | None
+    fps: float | None
+    skeleton: Skeleton
+    frames: Iterable[FrameLabels]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a network wants to be fed: size in pixels, normalisation of RGB scaled to 0..1, and box padding.
+
+    ``padding`` is the factor by which a box grows before it is cropped (1.25 in the official HRNet code).
+    """
+
+    size_wh: tuple[int, int]
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    padding: float = 1.25
