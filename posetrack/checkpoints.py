@@ -1,7 +1,7 @@
 """Checkpoint files of posetrack: safetensors whose metadata says everything needed to run the network.
 
 A file travels alone: network name and arguments, task, input size, normalisation, skeleton and free notes (scores,
-data, versions) are JSON under one metadata key, so ``posetrack track --weights run/best.safetensors`` needs nothing else.
+data, versions) are JSON under one metadata key, so ``posetrack track --weights run/best.safetensors`` needs no more.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def save(path: str | Path, state: Mapping[str, torch.Tensor], spec: ModelSpec) -
 
 
 def read_spec(path: str | Path) -> ModelSpec:
-    """The spec of a checkpoint, without its tensors. Raises WeightsError where the file is missing, corrupt or foreign."""
+    """The spec of a checkpoint, without its tensors. Raises WeightsError for a missing, corrupt or foreign file."""
     with _open(path) as file:
         metadata = file.metadata() or {}
     if METADATA_KEY not in metadata:

@@ -27,7 +27,7 @@ COCO_SIGMAS = {
     "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
     "hip": 0.107, "knee": 0.087, "ankle": 0.089,
 }  # fmt: skip
-# Points that COCO does not have. The head ends are as loose as an ear, points on the trunk as loose as a shoulder or hip.
+# Points that COCO does not have: the head top is as loose as an ear, points on the trunk as loose as a shoulder or hip.
 OTHER_SIGMAS = {"head_bottom": 0.079, "head_top": 0.035, "pelvis": 0.107, "thorax": 0.079}
 DEFAULT_SIGMA = 0.072  # of a joint with a name of the user's own: between wrist and shoulder
 
@@ -36,7 +36,8 @@ ALIASES = {"neck": "head_bottom", "upper_neck": "head_bottom", "top_head": "head
 
 _SIDES = ("left_", "right_")
 _LIMB_NAMES = (
-    ("head_top", "nose"), ("nose", "head_bottom"), ("head_top", "head_bottom"), ("head_bottom", "thorax"), ("thorax", "pelvis"),
+    ("head_top", "nose"), ("nose", "head_bottom"), ("head_top", "head_bottom"),
+    ("head_bottom", "thorax"), ("thorax", "pelvis"),
     ("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"),
     ("right_eye", "right_ear"), ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
     ("head_bottom", "left_shoulder"), ("head_bottom", "right_shoulder"),
