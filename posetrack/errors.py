@@ -64,5 +64,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not in a table: it lists the known names and the closest one."""
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return UsageError(f"Unknown {kind} {name!r}{hint} Known: {', '.join(names)}.".replace("' Known", "'. Known"))
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return UsageError(f"Unknown {kind} {name!r}{hint} Known: {', '.join(names)}.")
