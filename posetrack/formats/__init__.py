@@ -7,7 +7,7 @@ checked by ``tests/contract/test_formats.py``: what is written is read back.
 
 from __future__ import annotations
 
-__all__ = ["FORMATS", "Format", "detect_format", "get_format"]
+__all__ = ["FORMATS", "Format", "detect_format", "format_of_name", "get_format"]
 
 import importlib
 from collections.abc import Callable
@@ -71,26 +71,25 @@ def get_format(name: str) -> Format:
 
 
 def detect_format(path: str | Path) -> Format:
-    """Guess the format of an existing file or folder of files (by its first file), or of a name to be written.
+    """Guess the format of an existing file, or of a folder by its first file.
 
     The name decides where it ends in a format's suffix, the content otherwise. Raises FormatError or InputError.
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if _by_name(p) or p.suffix in {".json", ".gz"})
+        files = sorted(p for p in path.iterdir() if format_of_name(p) or p.suffix in {".json", ".gz"})
         if not files:
             raise InputError(f"The folder {path} holds no file of a known format; give the format by its name.")
         return detect_format(files[0])
-    named = _by_name(path)
+    named = format_of_name(path)
     if named:
         return named
-    if not path.exists() and path.suffix not in {".json", ".gz"}:
-        raise FormatError(f"The name {path.name} does not say its format; give one of {', '.join(sorted(FORMATS))}.")
     return _by_content(path)
 
 
-def _by_name(path: Path) -> Format | None:
-    name = path.name.lower().removesuffix(".gz")
+def format_of_name(path: str | Path) -> Format | None:
+    """The format whose suffix the file name ends in (``.gz`` aside), None where there is none."""
+    name = Path(path).name.lower().removesuffix(".gz")
     return next((f for f in FORMATS.values() if name.endswith("." + f.suffix)), None)
 
 
