@@ -1,9 +1,9 @@
 """Writing the native format while a run goes on, so that a kill loses nothing finished, and going on from there.
 
 Each frame is handed to the operating system as soon as it is written: a killed process loses no finished frame. The
-disk itself is asked to catch up every few seconds, which bounds what a power cut takes. With any frame the run may leave
-its memory (the tracker's remembered poses, say) in ``NAME.state`` beside the file; ``NativeWriter.resume`` cuts the file
-back to the frame that memory belongs to and gives it back. Closing the file removes the memory.
+disk itself is asked to catch up every few seconds, which bounds what a power cut takes. With any frame the run may
+leave its memory (the tracker's remembered poses, say) in ``NAME.state`` beside the file; ``NativeWriter.resume`` cuts
+the file back to the frame that memory belongs to and gives it back. Closing the file removes the memory.
 """
 
 from __future__ import annotations
