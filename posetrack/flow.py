@@ -1,0 +1,269 @@
+"""Optical flow between neighbouring frames, and points moved along it.
+
+``build_flow(name)`` knows OpenCV's DIS (the default: a few ms a pair on one core), torchvision's RAFT, every ptlflow
+model by its ptlflow name (``flownet2`` is the one of Xiao et al. 2018), and ``none``: nothing moves. Flow is computed
+at a small working size, because joints of people move by pixels to tens of pixels and only a few hundred points are
+sampled; pairs of a whole window go through a network in batches.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DEFAULT_LONG_SIDE",
+    "DisFlow",
+    "FlowEstimator",
+    "NetworkFlow",
+    "NoFlow",
+    "build_flow",
+    "flow_names",
+    "move_points",
+    "still",
+]
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.errors import WeightsError, unknown_name
+from posetrack.structures import Flow, Image
+
+if TYPE_CHECKING:
+    import torch
+
+DEFAULT_LONG_SIDE = 448  # px, longer side at which flow is computed: 448x256 for 16:9, where DIS takes milliseconds
+NETWORK_MULTIPLE = 64  # px: every network here halves its input at most six times
+NETWORK_MIN_SIDE = 128  # px: torchvision's RAFT refuses less
+DEFAULT_BATCH = 4  # pairs a batch: RAFT's correlation volume grows with the batch
+_DIS_PRESETS = {"dis": 2, "dis_fast": 1, "dis_ultrafast": 0}  # cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, FAST, ULTRAFAST
+_TORCHVISION = ("torchvision_raft_large", "torchvision_raft_small")
+
+Pairs = Sequence[tuple[Image, Image]]
+
+
+class FlowEstimator(Protocol):
+    """Previous and current image of each pair -> the flow from the one to the other."""
+
+    def estimate(self, pairs: Pairs) -> list[Flow]:
+        """One Flow a pair; all images of a call have the same size."""
+        ...
+
+
+def still(image_wh: tuple[int, int]) -> Flow:
+    """The flow of a picture in which nothing moves."""
+    return Flow(np.zeros((1, 1, 2), np.float32), image_wh)
+
+
+class NoFlow:
+    """``--flow none``: remembered joints stay where they were."""
+
+    def estimate(self, pairs: Pairs) -> list[Flow]:
+        return [still(_size_wh(current)) for _, current in pairs]
+
+
+class DisFlow:
+    """Dense inverse search (Kroeger et al. 2016) of OpenCV, on grey images whose longer side is ``long_side`` pixels."""
+
+    def __init__(self, preset: int = _DIS_PRESETS["dis"], long_side: int = DEFAULT_LONG_SIDE) -> None:
+        import cv2
+
+        self._dis = cv2.DISOpticalFlow_create(preset)
+        self._long_side = long_side
+
+    def estimate(self, pairs: Pairs) -> list[Flow]:
+        grey: dict[int, npt.NDArray[np.uint8]] = {}  # a frame is the end of one pair and the start of the next
+        for image in (image for pair in pairs for image in pair):
+            if id(image) not in grey:
+                grey[id(image)] = _grey(image, working_size(_size_wh(image), self._long_side))
+        return [Flow(self._dis.calc(grey[id(a)], grey[id(b)], None), _size_wh(b)) for a, b in pairs]  # type: ignore[call-overload]
+
+
+class NetworkFlow:
+    """A flow network: ``run`` maps RGB 0..1 tensors (B, 3, h, w) of both images to displacements (B, 2, h, w) px."""
+
+    def __init__(
+        self,
+        run: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        device: str = "cpu",
+        long_side: int = DEFAULT_LONG_SIDE,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> None:
+        self._run, self._device, self._long_side, self._batch_size = run, device, long_side, batch_size
+
+    def estimate(self, pairs: Pairs) -> list[Flow]:
+        import torch
+
+        flows: list[Flow] = []
+        with torch.inference_mode():
+            for start in range(0, len(pairs), self._batch_size):
+                batch = pairs[start : start + self._batch_size]
+                first, second = (self._tensor([pair[i] for pair in batch]) for i in (0, 1))
+                fields = self._run(first, second).float().permute(0, 2, 3, 1).cpu().numpy()
+                flows += [Flow(field, _size_wh(b)) for field, (_, b) in zip(fields, batch, strict=True)]
+        return flows
+
+    def _tensor(self, images: Sequence[Image]) -> torch.Tensor:
+        import cv2
+        import torch
+
+        w, h = (
+            max(NETWORK_MIN_SIDE, round(side / NETWORK_MULTIPLE) * NETWORK_MULTIPLE)
+            for side in working_size(_size_wh(images[0]), self._long_side)
+        )
+        small = np.stack([cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA) for image in images])
+        return torch.from_numpy(small).to(self._device).permute(0, 3, 1, 2).float() / 255
+
+
+def working_size(size_wh: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """The size (width, height) at which flow is computed: the longer side is ``long_side``, but never enlarged."""
+    zoom = min(1.0, long_side / max(size_wh))
+    return max(1, round(size_wh[0] * zoom)), max(1, round(size_wh[1] * zoom))
+
+
+def move_points(flow: Flow, xy: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+    """Points (..., 2) of the previous image, in its pixels, moved to the current image.
+
+    The field is sampled bilinearly; points outside the image move as the nearest point of its border does, NaN stays
+    NaN. Working pixel ``(p + 0.5) * working / full - 0.5`` lies under image pixel ``p``, as ``cv2.resize`` has it.
+    """
+    points = np.asarray(xy, np.float64)
+    h, w = flow.field.shape[:2]
+    zoom = np.array([w / flow.image_wh[0], h / flow.image_wh[1]])
+    at = np.nan_to_num(np.clip((points + 0.5) * zoom - 0.5, 0, [w - 1, h - 1]))
+    low = at.astype(np.intp)
+    x0, y0 = low[..., 0], low[..., 1]
+    x1, y1 = np.minimum(x0 + 1, w - 1), np.minimum(y0 + 1, h - 1)
+    u, v = np.moveaxis((at - low)[..., None], -2, 0)
+    field = flow.field
+    upper = field[y0, x0] * (1 - u) + field[y0, x1] * u
+    lower = field[y1, x0] * (1 - u) + field[y1, x1] * u
+    return (points + (upper * (1 - v) + lower * v) / zoom).astype(np.float32)
+
+
+def flow_names() -> list[str]:
+    """Every name ``build_flow`` knows. Imports ptlflow, which takes seconds."""
+    with _silence():
+        import ptlflow
+
+        return sorted([*_DIS_PRESETS, "none", *_TORCHVISION, *ptlflow.get_model_names()])
+
+
+def build_flow(
+    name: str = "dis",
+    *,
+    long_side: int = DEFAULT_LONG_SIDE,
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
+    offline: bool = False,
+) -> FlowEstimator:
+    """The estimator of that name.
+
+    ``checkpoint`` is a file, or for ptlflow the name of one of its trained versions (``things``, ``sintel`` ...);
+    without it the first published one is downloaded. ptlflow's own weights are CC BY-NC-SA 4.0. Raises UsageError for
+    an unknown name and WeightsError for weights that are missing or do not fit.
+    """
+    if name == "none":
+        return NoFlow()
+    if name in _DIS_PRESETS:
+        return DisFlow(_DIS_PRESETS[name], long_side)
+    build = _torchvision_raft if name in _TORCHVISION else _ptlflow_model
+    return NetworkFlow(build(name, checkpoint, device, offline), device, long_side)
+
+
+def _torchvision_raft(name: str, checkpoint: str | Path | None, device: str, offline: bool) -> Any:
+    from torchvision.models import optical_flow
+
+    large = name == "torchvision_raft_large"
+    weights = optical_flow.Raft_Large_Weights.DEFAULT if large else optical_flow.Raft_Small_Weights.DEFAULT
+    net = (optical_flow.raft_large if large else optical_flow.raft_small)(weights=None)
+    _load(net, name, _state(checkpoint or weights.url, offline))
+    net.eval().to(device)
+    return lambda first, second: net(first * 2 - 1, second * 2 - 1)[-1]
+
+
+def _ptlflow_model(name: str, checkpoint: str | Path | None, device: str, offline: bool) -> Any:
+    import torch
+
+    with _silence():
+        import ptlflow
+
+        if name not in ptlflow.get_model_names():
+            raise unknown_name("flow", name, flow_names())
+        net = ptlflow.get_model(name)
+    published = net.pretrained_checkpoints or {}
+    source = checkpoint or next(iter(published.values()), None)
+    if source is None:
+        raise WeightsError(f"ptlflow publishes no weights of {name}; give a file with --flow-weights.")
+    _load(net, name, _state(published.get(str(source), source), offline))
+    net.eval().to(device)
+
+    def run(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        bgr = torch.stack([first, second], dim=1).flip(2)  # ptlflow takes (B, 2, 3, h, w), blue first
+        flows: torch.Tensor = net({"images": bgr})["flows"][:, 0]
+        return flows
+
+    return run
+
+
+def _state(source: str | Path, offline: bool) -> dict[str, torch.Tensor]:
+    """The state_dict of a file or address; a downloaded file stays in torch hub's cache. Raises WeightsError."""
+    import torch
+
+    path, url = Path(source), str(source)
+    if url.startswith("https://"):
+        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+        if not path.exists():
+            _download(url, path, offline)
+    if not path.is_file():
+        raise WeightsError(f"There are no flow weights at {path}; check the path or name.")
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a corrupt file raises whatever the unpickler stumbles over
+        raise WeightsError(f"The flow weights {path} cannot be read; download the file again.") from error
+    state: dict[str, torch.Tensor] = loaded.get("state_dict", loaded)
+    return state
+
+
+def _download(url: str, path: Path, offline: bool) -> None:
+    from torch.hub import download_url_to_file
+
+    by_hand = f"download {url} elsewhere and put it at {path}, or take --flow dis, which needs no weights."
+    if offline:
+        raise WeightsError(f"The flow weights are not on this machine and --offline is set; {by_hand}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        download_url_to_file(url, str(path), progress=False)
+    except OSError as error:
+        raise WeightsError(f"The flow weights cannot be downloaded ({error}); {by_hand}") from error
+
+
+def _load(net: torch.nn.Module, name: str, state: dict[str, torch.Tensor]) -> None:
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"These are not weights of {name}: {str(error).splitlines()[1].strip()}") from error
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """ptlflow and the packages it pulls in print on import; standard output is for data."""
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _size_wh(image: Image) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _grey(image: Image, size_wh: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    import cv2
+
+    small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    grey: npt.NDArray[np.uint8] = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+    return grey
