@@ -17,9 +17,16 @@ from typing import Any
 from torch import nn
 
 from posetrack.errors import unknown_name
+from posetrack.nets.cpn import cpn
+from posetrack.nets.dilated_resnet import dilated_resnet
+from posetrack.nets.dite_hrnet import dite_hrnet
+from posetrack.nets.hourglass import hourglass
 from posetrack.nets.hrnet import hrnet
+from posetrack.nets.hrnet_cls import hrnet_cls
+from posetrack.nets.lite_hrnet import lite_hrnet
+from posetrack.nets.simple_baseline import simple_baseline
 
-_HRNET = re.compile(r"hrnet_w([1-9]\d{0,2})")
+_HRNET = re.compile(r"hrnet_w([1-9]\d{0,2})(_cls)?")
 
 Builder = Callable[..., nn.Module]
 
@@ -31,13 +38,28 @@ class _Nets(dict[str, Builder]):
         match = _HRNET.fullmatch(name)
         if match is None:
             raise unknown_name("network", name, [*self, "hrnet_wN"])
-        return partial(hrnet, width=int(match[1]))
+        return partial(hrnet_cls if match[2] else hrnet, width=int(match[1]))
 
 
 NETS: dict[str, Builder] = _Nets(
     {
         "hrnet_w32": partial(hrnet, width=32),
         "hrnet_w48": partial(hrnet, width=48),
+        "hrnet_w18_cls": partial(hrnet_cls, width=18),
+        "hrnet_w32_cls": partial(hrnet_cls, width=32),
+        "hrnet_w48_cls": partial(hrnet_cls, width=48),
+        "simple_baseline_50": partial(simple_baseline, depth=50),
+        "simple_baseline_101": partial(simple_baseline, depth=101),
+        "simple_baseline_152": partial(simple_baseline, depth=152),
+        "hourglass_1": partial(hourglass, stacks=1),
+        "hourglass_2": partial(hourglass, stacks=2),
+        "hourglass_8": partial(hourglass, stacks=8),
+        "lite_hrnet_18": partial(lite_hrnet, depth=18),
+        "lite_hrnet_30": partial(lite_hrnet, depth=30),
+        "dite_hrnet_18": partial(dite_hrnet, depth=18),
+        "dite_hrnet_30": partial(dite_hrnet, depth=30),
+        "cpn_50": partial(cpn, depth=50),
+        "dilated_resnet_50": partial(dilated_resnet, depth=50),
     }
 )
 

@@ -6,14 +6,16 @@ their published checkpoints load as they are.
 
 from __future__ import annotations
 
-__all__ = ["BasicBlock", "Bottleneck", "conv_bn", "init_weights"]
+__all__ = ["BasicBlock", "Bottleneck", "check_size", "conv_bn", "init_weights"]
 
 from torch import Tensor, nn
 
 HEAD_STD = 0.001  # standard deviation of a fresh heatmap layer (official code): heatmaps start near zero
 
 
-def conv_bn(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, *, relu: bool = True) -> nn.Sequential:
+def conv_bn(
+    in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, *, relu: bool = True
+) -> nn.Sequential:
     """Convolution without bias, batch norm and (``relu``) ReLU as keys 0, 1, 2; size is kept but for the stride."""
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
@@ -74,6 +76,13 @@ def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequenti
     if stride == 1 and in_channels == out_channels:
         return None
     return conv_bn(in_channels, out_channels, 1, stride, relu=False)
+
+
+def check_size(x: Tensor, stride: int) -> None:
+    """ValueError where height or width of images (B, 3, H, W) are no multiples of the coarsest ``stride``."""
+    height, width = x.shape[-2:]
+    if height % stride or width % stride:
+        raise ValueError(f"this network takes images whose sides are multiples of {stride}, not {width}x{height}")
 
 
 def init_weights(net: nn.Module, heads: tuple[nn.Module, ...] = ()) -> None:

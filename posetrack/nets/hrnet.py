@@ -13,7 +13,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from posetrack.nets.blocks import BasicBlock, Bottleneck, conv_bn, init_weights
+from posetrack.nets.blocks import BasicBlock, Bottleneck, check_size, conv_bn, init_weights
 
 BRANCHES = 4
 COARSEST_STRIDE = 32  # pixels of the input per position of the coarsest branch
@@ -123,8 +123,7 @@ class HRNetTrunk(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W), H and W multiples of 32 -> the branches in ``outputs``, finest first."""
-        if x.shape[-2] % COARSEST_STRIDE or x.shape[-1] % COARSEST_STRIDE:
-            raise ValueError(f"HRNet takes heights and widths that are multiples of 32, not {tuple(x.shape[-2:])}")
+        check_size(x, COARSEST_STRIDE)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         xs = [self.layer1(x)]
