@@ -88,7 +88,7 @@ def open_source(
         raise UsageError(f"The time range {start_s or 0} s to {end_s} s is empty; start at 0 or later, end after that.")
     text = str(source)
     if isinstance(source, int) or (text.isdecimal() and not Path(text).exists()):
-        return _open_camera(int(source), start_s, end_s)
+        return _open_camera(int(text), start_s, end_s)
     if text.lower().startswith(_NETWORK):
         return _open_decoder(text, _without_password(text), None, start_s, end_s)
     path = Path(text)
@@ -125,9 +125,18 @@ def _open_decoder(
             decoder.close()
 
     return VideoSource(
-        name, path.stem if path else _address_stem(name), first.size_wh, first.fps, first.frame_count, first.rotation, path, first.has_audio, live,
-        frames, first.close,
-    )  # fmt: skip
+        name=name,
+        stem=path.stem if path else _address_stem(name),
+        size_wh=first.size_wh,
+        fps=first.fps,
+        frame_count=first.frame_count,
+        rotation=first.rotation,
+        path=path,
+        has_audio=first.has_audio,
+        live=live,
+        _frames=frames,
+        _close=first.close,
+    )
 
 
 def _address_stem(address: str) -> str:
@@ -221,15 +230,15 @@ def _open_camera(index: int, start_s: float | None, end_s: float | None) -> Vide
 
     def frames() -> Iterator[Frame]:
         number, current = 0, image
-        while current is not None:
+        more = True
+        while more:
             time_s = time.monotonic() - begin
             if end_s is not None and time_s >= end_s:
                 return
             if time_s >= (start_s or 0):
                 yield Frame(number, time_s, np.ascontiguousarray(current[:, :, ::-1]))
             number += 1
-            ok, current = camera.read()
-            current = current if ok else None
+            more, current = camera.read()
 
     height, width = image.shape[:2]
     name = f"camera{index}"

@@ -112,7 +112,8 @@ class Decoder:
             return int(self._stream.frames)
         if duration_s is None:
             return None
-        return max(0, round((min(self._end_s, duration_s) - self._start_s) * self.fps))
+        seconds: float = min(self._end_s, duration_s) - self._start_s
+        return max(0, round(seconds * self.fps))
 
     def _timed_frames(self) -> Iterator[tuple[float, Any]]:
         """Decoded pictures with strictly growing times in seconds."""
@@ -155,7 +156,8 @@ class Decoder:
             for packet in container.demux(_video_stream(container, self.label)):
                 if packet.dts is not None and packet.dts > bound:
                     break
-                count += packet.pts is not None and packet.pts <= bound and not packet.is_discard
+                if packet.pts is not None and packet.pts <= bound and not packet.is_discard:
+                    count += 1
         return count
 
     # --- packets -----------------------------------------------------------------------------------------------------
