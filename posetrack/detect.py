@@ -1,4 +1,4 @@
-"""People's boxes in images: torchvision's detectors, OpenCV's HOG detector, or a file. The bundled one has its own file.
+"""People's boxes in images: torchvision's detectors, OpenCV's HOG detector, or a file (the bundled one lies apart).
 
 A detector takes images and gives ``Boxes``; people only, best first is not promised. Thresholds on the score are the
 pipeline's, a detector only leaves out what is hopeless.

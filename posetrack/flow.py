@@ -67,7 +67,7 @@ class NoFlow:
 
 
 class DisFlow:
-    """Dense inverse search (Kroeger et al. 2016) of OpenCV, on grey images whose longer side is ``long_side`` pixels."""
+    """Dense inverse search (Kroeger et al. 2016) of OpenCV, on grey images of ``long_side`` pixels."""
 
     def __init__(self, preset: int = _DIS_PRESETS["dis"], long_side: int = DEFAULT_LONG_SIDE) -> None:
         import cv2

@@ -1,1 +1,33 @@
-"""To be filled."""
+"""Trackers: one file each. A tracker gives the poses of each frame identities that last.
+
+Its contract has two methods, called once a frame and in this order (see ``base.Tracker``):
+
+* ``propose(frame, flow) -> Boxes``: where the people it remembers should be now;
+* ``update(frame, poses, flow) -> Tracks``: the poses found there and by the detector, with identities.
+
+Add yours: a class in a file of its own and a line in ``TRACKERS``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TRACKERS", "Tracker", "TrackerSettings", "build_tracker"]
+
+from posetrack.errors import unknown_name
+from posetrack.structures import Skeleton
+from posetrack.trackers.base import MemoryTracker, Tracker, TrackerSettings
+from posetrack.trackers.flow import FlowTracker
+from posetrack.trackers.iou import IouTracker
+from posetrack.trackers.oks import OksTracker
+
+TRACKERS: dict[str, type[MemoryTracker]] = {
+    "flow": FlowTracker,  # remembered poses moved by optical flow, compared by OKS: the papers' method
+    "oks": OksTracker,  # the same without flow
+    "iou": IouTracker,  # overlap of boxes
+}
+
+
+def build_tracker(name: str, skeleton: Skeleton, settings: TrackerSettings | None = None) -> MemoryTracker:
+    """The tracker of that name, with an empty memory. Raises UsageError for an unknown one."""
+    if name not in TRACKERS:
+        raise unknown_name("tracker", name, TRACKERS)
+    return TRACKERS[name](skeleton, settings or TrackerSettings())

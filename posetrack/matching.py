@@ -1,0 +1,88 @@
+"""Which of two people is the same: boxes merged, duplicate poses suppressed, similarities matched greedily."""
+
+from __future__ import annotations
+
+__all__ = [
+    "MIN_SHARED_JOINTS",
+    "greedy_match",
+    "merge_boxes",
+    "pose_similarity",
+    "reliable_joints",
+    "without_duplicates",
+]
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.geometry import nms
+from posetrack.oks import oks, oks_nms
+from posetrack.structures import Boxes, Poses
+
+MIN_SHARED_JOINTS = 3  # joints; two poses that share fewer reliable ones say nothing about each other
+
+Indices = npt.NDArray[np.int64]
+
+
+def greedy_match(
+    similarity: npt.NDArray[np.floating[Any]], min_similarity: float
+) -> list[tuple[int, int]]:  # fmt: skip
+    """Pairs (row, column) of a similarity matrix (N, M), best first, every row and column at most once.
+
+    Only pairs of at least ``min_similarity`` are taken; of equal ones the lowest row, then the lowest column goes
+    first, so that the result does not depend on chance.
+    """
+    rows, columns = np.nonzero(similarity >= min_similarity)
+    best_first = np.argsort(-similarity[rows, columns], kind="stable")
+    pairs: list[tuple[int, int]] = []
+    used_rows: set[int] = set()
+    used_columns: set[int] = set()
+    for row, column in zip(rows[best_first].tolist(), columns[best_first].tolist(), strict=True):
+        if row not in used_rows and column not in used_columns:
+            pairs.append((row, column))
+            used_rows.add(row)
+            used_columns.add(column)
+    return pairs
+
+
+def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indices, Indices]:
+    """Non-maximum suppression over both kinds of boxes together: indices of the detected and of the proposed ones kept.
+
+    Both come back in rising order. Of equal scores a detection goes before a proposal.
+    """
+    both = Boxes.concat([detected, proposed])
+    kept = np.sort(nms(both.xyxy, both.score, max_iou))
+    first_proposed = len(detected)
+    return kept[kept < first_proposed], kept[kept >= first_proposed] - first_proposed
+
+
+def reliable_joints(poses: Poses, min_joint_score: float) -> npt.NDArray[np.float32]:
+    """``poses.xy`` (N, K, 2) with NaN where a joint's score is below ``min_joint_score``."""
+    xy: npt.NDArray[np.float32] = np.where((poses.score >= min_joint_score)[:, :, None], poses.xy, np.nan)
+    return xy
+
+
+def pose_similarity(a: Poses, b: Poses, min_joint_score: float) -> npt.NDArray[np.float64]:
+    """OKS (N, M) of two sets of poses over the joints that score at least ``min_joint_score`` in both.
+
+    The area is that of the boxes. Pairs that share fewer than ``MIN_SHARED_JOINTS`` such joints have similarity 0.
+    """
+    xy_a, xy_b = reliable_joints(a, min_joint_score), reliable_joints(b, min_joint_score)
+    similarity = oks(xy_a, xy_b, a.boxes.area, b.boxes.area, a.skeleton.oks_sigmas, absent="skip")
+    present_a, present_b = (~np.isnan(xy[:, :, 0]) for xy in (xy_a, xy_b))
+    shared = present_a.astype(np.int64) @ present_b.astype(np.int64).T
+    return np.where(shared >= MIN_SHARED_JOINTS, similarity, 0.0)
+
+
+def without_duplicates(poses: Poses, max_oks: float, min_joint_score: float) -> Indices:
+    """Indices, rising, of the poses left when two that lie on one body (OKS above ``max_oks``) keep the better only."""
+    kept = oks_nms(
+        reliable_joints(poses, min_joint_score),
+        poses.boxes.score,
+        poses.boxes.area,
+        poses.skeleton.oks_sigmas,
+        max_oks,
+        absent="skip",
+    )
+    return np.sort(kept)

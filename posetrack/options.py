@@ -1,0 +1,70 @@
+"""Every option of tracking in one place: name, default, what it does. Light, because ``--help`` reads it.
+
+``PoseTracker(**options)`` takes these names; ``posetrack track`` makes a command-line option of each field. The papers
+publish none of the thresholds below; the defaults were chosen on real clips (``benchmarks/track_clips.py``).
+"""
+
+from __future__ import annotations
+
+__all__ = ["TrackOptions"]
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# --- association (trackers) ---
+MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; about a second
+MIN_SIMILARITY = 0.3  # OKS (or IoU) below which two poses are two people
+MIN_BIRTH_SCORE = 0.3  # score of a pose (box times joints) that may become somebody new
+PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
+# --- boxes and poses (pipeline) ---
+BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
+OKS_NMS = 0.7  # of two poses more alike than that, the worse one goes
+MIN_BOX_SCORE = 0.3
+MIN_POSE_SCORE = 0.2  # mean joint score of a pose below which nobody stands there
+MIN_JOINT_SCORE = 0.2  # joints below are left out of the output; official HRNet code: IN_VIS_THRE
+WINDOW_FRAMES = 8  # frames that go through detector, flow and pose network together
+
+
+def _option(default: Any, text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": text, **more})
+
+
+@dataclass(frozen=True, slots=True)
+class TrackOptions:
+    """What ``PoseTracker`` and ``posetrack track`` share. None means: what the preset says.
+
+    The metadata of a field is its help text and, where there are some, ``choices``, ``min``, ``max`` and ``metavar``.
+    """
+
+    preset: str = _option("lite", "Networks that go together: lite is bundled, the others are downloaded.",
+                          choices=("lite", "balanced", "accurate"))  # fmt: skip
+    detector: str | None = _option(None, "bundled, hog, a torchvision detector by its name, or a file.", metavar="NAME")
+    weights: str | None = _option(None, "Pose network: a name of 'posetrack weights list', or a file.", metavar="NAME")
+    boxes: str | None = _option(None, "Take the people's boxes from this file (COCO results, PoseTrack JSON) "
+                                "instead of a detector.", metavar="FILE")  # fmt: skip
+    flow: str = _option("dis", "dis, dis_fast, dis_ultrafast, torchvision_raft_small, torchvision_raft_large, "
+                        "any ptlflow model by its name, or none.", metavar="NAME")  # fmt: skip
+    flow_size: int = _option(448, "Longer side, in pixels, at which flow is computed.", min=16)
+    flow_weights: str | None = _option(None, "Weights of a flow network: a file, or a version ptlflow publishes.",
+                                       metavar="NAME")  # fmt: skip
+    tracker: str = _option("flow", "How people are told apart.", choices=("flow", "oks", "iou"))
+    memory: int = _option(MEMORY_FRAMES, "Frames a person is remembered after they were last seen.", min=1)
+    min_oks: float = _option(MIN_SIMILARITY, "Similarity below which two poses are two people.", min=0, max=1)
+    min_new_score: float = _option(MIN_BIRTH_SCORE, "Pose score that somebody new needs.", min=0, max=1)
+    box_nms: float = _option(BOX_NMS_IOU, "Overlap (IoU) above which the worse of two boxes goes.", min=0, max=1)
+    oks_nms: float = _option(OKS_NMS, "Similarity above which the worse of two poses goes.", min=0, max=1)
+    min_box_score: float = _option(MIN_BOX_SCORE, "Boxes below are ignored.", min=0, max=1)
+    min_pose_score: float = _option(MIN_POSE_SCORE, "Poses whose mean joint score is below are ignored.", min=0, max=1)
+    min_joint_score: float = _option(MIN_JOINT_SCORE, "Joints below are left out of the output.", min=0, max=1)
+    flip: bool | None = _option(None, "Average with the mirrored picture: a little better, half as fast.")
+    decode: str | None = _option(None, "How a heatmap becomes a point.", choices=("quarter", "dark"))
+    device: str = _option("auto", "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
+    precision: str = _option("auto", "Number format of the networks; auto takes what the machine is good at.",
+                             choices=("auto", "float32", "bfloat16", "float16"))  # fmt: skip
+    threads: int | None = _option(None, "Processor threads; default: one a core.", min=1)
+    window: int = _option(WINDOW_FRAMES, "Frames that go through the networks together; 1 for live pictures.", min=1)
+    batch_size: int = _option(8, "People that go through the pose network together.", min=1)
+    detect_every: int = _option(1, "Detect on every N-th frame; flow carries people between.", min=1)
+    start: float | None = _option(None, "Begin at this time, in seconds.", min=0)
+    end: float | None = _option(None, "Stop at this time, in seconds.", min=0)
+    offline: bool = _option(False, "Download nothing.")

@@ -1,0 +1,161 @@
+"""Frames to tracks: the whole method on one page (Xiao et al. 2018, section 3; Sun et al. 2019, section 4.3).
+
+    frames -> detect -> (+ tracker.propose: last poses moved by flow) -> NMS -> pose -> OKS-NMS -> tracker.update
+
+Detection and flow depend on no track, and neither does a pose on a detected box: over a window of frames they go
+through the networks in full batches. Only the proposals that no detection covers need a second, small batch a frame.
+What comes out does not depend on the size of the window; a window of 1 is for live pictures.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Pipeline", "PipelineSettings", "PoseStage", "Stopwatch"]
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.detect import Detector, FileBoxes, detect_frames
+from posetrack.flow import FlowEstimator, still
+from posetrack.matching import merge_boxes, without_duplicates
+from posetrack.options import (
+    BOX_NMS_IOU,
+    MIN_BOX_SCORE,
+    MIN_JOINT_SCORE,
+    MIN_POSE_SCORE,
+    OKS_NMS,
+    WINDOW_FRAMES,
+)
+from posetrack.structures import Boxes, Flow, Frame, Image, Poses, Tracks
+from posetrack.trackers import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """The numbers of the pipeline, as ``options.TrackOptions`` explains them."""
+
+    window: int = WINDOW_FRAMES
+    detect_every: int = 1
+    min_box_score: float = MIN_BOX_SCORE
+    box_nms: float = BOX_NMS_IOU
+    min_pose_score: float = MIN_POSE_SCORE
+    oks_nms: float = OKS_NMS
+    min_joint_score: float = MIN_JOINT_SCORE
+
+
+class PoseStage(Protocol):
+    """What the pipeline asks of ``pose.PoseEstimator``."""
+
+    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
+        """The poses in the boxes of each image; their ``boxes.score`` is box times joints (``oks.rescore``)."""
+        ...
+
+
+class Stopwatch:
+    """Wall-clock seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
+
+
+class Pipeline:
+    """Stages joined to one run over one video; the tracker holds what is remembered."""
+
+    def __init__(
+        self,
+        detector: Detector | FileBoxes,
+        flow: FlowEstimator,
+        pose: PoseStage,
+        tracker: Tracker,
+        settings: PipelineSettings | None = None,
+        stopwatch: Stopwatch | None = None,
+    ) -> None:
+        self.tracker = tracker
+        self.settings = settings or PipelineSettings()
+        self._detector, self._flow, self._pose = detector, flow, pose
+        self._watch = stopwatch or Stopwatch()
+
+    def run(self, frames: Iterable[Frame], before: Frame | None = None) -> Iterator[tuple[Frame, Tracks]]:
+        """Each frame with its tracks, in order.
+
+        ``before`` is the frame ahead of the first one when a run goes on from a restored tracker. When a pair comes
+        out, the tracker stands at exactly that frame.
+        """
+        frames = iter(frames)
+        while window := self._read(frames):
+            for frame, tracks in self._run_window(window, before):
+                yield frame, self._visible(tracks)
+            before = window[-1]
+
+    def _read(self, frames: Iterator[Frame]) -> list[Frame]:
+        with self._watch("decode"):
+            return list(islice(frames, self.settings.window))
+
+    def _run_window(self, window: list[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]:
+        detected = self._detect(window)
+        flows = self._estimate_flow(window, before)
+        poses = self._estimate_poses(window, detected)
+        for frame, flow, boxes, found in zip(window, flows, detected, poses, strict=True):
+            with self._watch("track"):
+                proposed = self.tracker.propose(frame, flow)
+                keep, keep_proposed = merge_boxes(boxes, proposed, self.settings.box_nms)
+            carried = self._estimate_poses([frame], [proposed[keep_proposed]])[0]
+            with self._watch("track"):
+                people = self._credible(Poses.concat([found[keep], carried], found.skeleton))
+                tracks = self.tracker.update(frame, people, flow)
+            yield frame, tracks
+
+    def _detect(self, window: list[Frame]) -> list[Boxes]:
+        """The boxes of every frame; none where it is not the turn of the detector."""
+        s = self.settings
+        turn = [frame for frame in window if frame.index % s.detect_every == 0]
+        with self._watch("detect"):
+            found = detect_frames(self._detector, turn)
+        strong = {f.index: boxes[boxes.score >= s.min_box_score] for f, boxes in zip(turn, found, strict=True)}
+        none = Boxes.empty()
+        kept = {i: boxes[merge_boxes(boxes, none, s.box_nms)[0]] for i, boxes in strong.items()}
+        return [kept.get(frame.index, none) for frame in window]
+
+    def _estimate_flow(self, window: list[Frame], before: Frame | None) -> list[Flow]:
+        """The flow that leads to every frame; the very first one stands still."""
+        if not self.tracker.uses_flow:
+            return [still(frame.size_wh) for frame in window]
+        images = [f.image for f in ([before] if before else []) + window]
+        with self._watch("flow"):
+            flows = self._flow.estimate(list(pairwise(images))) if len(images) > 1 else []
+        return flows if before else [still(window[0].size_wh), *flows]
+
+    def _estimate_poses(self, window: list[Frame], boxes: list[Boxes]) -> list[Poses]:
+        with self._watch("pose"):
+            return self._pose.estimate([frame.image for frame in window], boxes)
+
+    def _credible(self, poses: Poses) -> Poses:
+        """Without poses on nobody, and without the worse of two poses on one body."""
+        s = self.settings
+        poses = poses[_mean_joint_score(poses) >= s.min_pose_score]
+        return poses[without_duplicates(poses, s.oks_nms, s.min_joint_score)]
+
+    def _visible(self, tracks: Tracks) -> Tracks:
+        """For output: joints below their threshold have no place, their score stays."""
+        p = tracks.poses
+        xy = np.where((p.score >= self.settings.min_joint_score)[:, :, None], p.xy, np.nan)
+        return Tracks(tracks.id, Poses(xy, p.score, p.boxes, p.skeleton))
+
+
+def _mean_joint_score(poses: Poses) -> npt.NDArray[np.float64]:
+    """Mean of all joint scores of each pose, (N,)."""
+    return np.nan_to_num(poses.score.astype(np.float64)).mean(axis=1)

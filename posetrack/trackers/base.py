@@ -1,0 +1,187 @@
+"""What every tracker shares: a memory of the poses of the last frames, greedy matching and the birth of identities.
+
+After Xiao et al. 2018, section 3: a queue holds the poses of the last L frames with their identities, each brought to
+the current frame; a current pose takes the identity of the remembered pose most similar to it, best pairs first, and
+what is left unmatched becomes somebody new. A lost person is remembered for L frames and found again under the
+same identity.
+
+Where a detector misses somebody, ``propose`` carries them: a box around each pose of the last frame. Its score is that
+of the box the pose came from times ``proposal_decay``, so that a track which no detection confirms fades out instead
+of haunting a chair for ever. Poses whose joints the network does not believe in never get here: the
+pipeline drops them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MemoryTracker", "Tracker", "TrackerSettings"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.geometry import keypoint_boxes
+from posetrack.matching import greedy_match, reliable_joints
+from posetrack.oks import rescore
+from posetrack.options import MEMORY_FRAMES, MIN_BIRTH_SCORE, MIN_JOINT_SCORE, MIN_SIMILARITY, PROPOSAL_DECAY
+from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """The numbers of a tracker.
+
+    ``memory_frames``: how long a pose is remembered (L). ``min_similarity``: OKS (or IoU) below which two poses are two
+    people. ``min_birth_score``: score of a detected pose (box times joints) that may become somebody new.
+    ``min_joint_score``: joints below it count neither for similarity nor for the box around a pose.
+    ``proposal_decay``: factor on the box score for every frame without a detection.
+    """
+
+    memory_frames: int = MEMORY_FRAMES
+    min_similarity: float = MIN_SIMILARITY
+    min_birth_score: float = MIN_BIRTH_SCORE
+    min_joint_score: float = MIN_JOINT_SCORE
+    proposal_decay: float = PROPOSAL_DECAY
+
+
+class Tracker(Protocol):
+    """The contract of every tracker; ``state`` and ``restore`` let an interrupted run go on exactly."""
+
+    uses_flow: ClassVar[bool]
+
+    def propose(self, frame: Frame, flow: Flow) -> Boxes:
+        """Boxes where the remembered people should be in ``frame``; ``flow`` leads from the last frame to it."""
+        ...
+
+    def update(self, frame: Frame, poses: Poses, flow: Flow) -> Tracks:
+        """The people of ``frame`` with identities, by rising identity; poses nobody should see are left out."""
+        ...
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything remembered, as arrays."""
+        ...
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over what ``state`` gave."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """M remembered poses: identity (M,), age (M,) in frames (0: the current one), and the score of their boxes (M,)."""
+
+    id: npt.NDArray[np.int64]
+    age: npt.NDArray[np.int64]
+    box_score: npt.NDArray[np.float32]
+    poses: Poses
+
+    def __getitem__(self, index: npt.NDArray[np.bool_]) -> _Memory:
+        return _Memory(self.id[index], self.age[index], self.box_score[index], self.poses[index])
+
+    @classmethod
+    def empty(cls, skeleton: Skeleton) -> _Memory:
+        none = np.zeros(0, np.int64)
+        return cls(none, none, np.zeros(0, np.float32), Poses.empty(skeleton))
+
+
+class MemoryTracker:
+    """The shared tracker; a kind of its own says how poses move (``_move``) and how alike two are (``_similarity``)."""
+
+    uses_flow: ClassVar[bool] = False
+
+    def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None:
+        self.settings = settings
+        self._skeleton = skeleton
+        self._memory = _Memory.empty(skeleton)
+        self._next_id = 1
+        self._frame_index = -1  # frame the memory stands at
+        self._proposed = Boxes.empty()  # for that frame
+
+    def _move(self, poses: Poses, flow: Flow) -> Poses:
+        """``poses`` of the last frame as they should stand in the current one."""
+        return poses
+
+    def _similarity(self, poses: Poses, remembered: Poses) -> npt.NDArray[np.float64]:
+        """How alike current (N) and remembered (M) poses are, (N, M) in 0..1."""
+        raise NotImplementedError
+
+    def propose(self, frame: Frame, flow: Flow) -> Boxes:
+        self._advance(frame, flow)
+        s = self.settings
+        last = self._memory[self._memory.age == 1]
+        xyxy = keypoint_boxes(reliable_joints(last.poses, s.min_joint_score))
+        inside = (xyxy[:, :2] < frame.size_wh).all(axis=1) & (xyxy[:, 2:] > 0).all(axis=1)  # False for NaN
+        score = (last.box_score * s.proposal_decay).astype(np.float32)
+        self._proposed = Boxes(xyxy, score)[inside]
+        return self._proposed
+
+    def update(self, frame: Frame, poses: Poses, flow: Flow) -> Tracks:
+        self._advance(frame, flow)
+        ids = self._assign(poses)
+        known = ids > 0
+        ids, poses = ids[known], poses[known]
+        order = np.argsort(ids)
+        tracks = Tracks(ids[order], poses[order])
+        self._remember(tracks)
+        return tracks
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        m, p = self._memory, self._memory.poses
+        return {
+            "next_id": np.array(self._next_id),
+            "frame_index": np.array(self._frame_index),
+            "id": m.id,
+            "age": m.age,
+            "box_score": m.box_score,
+            "xy": p.xy,
+            "score": p.score,
+            "pose_score": p.boxes.score,
+            "xyxy": p.boxes.xyxy,
+        }
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        boxes = Boxes(state["xyxy"], state["pose_score"])
+        poses = Poses(state["xy"], state["score"], boxes, self._skeleton)
+        self._memory = _Memory(state["id"], state["age"], state["box_score"], poses)
+        self._next_id, self._frame_index = int(state["next_id"]), int(state["frame_index"])
+
+    def _advance(self, frame: Frame, flow: Flow) -> None:
+        """Bring the memory to ``frame``, once."""
+        if frame.index == self._frame_index:
+            return
+        self._frame_index = frame.index
+        self._proposed = Boxes.empty()
+        m = self._memory[self._memory.age < self.settings.memory_frames]
+        self._memory = _Memory(m.id, m.age + 1, m.box_score, self._move(m.poses, flow))
+
+    def _assign(self, poses: Poses) -> npt.NDArray[np.int64]:
+        """An identity for each pose: a remembered one, a new one, or 0 for poses too weak to be somebody new."""
+        ids = np.zeros(len(poses), np.int64)
+        people, of = np.unique(self._memory.id, return_inverse=True)
+        similarity = np.zeros((len(poses), len(people)))
+        np.maximum.at(similarity.T, of, self._similarity(poses, self._memory.poses).T)
+        for pose, person in greedy_match(similarity, self.settings.min_similarity):
+            ids[pose] = people[person]
+        for pose in np.flatnonzero((ids == 0) & self._may_be_born(poses)):
+            ids[pose] = self._next_id
+            self._next_id += 1
+        return ids
+
+    def _may_be_born(self, poses: Poses) -> npt.NDArray[np.bool_]:
+        """Strong poses on detected boxes: what a proposal found is the person it came from, or nobody."""
+        own = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(axis=2).any(axis=1)
+        strong: npt.NDArray[np.bool_] = poses.boxes.score >= self.settings.min_birth_score
+        return strong & ~own
+
+    def _remember(self, tracks: Tracks) -> None:
+        m, poses = self._memory, tracks.poses
+        joints = rescore(poses.score, np.ones(len(poses)))
+        box_score = np.divide(poses.boxes.score, joints, out=np.zeros(len(poses)), where=joints > 0)
+        self._memory = _Memory(
+            np.concatenate([m.id, tracks.id]),
+            np.concatenate([m.age, np.zeros(len(tracks), np.int64)]),
+            np.concatenate([m.box_score, np.minimum(box_score, 1)]).astype(np.float32),
+            Poses.concat([m.poses, poses], self._skeleton),
+        )

@@ -1,0 +1,26 @@
+"""The papers' tracker: remembered poses moved along the optical flow, compared by object keypoint similarity."""
+
+from __future__ import annotations
+
+__all__ = ["FlowTracker"]
+
+from typing import ClassVar
+
+import numpy as np
+
+from posetrack.flow import move_points
+from posetrack.structures import Boxes, Flow, Poses
+from posetrack.trackers.oks import OksTracker
+
+
+class FlowTracker(OksTracker):
+    """Xiao et al. 2018, section 3: flow-based pose similarity over the poses of the last L frames."""
+
+    uses_flow: ClassVar[bool] = True
+
+    def _move(self, poses: Poses, flow: Flow) -> Poses:
+        xy = move_points(flow, poses.xy)
+        corners = poses.boxes.xyxy.reshape(-1, 2, 2)
+        shift = move_points(flow, corners.mean(axis=1)) - corners.mean(axis=1)  # a box keeps its size
+        xyxy = (corners + shift[:, None].astype(np.float32)).reshape(-1, 4)
+        return Poses(xy, poses.score, Boxes(xyxy, poses.boxes.score), poses.skeleton)

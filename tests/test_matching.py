@@ -1,0 +1,87 @@
+"""Matching: best pairs first, ties without chance, joints nobody believes in do not count."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from posetrack.matching import greedy_match, merge_boxes, pose_similarity, without_duplicates
+from posetrack.skeletons import POSETRACK_15
+from posetrack.structures import Boxes, Poses
+
+SHAPE = np.random.default_rng(0).uniform(0, 1, (15, 2))  # joints inside a unit box
+
+
+def _poses(corners: list[tuple[float, float]], score: float | list[float] = 0.9, side: float = 100) -> Poses:
+    """One body shape at several places."""
+    low = np.array(corners, float).reshape(-1, 2)
+    boxes = Boxes(np.concatenate([low, low + side], axis=1), np.broadcast_to(score, len(low)))
+    joint_score = np.broadcast_to(np.reshape(score, (-1, 1)), (len(low), 15))
+    return Poses(low[:, None] + SHAPE * side, joint_score, boxes, POSETRACK_15)
+
+
+def test_the_best_pairs_go_first_even_if_the_sum_suffers() -> None:
+    similarity = np.array([[0.9, 0.8], [0.85, 0.1]])
+    assert greedy_match(similarity, 0.05) == [(0, 0), (1, 1)]
+    assert greedy_match(similarity, 0.2) == [(0, 0)]
+
+
+def test_equal_similarities_are_settled_by_position() -> None:
+    assert greedy_match(np.full((2, 3), 0.5), 0.5) == [(0, 0), (1, 1)]
+
+
+def test_nothing_to_match() -> None:
+    assert greedy_match(np.zeros((0, 3)), 0.0) == []
+    assert greedy_match(np.zeros((2, 0)), 0.0) == []
+
+
+@given(hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(0, 1)))
+def test_rows_and_columns_are_used_once_and_no_pair_is_left_over(similarity: np.ndarray) -> None:
+    pairs = greedy_match(similarity, 0.5)
+    rows, columns = [r for r, _ in pairs], [c for _, c in pairs]
+    assert len(set(rows)) == len(rows)
+    assert len(set(columns)) == len(columns)
+    left = np.delete(np.delete(similarity, rows, axis=0), columns, axis=1)
+    assert not (left >= 0.5).any()
+    values = [similarity[p] for p in pairs]
+    assert values == sorted(values, reverse=True)
+
+
+def test_boxes_of_both_kinds_suppress_each_other_by_score() -> None:
+    detected = Boxes([[0, 0, 10, 10], [100, 0, 110, 10], [1, 0, 11, 10]], [0.9, 0.4, 0.5])
+    proposed = Boxes([[101, 0, 111, 10], [0, 1, 10, 11], [50, 50, 60, 60]], [0.8, 0.7, 0.1])
+    keep, keep_proposed = merge_boxes(detected, proposed, 0.5)
+    assert keep.tolist() == [0]
+    assert keep_proposed.tolist() == [0, 2]
+
+
+def test_of_equal_scores_the_detection_stays() -> None:
+    box = Boxes([[0, 0, 10, 10]], [0.5])
+    keep, keep_proposed = merge_boxes(box, box, 0.5)
+    assert (keep.tolist(), keep_proposed.tolist()) == ([0], [])
+
+
+def test_similarity_falls_with_distance_and_is_1_on_the_spot() -> None:
+    similarity = pose_similarity(_poses([(0, 0)]), _poses([(0, 0), (5, 0), (60, 0)]), 0.2)[0]
+    assert similarity[0] == 1
+    assert similarity[0] > similarity[1] > 0.5 > similarity[2]
+
+
+def test_unreliable_joints_do_not_count_and_too_few_say_nothing() -> None:
+    a, b = _poses([(0, 0)]), _poses([(0, 0)])
+    wild = b.xy.copy()
+    wild[0, 4:] += 500  # all but four joints are noise, and the network knows
+    score = b.score.copy()
+    score[0, 4:] = 0.1
+    b = Poses(wild, score, b.boxes, b.skeleton)
+    assert pose_similarity(a, b, 0.2)[0, 0] == 1
+    score[0, 2:] = 0.1
+    assert pose_similarity(a, Poses(wild, score, b.boxes, b.skeleton), 0.2)[0, 0] == 0
+
+
+def test_of_two_poses_on_one_body_the_better_stays() -> None:
+    poses = _poses([(0, 0), (300, 0), (2, 0)], [0.6, 0.5, 0.9])
+    assert without_duplicates(poses, 0.7, 0.2).tolist() == [1, 2]
+    assert without_duplicates(poses, 1.0, 0.2).tolist() == [0, 1, 2]
+    assert without_duplicates(poses[[]], 0.7, 0.2).tolist() == []
