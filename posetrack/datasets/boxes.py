@@ -1,0 +1,157 @@
+"""Labelled people for the detector: COCO-style boxes and joints, every image decoded once and kept in memory.
+
+A label file says of each of its people where they are; only some say so of *all* people in their images. ``complete``
+keeps the difference, because ground that nobody looked at must not teach a detector that it is empty.
+"""
+
+from __future__ import annotations
+
+__all__ = ["JOINTS", "BoxImage", "joint_boxes", "merge_sources", "read_box_images"]
+
+import json
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posetrack.errors import InputError
+from posetrack.geometry import iou_matrix
+from posetrack.skeletons import LSP_14, joint_map, make_skeleton
+from posetrack.structures import FloatArray, Image
+
+JOINTS = LSP_14  # the skeleton that joints are kept in: limbs, neck, head top
+SAME_PERSON_IOU = 0.7  # two label files that box the same image mean the same person from here on
+
+# How far a body reaches beyond its joints, in head lengths (head top to neck), measured on people that have both
+# joints and a box: feet beyond ankles, hands beyond wrists, flesh around the rest.
+REACH = {
+    "ankle": 0.55, "knee": 0.35, "hip": 0.45, "wrist": 0.60, "elbow": 0.30, "shoulder": 0.40, "neck": 0.35,
+    "head_top": 0.20,
+}  # fmt: skip
+HEAD_OF_BODY = 0.14  # head length where it is not labelled, as a part of the longer side of the joints' box
+HEAD_LIMITS = (0.10, 0.25)  # of the longer side: a head seen from above is short, a sitting person's box is small
+
+
+@dataclass(frozen=True, slots=True)
+class BoxImage:
+    """One image and its people: ``boxes`` (N, 4) pixels, ``joints`` (N, 14, 2) in ``JOINTS`` order, NaN where unknown.
+
+    ``complete``: every person in the image is among them.
+    """
+
+    key: str
+    image: Image
+    boxes: FloatArray
+    joints: FloatArray
+    complete: bool
+
+
+def joint_boxes(joints: FloatArray) -> FloatArray:
+    """Boxes (N, 4) of whole people around their labelled joints (N, 14, 2): every joint reaches out by ``REACH``."""
+    low, high = np.nanmin(joints, axis=1), np.nanmax(joints, axis=1)
+    side = np.maximum((high - low).max(axis=1), 1)
+    head = np.linalg.norm(joints[:, -1] - joints[:, -2], axis=1)
+    head = np.where(np.isnan(head), HEAD_OF_BODY * side, head)
+    head = np.clip(head, HEAD_LIMITS[0] * side, HEAD_LIMITS[1] * side)
+    reach = np.array([REACH[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS.joints])
+    margin = (head[:, None] * reach)[..., None]
+    low, high = np.nanmin(joints - margin, axis=1), np.nanmax(joints + margin, axis=1)
+    return np.concatenate([low, high], axis=1).astype(np.float32)
+
+
+def read_box_images(
+    labels: str | Path, images: Iterable[str | Path], *, complete: bool, around_joints: bool = False
+) -> list[BoxImage]:
+    """Read a COCO-style label file and its images (folders or tar files). Images without people stay in.
+
+    ``around_joints`` ignores the file's boxes and puts ``joint_boxes`` around the joints. Raises InputError.
+    """
+    labels = Path(labels)
+    try:
+        content = json.loads(labels.read_bytes())
+        names = content["categories"][0].get("keypoints")
+        people = defaultdict(list)
+        for annotation in content["annotations"]:
+            people[annotation["image_id"]].append(annotation)
+        found = {entry["file_name"]: people[entry["id"]] for entry in content["images"]}
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"{labels} is not a COCO-style label file: {error!r}; check the path.") from error
+    joints_of = _joint_reader(names)
+    items = []
+    for name, data in _files(images, found):
+        boxes, joints = _people(found[name], joints_of, around_joints)
+        items.append(BoxImage(Path(name).stem, _decode(name, data), boxes, joints, complete))
+    if not items:
+        raise InputError(f"None of the images that {labels} names was found; check the image folders.")
+    return items
+
+
+def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> list[BoxImage]:
+    """Join two readings of overlapping images: boxes of the complete one, joints of the partial one where they fit."""
+    known: Mapping[str, BoxImage] = {item.key: item for item in partial}
+    merged, used = [], set()
+    for item in complete:
+        other = known.get(item.key)
+        joints = item.joints.copy()
+        if other is not None and len(other.boxes) and len(item.boxes):
+            iou = iou_matrix(other.boxes, item.boxes)
+            for source, target in enumerate(iou.argmax(axis=1)):
+                if iou[source, target] >= SAME_PERSON_IOU:
+                    joints[target] = other.joints[source]
+        used.add(item.key)
+        merged.append(BoxImage(item.key, item.image, item.boxes, joints, True))
+    return merged + [item for key, item in known.items() if key not in used]
+
+
+def _people(annotations: list[Any], joints_of: Any, around_joints: bool) -> tuple[FloatArray, FloatArray]:
+    """Boxes and joints of one image; people without a single joint are left out where boxes come from joints."""
+    joints = np.stack([joints_of(a) for a in annotations]) if annotations else np.zeros((0, len(JOINTS), 2))
+    joints = joints.astype(np.float32)
+    if around_joints:
+        joints = joints[~np.isnan(joints).all(axis=(1, 2))]
+        return (joint_boxes(joints) if len(joints) else np.zeros((0, 4), np.float32)), joints
+    xywh = np.array([a["bbox"] for a in annotations], np.float32).reshape(-1, 4)
+    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1), joints
+
+
+def _joint_reader(names: list[str] | None) -> Any:
+    """A function annotation -> (14, 2) joints with NaN where the file has none."""
+    if not names:
+        return lambda annotation: np.full((len(JOINTS), 2), np.nan)
+    order = np.array(joint_map(make_skeleton("file", names), JOINTS))
+
+    def read(annotation: Any) -> FloatArray:
+        values = np.array(annotation["keypoints"], np.float32).reshape(-1, 3)[order]
+        values[(order < 0) | (values[:, 2] <= 0)] = np.nan
+        return values[:, :2]
+
+    return read
+
+
+def _files(images: Iterable[str | Path], wanted: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of the wanted files in folders and tar files."""
+    for place in map(Path, images):
+        if place.is_dir():
+            yield from ((p.name, p.read_bytes()) for p in sorted(place.iterdir()) if p.name in wanted)
+            continue
+        try:
+            with tarfile.open(place) as tar:
+                for member in tar:
+                    name = Path(member.name).name
+                    if name in wanted and (file := tar.extractfile(member)) is not None:
+                        yield name, file.read()
+        except (OSError, tarfile.TarError) as error:
+            raise InputError(f"{place} is neither a folder nor a readable tar file: {error}.") from error
+
+
+def _decode(name: str, data: bytes) -> Image:
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"The image {name} cannot be decoded.")
+    return np.ascontiguousarray(image[..., ::-1])

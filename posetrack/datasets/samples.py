@@ -1,0 +1,95 @@
+"""Training samples: a crop, an augmentation and a network's input size -> picture, target maps and weights."""
+
+from __future__ import annotations
+
+__all__ = ["Batch", "Sampler", "collate", "make_sample"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.augment import Augmentation, augment_image, draw_affine
+from posetrack.datasets.crops import Crop
+from posetrack.geometry import crop_image
+from posetrack.heatmaps import STRIDE
+from posetrack.structures import Image, InputSpec, Skeleton
+
+Float32 = npt.NDArray[np.float32]
+
+MARGIN_SIGMA = 1.0  # a joint this far outside the crop, in sigmas of its target, still has a peak worth learning
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures (B, H, W, 3) uint8, target maps (B, K, h, w) float32, weights (B, K) float32, joints (B, K, 2) px.
+
+    A joint that was labelled but lies outside the picture has a target of zeros and weight 1; a joint nobody labelled
+    has weight 0.
+    """
+
+    image: npt.NDArray[np.uint8]
+    target: Float32
+    weight: Float32
+    xy: Float32
+
+
+def make_sample(
+    crop: Crop, skeleton: Skeleton, spec: InputSpec, sigma: float, how: Augmentation, rng: np.random.Generator
+) -> tuple[Image, Float32, Float32, Float32]:
+    """One sample: picture, target maps (K, h, w), weights (K,), joints (K, 2) in input pixels."""
+    affine, xy, mirrored = draw_affine(crop.xyxy, crop.xy, skeleton, spec.size_wh, spec.padding, how, rng)
+    order = list(skeleton.flip_order) if mirrored else slice(None)
+    weight = (crop.known & (crop.flag > 0))[order].astype(np.float32)
+    image = augment_image(crop_image(crop.image, affine, spec.size_wh), how, rng)
+    return image, subpixel_targets(xy, weight, spec.size_wh, sigma), weight, xy
+
+
+def subpixel_targets(xy: Float32, weight: Float32, size_wh: tuple[int, int], sigma: float) -> Float32:
+    """Gaussians (K, h, w) of height 1 centred exactly on the joints, zero for joints outside or without weight.
+
+    Unlike the official targets (``heatmaps.gaussian_targets``) nothing is rounded to whole heatmap pixels, which counts
+    at small sizes.
+    """
+    width, height = size_wh[0] // STRIDE, size_wh[1] // STRIDE
+    mu = np.nan_to_num(xy / STRIDE, nan=-1e3)
+    margin = MARGIN_SIGMA * sigma
+    inside = ((mu >= -margin) & (mu <= (width - 1 + margin, height - 1 + margin))).all(axis=1) & (weight > 0)
+    gx = np.exp(-((np.arange(width)[None] - mu[:, :1]) ** 2) / (2 * sigma**2))
+    gy = np.exp(-((np.arange(height)[None] - mu[:, 1:]) ** 2) / (2 * sigma**2))
+    maps: Float32 = (gy[:, :, None] * gx[:, None, :] * inside[:, None, None]).astype(np.float32)
+    return maps
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """The batches of an epoch, a pure function of (seed, epoch): any worker or a resumed run makes the same ones."""
+
+    crops: Sequence[Crop]
+    skeleton: Skeleton
+    spec: InputSpec
+    sigma: float
+    how: Augmentation
+    batch_size: int
+    seed: int
+
+    def __len__(self) -> int:
+        """Batches an epoch: the last, smaller one is left out, unless it is the only one."""
+        return max(1, len(self.crops) // self.batch_size)
+
+    def batch(self, epoch: int, number: int) -> Batch:
+        """Batch ``number`` of ``epoch``."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.crops))
+        chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+        return collate([self._sample(epoch, int(i)) for i in chosen])
+
+    def _sample(self, epoch: int, index: int) -> tuple[Image, Float32, Float32, Float32]:
+        rng = np.random.default_rng((self.seed, epoch, index))
+        return make_sample(self.crops[index], self.skeleton, self.spec, self.sigma, self.how, rng)
+
+
+def collate(samples: Sequence[tuple[Image, Float32, Float32, Float32]]) -> Batch:
+    """Samples stacked into a batch."""
+    image, target, weight, xy = (np.stack(part) for part in zip(*samples, strict=True))
+    return Batch(image, target, weight, xy)  # type: ignore[arg-type]

@@ -1,0 +1,72 @@
+"""Losses on heatmaps: squared error (official), spatial cross-entropy, online hard keypoint mining.
+
+All take predicted and target maps (B, K, h, w) and weights (B, K), 0 where a joint is not to be learnt, and give one
+number. A target map of zeros says "this joint is not in the picture": squared errors push it down, the cross-entropy
+leaves it out.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LOSSES", "SHARPNESS", "ce_mse", "mse", "ohkm", "spatial_ce", "supervised"]
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+# Softmax of SHARPNESS x heatmap: a peak of height 1 on a map of some thousand zeros then holds nearly all the mass, so
+# that the heatmap the cross-entropy wants is close to the one the squared error wants.
+SHARPNESS = 10.0
+OHKM_JOINTS = 8  # hardest joints per person that count; official code
+
+
+def mse(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Half the mean squared error over all joints and positions (the official JointsMSELoss)."""
+    w = weight[:, :, None, None]
+    return 0.5 * nn.functional.mse_loss(pred * w, target * w)
+
+
+def ohkm(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Squared error of the hardest joints of every person only (the official JointsOHKMMSELoss)."""
+    w = weight[:, :, None, None]
+    joints = 0.5 * (pred * w - target * w).square().mean(dim=(2, 3))
+    return joints.topk(min(OHKM_JOINTS, joints.shape[1]), dim=1).values.mean()
+
+
+def spatial_ce(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of the softmax over positions against the target as a distribution; it learns much faster than MSE.
+
+    The mean over the joints that are in the picture; 0 where there is none.
+    """
+    mass = target.sum(dim=(2, 3))
+    weight = weight * (mass > 0)
+    log_p = nn.functional.log_softmax(SHARPNESS * pred.flatten(2), dim=2)
+    joints = -(target.flatten(2) * log_p).sum(dim=2) / mass.clamp(min=1e-6)
+    return (joints * weight).sum() / weight.sum().clamp(min=1)
+
+
+def ce_mse(pred: Tensor, target: Tensor, weight: Tensor, mse_share: float = 1.0) -> Tensor:
+    """Spatial cross-entropy plus ``mse_share`` times the squared error in units of a target's own energy.
+
+    The second term gives the maximum of a map its meaning as a confidence: 1 where the joint surely lies, low where
+    it may lie anywhere, 0 where it is not in the picture.
+    """
+    energy = target.square().sum(dim=(2, 3))
+    unit = energy.sum() / (energy > 0).sum().clamp(min=1)
+    joints = (pred - target).square().sum(dim=(2, 3)) / unit.clamp(min=1e-6)
+    squared = (joints * weight).sum() / weight.sum().clamp(min=1)
+    return spatial_ce(pred, target, weight) + mse_share * squared
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "mse": mse,
+    "ohkm": ohkm,
+    "spatial_ce": spatial_ce,
+    "ce_mse": ce_mse,
+}
+
+
+def supervised(outputs: Tensor | list[Tensor], loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """The sum of ``loss`` over the outputs of a network with intermediate supervision, or over its only one."""
+    parts = outputs if isinstance(outputs, list) else [outputs]
+    return torch.stack([loss(p) for p in parts]).sum()

@@ -1,0 +1,73 @@
+"""Training recipes: plain values, printed and overridden at will. Add yours to ``RECIPES``.
+
+State: the bundled network's recipe and the paper's defaults for short runs; ``training.train`` reads all fields.
+"""
+
+from __future__ import annotations
+
+__all__ = ["RECIPES", "Recipe", "Stage"]
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from posetrack.augment import PAPER, STRONG, Augmentation
+from posetrack.structures import InputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of a run at one input size; ``sigma`` is that of the targets, in heatmap pixels.
+
+    ``mse_share`` weighs the squared error beside the cross-entropy (loss "ce_mse" only).
+    """
+
+    epochs: int
+    size_wh: tuple[int, int]
+    batch_size: int
+    sigma: float
+    augmentation: Augmentation = PAPER
+    mse_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what a run learns.
+
+    The learning rate rises over ``warmup`` (share of all steps) to ``lr`` and falls to nothing as a cosine over all
+    stages. ``ema`` is the decay of the averaged weights, which are the ones that are validated and kept.
+    """
+
+    name: str
+    net: str
+    net_args: dict[str, Any]
+    stages: tuple[Stage, ...]
+    loss: str = "ce_mse"
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.05
+    clip_norm: float = 5.0
+    ema: float = 0.998
+    seed: int = 0
+    padding: float = 1.25
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def spec(self, stage: Stage) -> InputSpec:
+        """What the network is fed in ``stage``."""
+        return InputSpec(stage.size_wh, padding=self.padding)
+
+
+BUNDLED_NET = {"modules": [1, 1, 2], "blocks": 2, "stem": 32, "stem_blocks": 1}
+
+RECIPES: dict[str, Recipe] = {
+    "bundled_pose": Recipe(
+        "bundled_pose",
+        "hrnet_w24",
+        BUNDLED_NET,
+        stages=(
+            Stage(12, (64, 96), 32, 1.0, STRONG, 0.1),
+            Stage(10, (96, 128), 32, 1.0, STRONG, 0.3),
+            Stage(4, (144, 192), 32, 1.5, STRONG, 1.0),
+        ),
+        lr=2e-3,
+    ),
+}
