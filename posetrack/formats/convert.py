@@ -1,0 +1,58 @@
+"""Turning files of one format into another."""
+
+from __future__ import annotations
+
+__all__ = ["convert"]
+
+from pathlib import Path
+
+from posetrack.errors import InputError, OutputError, UsageError
+from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format
+
+_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".gz")
+
+
+def convert(
+    source: str | Path, target: str | Path, *, source_format: str | None = None, target_format: str | None = None,
+    force: bool = False,
+) -> list[Path]:  # fmt: skip
+    """Convert a file, or every file of a folder; gives the files written.
+
+    Formats are guessed from names and contents where they are not named. ``target`` is a folder where ``source`` is one
+    or holds several videos; the files in it are called ``<video>.json`` (or ``.jsonl``, ``.csv``), as PoseTrack's own
+    are. An existing file is only replaced with ``force``. Raises UsageError, InputError, OutputError.
+    """
+    source, target = Path(source), Path(target)
+    wanted = get_format(target_format) if target_format else format_of_name(target)
+    if wanted is None:
+        raise UsageError(
+            f"The name {target} does not say its format; add --to with one of {', '.join(sorted(FORMATS))}."
+        )
+    given = get_format(source_format) if source_format else None
+    if not source.is_dir():
+        return _convert_file(source, target, given or detect_format(source), wanted, force, into_folder=target.is_dir())
+    files = sorted(p for p in source.iterdir() if p.is_file() and p.suffix in _DATA_SUFFIXES)
+    if not files:
+        raise InputError(f"The folder {source} holds no file of a known format.")
+    written: list[Path] = []
+    for file in files:
+        written += _convert_file(file, target, given or detect_format(file), wanted, force, into_folder=True)
+    return written
+
+
+def _convert_file(
+    source: Path, target: Path, given: Format, wanted: Format, force: bool, *, into_folder: bool
+) -> list[Path]:
+    sequences = given.read(source)
+    if not sequences:
+        raise InputError(f"{source} holds no video.")
+    paths = [target]
+    if into_folder or len(sequences) > 1:
+        ending = wanted.suffix.rsplit(".", 1)[-1]
+        paths = [target / f"{s.name}.{ending}" for s in sequences]
+    for path in paths:
+        if path.exists() and not force:
+            raise OutputError(f"{path} exists already; add --force to replace it.")
+    for path, sequence in zip(paths, sequences, strict=True):
+        wanted.write(path, sequence)
+    return paths
