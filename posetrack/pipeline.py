@@ -4,7 +4,8 @@
 
 Detection and flow depend on no track, and neither does a pose on a detected box: over a window of frames they go
 through the networks in full batches. Only the proposals that no detection covers need a second, small batch a frame.
-What comes out does not depend on the size of the window; a window of 1 is for live pictures.
+What comes out does not depend on the size of the window (identities exactly; joints to 0.001 px, where a library rounds
+a batch of another size in its last bits); a window of 1 is for live pictures.
 """
 
 from __future__ import annotations

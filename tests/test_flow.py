@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
 import torch
+
 from posetrack.errors import UsageError, WeightsError
 from posetrack.flow import NetworkFlow, build_flow, flow_names, move_points, still, working_size
 from posetrack.structures import Flow
@@ -55,7 +58,7 @@ def test_dis_finds_a_known_shift_at_any_working_size(name: str, long_side: int) 
 
 def test_a_window_gives_what_single_pairs_give() -> None:
     images = [_texture((160, 120), (2.0 * i, 0)) for i in range(4)]
-    pairs = list(zip(images, images[1:], strict=False))
+    pairs = list(pairwise(images))
     dis = build_flow("dis_fast")
     for together, (a, b) in zip(dis.estimate(pairs), pairs, strict=True):
         np.testing.assert_array_equal(together.field, dis.estimate([(a.copy(), b.copy())])[0].field)
@@ -82,7 +85,7 @@ def test_a_network_gets_rgb_0_1_at_a_size_it_can_halve_and_its_pixels_are_scaled
         return torch.ones(len(first), 2, *first.shape[2:])
 
     images = [_texture((640, 360))] * 4
-    flows = NetworkFlow(run, long_side=320, batch_size=2).estimate(list(zip(images, images[1:], strict=False)))
+    flows = NetworkFlow(run, long_side=320, batch_size=2).estimate(list(pairwise(images)))
     assert seen == [(2, 3, 192, 320), (1, 3, 192, 320)]
     np.testing.assert_allclose(move_points(flows[2], np.array([[10.0, 10.0]])), [[12.0, 10 + 360 / 192]], rtol=1e-6)
 
