@@ -21,6 +21,7 @@ from posetrack.nets.cpn import cpn
 from posetrack.nets.dilated_resnet import dilated_resnet
 from posetrack.nets.dite_hrnet import dite_hrnet
 from posetrack.nets.hourglass import hourglass
+from posetrack.nets.hourglass_52 import hourglass_52
 from posetrack.nets.hrnet import hrnet
 from posetrack.nets.hrnet_cls import hrnet_cls
 from posetrack.nets.lite_hrnet import lite_hrnet
@@ -54,6 +55,7 @@ NETS: dict[str, Builder] = _Nets(
         "hourglass_1": partial(hourglass, stacks=1),
         "hourglass_2": partial(hourglass, stacks=2),
         "hourglass_8": partial(hourglass, stacks=8),
+        "hourglass_52": hourglass_52,
         "lite_hrnet_18": partial(lite_hrnet, depth=18),
         "lite_hrnet_30": partial(lite_hrnet, depth=30),
         "dite_hrnet_18": partial(dite_hrnet, depth=18),
