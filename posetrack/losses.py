@@ -45,17 +45,21 @@ def spatial_ce(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (joints * weight).sum() / weight.sum().clamp(min=1)
 
 
-def ce_mse(pred: Tensor, target: Tensor, weight: Tensor, mse_share: float = 1.0) -> Tensor:
-    """Spatial cross-entropy plus ``mse_share`` times the squared error in units of a target's own energy.
+def ce_mse(pred: Tensor, target: Tensor, weight: Tensor, ce_share: float = 1.0, mse_share: float = 1.0) -> Tensor:
+    """``ce_share`` x spatial cross-entropy + ``mse_share`` x squared error in units of a target's own energy.
 
     The second term gives the maximum of a map its meaning as a confidence: 1 where the joint surely lies, low where
-    it may lie anywhere, 0 where it is not in the picture.
+    it may lie anywhere, 0 where it is not in the picture. The first learns faster but knows no absolute height.
     """
-    energy = target.square().sum(dim=(2, 3))
-    unit = energy.sum() / (energy > 0).sum().clamp(min=1)
-    joints = (pred - target).square().sum(dim=(2, 3)) / unit.clamp(min=1e-6)
-    squared = (joints * weight).sum() / weight.sum().clamp(min=1)
-    return spatial_ce(pred, target, weight) + mse_share * squared
+    loss = pred.new_zeros(())
+    if ce_share:
+        loss = loss + ce_share * spatial_ce(pred, target, weight)
+    if mse_share:
+        energy = target.square().sum(dim=(2, 3))
+        unit = energy.sum() / (energy > 0).sum().clamp(min=1)
+        joints = (pred - target).square().sum(dim=(2, 3)) / unit.clamp(min=1e-6)
+        loss = loss + mse_share * (joints * weight).sum() / weight.sum().clamp(min=1)
+    return loss
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {

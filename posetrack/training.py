@@ -160,7 +160,7 @@ def start(recipe: Recipe, skeleton: Skeleton, crops: int, device: torch.device) 
     decayed = [p for p in net.parameters() if p.ndim > 1]
     plain = [p for p in net.parameters() if p.ndim <= 1]  # batch norms and biases are not decayed
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.lr)
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas)
     steps = [s.epochs * max(1, crops // s.batch_size) for s in recipe.stages]
     return Run(recipe, skeleton, net, averaged, optimizer, steps)
 
@@ -223,7 +223,7 @@ def _step(run: Run, stage: Stage, batch: Batch) -> float:
     target, weight = torch.from_numpy(batch.target).to(device), torch.from_numpy(batch.weight).to(device)
     loss_of = losses.LOSSES[run.recipe.loss]
     if run.recipe.loss == "ce_mse":
-        loss_of = partial(losses.ce_mse, mse_share=stage.mse_share)
+        loss_of = partial(losses.ce_mse, ce_share=stage.ce_share, mse_share=stage.mse_share)
     loss = losses.supervised(run.net(x), lambda maps: loss_of(maps, target, weight))
     value = float(loss.detach())
     if not math.isfinite(value):
