@@ -1,0 +1,19 @@
+"""The tests run against the installed package, whose cli and weights lie in other folders of a checkout."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+
+# Python started by a test must not find the checkout's posetrack/ (which lacks cli and weights) before the installed one.
+os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def pytest_configure() -> None:
+    if importlib.util.find_spec("posetrack") is None or importlib.util.find_spec("posetrack.cli") is None:
+        raise pytest.UsageError(
+            'posetrack is not installed: run `pip install ".[test]"`, then `pytest` (not `python -m pytest`, which '
+            "puts the checkout before the installed package)."
+        )
