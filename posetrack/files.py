@@ -6,13 +6,14 @@ removes the part. Every fault of the disk becomes one sentence.
 
 from __future__ import annotations
 
-__all__ = ["PART_SUFFIX", "cannot_write", "part_path", "read_bytes", "read_json", "write_beside"]
+__all__ = ["PART_SUFFIX", "cannot_write", "part_path", "read_bytes", "read_json", "remove_part", "write_beside"]
 
 import gzip
+import json
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,17 @@ def write_beside(path: str | Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        _remove(part)
+        remove_part(part)
         raise cannot_write(path, error) from error
     except BaseException:
-        _remove(part)
+        remove_part(part)
         raise
 
 
-def _remove(part: Path) -> None:
-    try:
+def remove_part(part: Path) -> None:
+    """Tidy up after a failure; what cannot be removed stays, because the failure is what matters."""
+    with suppress(OSError):
         part.unlink(missing_ok=True)
-    except OSError:  # the folder itself is gone or forbidden: there is nothing to tidy
-        return
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -75,13 +75,19 @@ def read_bytes(path: str | Path) -> bytes:
         raise InputError(f"{path} cannot be read: {reason}.") from error
 
 
-def read_json(path: str | Path) -> Any:
-    """The content of a JSON file. Raises InputError where it cannot be read, FormatError where it is not JSON."""
+def read_json(path: str | Path, *, allow_nan: bool = False) -> Any:
+    """The content of a JSON file. Raises InputError where it cannot be read, FormatError where it is not JSON.
+
+    ``allow_nan`` takes the words NaN and Infinity too, which Python's own json module writes although JSON has no such.
+    """
     import orjson
 
     data = read_bytes(path)
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if allow_nan and (b"NaN" in data or b"Infinity" in data):
+            with suppress(ValueError):
+                return json.loads(data)
         what = "is empty" if not data.strip() else f"is not JSON ({error.msg} in line {error.lineno})"
         raise FormatError(f"{path} {what}; is it complete and of the right kind?") from error

@@ -94,7 +94,8 @@ class Decoder:
             rgb = picture.to_ndarray(format="rgb24", width=width, height=height)
             yield Frame(index, time_s, _turn(rgb, self._orientation))
             index, last_s = index + 1, time_s
-        self._report_losses(index, last_s)
+        if not self._closed:
+            self._report_losses(index, last_s)
 
     # --- time --------------------------------------------------------------------------------------------------------
 

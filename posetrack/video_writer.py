@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import OutputError
-from posetrack.files import cannot_write, part_path
+from posetrack.files import cannot_write, part_path, remove_part
 from posetrack.structures import Image
 
 _log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ class VideoWriter:
         self._container: Any = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._part.touch()  # FFmpeg opens the file with the first packet; a bad place should be told before the work
             self._open(audio_from)
         except BaseException as error:
             self._fail(error)
@@ -153,7 +154,7 @@ class VideoWriter:
                 container.close()
         except (av.FFmpegError, OSError):
             pass  # the disk is the likely reason for giving up: closing fails as writing did
-        self._part.unlink(missing_ok=True)
+        remove_part(self._part)
 
     def _fail(self, error: BaseException) -> None:
         """Abort and raise: faults of the disk and of FFmpeg as OutputError, anything else as it is."""
