@@ -18,6 +18,7 @@ __all__ = [
     "flow_names",
     "move_points",
     "still",
+    "working_size",
 ]
 
 import contextlib

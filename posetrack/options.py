@@ -8,8 +8,11 @@ from __future__ import annotations
 
 __all__ = ["TrackOptions"]
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from posetrack.errors import UsageError, unknown_name
 
 # --- association (trackers) ---
 MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; about a second
@@ -62,9 +65,33 @@ class TrackOptions:
     precision: str = _option("auto", "Number format of the networks; auto takes what the machine is good at.",
                              choices=("auto", "float32", "bfloat16", "float16"))  # fmt: skip
     threads: int | None = _option(None, "Processor threads; default: one a core.", min=1)
-    window: int = _option(WINDOW_FRAMES, "Frames that go through the networks together; 1 for live pictures.", min=1)
+    window: int | None = _option(None, "Frames that go through the networks together; default: "
+                                 f"{WINDOW_FRAMES}, or 1 for live pictures.", min=1)  # fmt: skip
     batch_size: int = _option(8, "People that go through the pose network together.", min=1)
     detect_every: int = _option(1, "Detect on every N-th frame; flow carries people between.", min=1)
     start: float | None = _option(None, "Begin at this time, in seconds.", min=0)
     end: float | None = _option(None, "Stop at this time, in seconds.", min=0)
     offline: bool = _option(False, "Download nothing.")
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            _check(f.name, getattr(self, f.name), f.metadata)
+
+    def shaping(self) -> dict[str, Any]:
+        """The options that shape the tracks, for the file; the others only make a run fast or slow."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _SPEED_ONLY}
+
+
+_SPEED_ONLY = frozenset(("threads", "window", "batch_size", "offline"))
+
+
+def _check(name: str, value: Any, rule: Mapping[str, Any]) -> None:
+    """Raise UsageError for a value outside its choices or range."""
+    if value is None:
+        return
+    if "choices" in rule and value not in rule["choices"]:
+        raise unknown_name(name, str(value), rule["choices"])
+    low, high = rule.get("min"), rule.get("max")
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        between = f"between {low} and {high}" if high is not None else f"at least {low}"
+        raise UsageError(f"{name} must be {between}, not {value}.")

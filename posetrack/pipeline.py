@@ -4,8 +4,9 @@
 
 Detection and flow depend on no track, and neither does a pose on a detected box: over a window of frames they go
 through the networks in full batches. Only the proposals that no detection covers need a second, small batch a frame.
-What comes out does not depend on the size of the window (identities exactly; joints to 0.001 px, where a library rounds
-a batch of another size in its last bits); a window of 1 is for live pictures.
+What comes out does not depend on the size of the window; a window of 1 is for live pictures. (PyTorch takes another
+routine for a batch of one small picture, which rounds heatmaps differently by 2e-6 of their maximum: identities and
+points are the same, the last digits of scores may not be.)
 """
 
 from __future__ import annotations
@@ -87,8 +88,13 @@ class Pipeline:
     ) -> None:
         self.tracker = tracker
         self.settings = settings or PipelineSettings()
+        self.stopwatch = stopwatch or Stopwatch()
         self._detector, self._flow, self._pose = detector, flow, pose
-        self._watch = stopwatch or Stopwatch()
+
+    @property
+    def window(self) -> int:
+        """Frames that go through the networks together."""
+        return self.settings.window
 
     def run(self, frames: Iterable[Frame], before: Frame | None = None) -> Iterator[tuple[Frame, Tracks]]:
         """Each frame with its tracks, in order.
@@ -103,7 +109,7 @@ class Pipeline:
             before = window[-1]
 
     def _read(self, frames: Iterator[Frame]) -> list[Frame]:
-        with self._watch("decode"):
+        with self.stopwatch("decode"):
             return list(islice(frames, self.settings.window))
 
     def _run_window(self, window: list[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]:
@@ -111,11 +117,11 @@ class Pipeline:
         flows = self._estimate_flow(window, before)
         poses = self._estimate_poses(window, detected)
         for frame, flow, boxes, found in zip(window, flows, detected, poses, strict=True):
-            with self._watch("track"):
+            with self.stopwatch("track"):
                 proposed = self.tracker.propose(frame, flow)
                 keep, keep_proposed = merge_boxes(boxes, proposed, self.settings.box_nms)
             carried = self._estimate_poses([frame], [proposed[keep_proposed]])[0]
-            with self._watch("track"):
+            with self.stopwatch("track"):
                 people = self._credible(Poses.concat([found[keep], carried], found.skeleton))
                 tracks = self.tracker.update(frame, people, flow)
             yield frame, tracks
@@ -124,7 +130,7 @@ class Pipeline:
         """The boxes of every frame; none where it is not the turn of the detector."""
         s = self.settings
         turn = [frame for frame in window if frame.index % s.detect_every == 0]
-        with self._watch("detect"):
+        with self.stopwatch("detect"):
             found = detect_frames(self._detector, turn)
         strong = {f.index: boxes[boxes.score >= s.min_box_score] for f, boxes in zip(turn, found, strict=True)}
         none = Boxes.empty()
@@ -136,12 +142,12 @@ class Pipeline:
         if not self.tracker.uses_flow:
             return [still(frame.size_wh) for frame in window]
         images = [f.image for f in ([before] if before else []) + window]
-        with self._watch("flow"):
+        with self.stopwatch("flow"):
             flows = self._flow.estimate(list(pairwise(images))) if len(images) > 1 else []
         return flows if before else [still(window[0].size_wh), *flows]
 
     def _estimate_poses(self, window: list[Frame], boxes: list[Boxes]) -> list[Poses]:
-        with self._watch("pose"):
+        with self.stopwatch("pose"):
             return self._pose.estimate([frame.image for frame in window], boxes)
 
     def _credible(self, poses: Poses) -> Poses:

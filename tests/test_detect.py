@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from posetrack import detect
 from posetrack.detect import FileBoxes, HogDetector, TorchvisionDetector, detect_frames, torchvision_names
 from posetrack.errors import UsageError, WeightsError

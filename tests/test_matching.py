@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from posetrack.matching import greedy_match, merge_boxes, pose_similarity, without_duplicates
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Poses

@@ -118,7 +118,7 @@ def test_the_window_changes_nothing(window: int) -> None:
 
 
 def test_the_window_changes_nothing_with_real_stages() -> None:
-    """DIS flow and an untrained HRNet in float32. Libraries may round a batch of another size in its last bits."""
+    """DIS flow and an untrained HRNet in float32. PyTorch convolves a lone small image by another routine."""
     torch.manual_seed(0)
     net = build("hrnet_w8", joints=15).eval()
     pose = PoseEstimator(net, InputSpec((64, 64)), POSETRACK_15, device="cpu", precision="float32", batch_size=4)
@@ -133,7 +133,7 @@ def test_the_window_changes_nothing_with_real_stages() -> None:
         for a, b in zip(runs[0], other, strict=True):
             np.testing.assert_array_equal(a.id, b.id)
             np.testing.assert_allclose(a.poses.xy, b.poses.xy, atol=1e-3)
-            np.testing.assert_allclose(a.poses.score, b.poses.score, rtol=1e-5)
+            np.testing.assert_allclose(a.poses.score, b.poses.score, rtol=1e-3)
 
 
 def test_detection_and_poses_go_through_in_batches() -> None:

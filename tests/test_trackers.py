@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from posetrack.errors import UsageError
 from posetrack.flow import still
 from posetrack.matching import pose_similarity

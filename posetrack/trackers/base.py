@@ -129,9 +129,9 @@ class MemoryTracker:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         m, p = self._memory, self._memory.poses
-        return {
-            "next_id": np.array(self._next_id),
-            "frame_index": np.array(self._frame_index),
+        arrays = {
+            "next_id": np.array([self._next_id]),
+            "frame_index": np.array([self._frame_index]),
             "id": m.id,
             "age": m.age,
             "box_score": m.box_score,
@@ -140,12 +140,13 @@ class MemoryTracker:
             "pose_score": p.boxes.score,
             "xyxy": p.boxes.xyxy,
         }
+        return {key: np.ascontiguousarray(array) for key, array in arrays.items()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         boxes = Boxes(state["xyxy"], state["pose_score"])
         poses = Poses(state["xy"], state["score"], boxes, self._skeleton)
         self._memory = _Memory(state["id"], state["age"], state["box_score"], poses)
-        self._next_id, self._frame_index = int(state["next_id"]), int(state["frame_index"])
+        self._next_id, self._frame_index = int(state["next_id"][0]), int(state["frame_index"][0])
 
     def _advance(self, frame: Frame, flow: Flow) -> None:
         """Bring the memory to ``frame``, once."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
 from posetrack.skeletons import COCO_17, POSETRACK_15
 from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
 from posetrack.trackers import TRACKERS, MemoryTracker, build_tracker

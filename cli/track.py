@@ -1,0 +1,113 @@
+"""``posetrack track``: people in videos, followed."""
+
+from __future__ import annotations
+
+__all__ = ["track"]
+
+import json
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from posetrack.options import TrackOptions
+
+if TYPE_CHECKING:
+    from posetrack import OutputOptions, PoseTracker, Summary
+
+Command = Callable[..., Any]
+
+
+def _tracking_options(command: Command) -> Command:
+    """One option for each field of ``TrackOptions``."""
+    for f in reversed(fields(TrackOptions)):
+        command = _option(f)(command)
+    return command
+
+
+def _option(f: Field[Any]) -> Callable[[Command], Command]:
+    flag, kind, rule = "--" + f.name.replace("_", "-"), str(f.type).split(" |")[0], f.metadata
+    more: dict[str, Any] = {"default": f.default, "help": rule["help"], "show_default": f.default not in (None, False)}
+    if kind == "bool":
+        both = f"{flag}/--no-{flag[2:]}" if f.default is None else flag
+        return click.option(both, is_flag=True, **more)
+    if "choices" in rule:
+        more["type"] = click.Choice(rule["choices"])
+    elif kind in ("int", "float"):
+        ranged = click.IntRange if kind == "int" else click.FloatRange
+        more["type"] = ranged(rule.get("min"), rule.get("max"))
+    return click.option(flag, metavar=rule.get("metavar"), **more)
+
+
+@click.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Folder for the results; default: beside the input, as NAME.tracked.mp4 and so on.")  # fmt: skip
+@click.option("--format", "formats", multiple=True, metavar="NAME",
+              help="Also write posetrack17, posetrack18, coco or csv; repeatable.")  # fmt: skip
+@click.option("--no-video", is_flag=True, help="Do not render a video.")
+@click.option("--show", is_flag=True, help="Show the frames in a window while they are tracked.")
+@click.option("--force", is_flag=True, help="Replace existing results.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run; skip what is complete.")
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@_tracking_options
+def track(
+    inputs: tuple[str, ...], output: Path | None, formats: tuple[str, ...], no_video: bool, show: bool,
+    force: bool, resume: bool, quiet: bool, as_json: bool, **options: Any,
+) -> int:  # fmt: skip
+    """Follow the people of a video: INPUT is a file, a folder or glob of pictures, a camera's number or an address.
+
+    Writes FOLDER/NAME.mp4 with the skeletons drawn in and FOLDER/NAME.jsonl with the tracks, and prints the files'
+    names. The tracks grow in NAME.jsonl.part while the run goes on; a run that was interrupted keeps them there.
+    """
+    from posetrack import OutputOptions, PoseTracker
+    from posetrack.cli.window import open_window
+    from posetrack.recording_results import refuse_same_names
+
+    outputs = OutputOptions(output, formats, not no_video, force, resume)
+    refuse_same_names(inputs, outputs)
+    tracker = PoseTracker(**options)
+    viewer = open_window() if show else None
+    done = [_track_one(tracker, name, outputs, viewer, quiet, alone=len(inputs) == 1) for name in inputs]
+    summaries = [result for result in done if not isinstance(result, int)]
+    if as_json:
+        click.echo(json.dumps([summary.to_dict() for summary in summaries], indent=2))
+    else:
+        click.echo("".join(f"{path}\n" for summary in summaries for path in summary.files), nl=False)
+    return max((result for result in done if isinstance(result, int)), default=0)
+
+
+def _track_one(
+    tracker: PoseTracker, name: str, outputs: OutputOptions, viewer: Any, quiet: bool, alone: bool
+) -> Summary | int:
+    """The summary of one input; where it fails, the exit code, so that the inputs after it get their turn."""
+    from posetrack.cli.progress import progress
+    from posetrack.errors import PosetrackError
+
+    try:
+        with progress(name, quiet) as report:
+            summary = tracker.record(name, outputs, progress=report, show=viewer)
+    except PosetrackError as error:
+        if alone:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_code
+    if not quiet:
+        click.echo(_describe(summary), err=True)
+    return summary
+
+
+def _describe(s: Summary) -> str:
+    """What a run did, in a few lines."""
+    if s.skipped:
+        return f"{s.name}: complete already, nothing to do."
+    speed = s.frames / s.seconds if s.seconds else 0.0
+    people = f"{s.tracks} track{'s' * (s.tracks != 1)}, at most {s.most_people} at once"
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in s.stages.items())
+    lines = [f"{s.name}: {s.frames} frames in {s.seconds:.1f} s ({speed:.1f} frames/s); {people}.", f"  {stages}"]
+    if not s.tracks:
+        lines.append("  Nobody was found: the tracks are empty. (--min-box-score and --min-new-score set what counts.)")
+    return "\n".join(lines)
