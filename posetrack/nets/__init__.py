@@ -25,6 +25,7 @@ from posetrack.nets.hourglass_52 import hourglass_52
 from posetrack.nets.hrnet import hrnet
 from posetrack.nets.hrnet_cls import hrnet_cls
 from posetrack.nets.lite_hrnet import lite_hrnet
+from posetrack.nets.person_detector import PersonDetector
 from posetrack.nets.simple_baseline import simple_baseline
 
 _HRNET = re.compile(r"hrnet_w([1-9]\d{0,2})(_cls)?")
@@ -62,6 +63,7 @@ NETS: dict[str, Builder] = _Nets(
         "dite_hrnet_30": partial(dite_hrnet, depth=30),
         "cpn_50": partial(cpn, depth=50),
         "dilated_resnet_50": partial(dilated_resnet, depth=50),
+        "person_detector": PersonDetector,
     }
 )
 
