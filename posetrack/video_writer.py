@@ -69,7 +69,7 @@ class VideoWriter:
         self._container: Any = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._part.touch()  # FFmpeg opens the file with the first packet; a bad place should be told before the work
+            self._part.touch()  # FFmpeg opens it with the first packet; a bad place is told before the work
             self._open(audio_from)
         except BaseException as error:
             self._fail(error)

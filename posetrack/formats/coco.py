@@ -126,7 +126,8 @@ def _find_skeleton(rows: list[Row], categories: Any, path: str) -> Skeleton:
         plain = [canonical_joint(n) for n in names]
         known = (s for s in SKELETONS.values() if [canonical_joint(j) for j in s.joints] == plain)
         return next(known, None) or make_skeleton("custom", names)
-    counts = {len(row["keypoints"]) for row in rows if isinstance(row, dict) and isinstance(row.get("keypoints"), list)}
+    lists = [row.get("keypoints") for row in rows if isinstance(row, dict)]
+    counts = {len(numbers) for numbers in lists if isinstance(numbers, list) and numbers}
     if len(counts) > 1 or not all(count % 3 == 0 and count // 3 in _BY_LENGTH for count in counts):
         raise FormatError(f"{path}: keypoints of {sorted(counts)} numbers; known are 3 each for {sorted(_BY_LENGTH)}.")
     return _BY_LENGTH[counts.pop() // 3] if counts else SKELETONS["coco17"]

@@ -12,6 +12,7 @@ __all__ = ["NativeWriter", "state_path"]
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -143,6 +144,8 @@ class NativeWriter:
             self._file.write(line)
             self._file.flush()
         except OSError as error:
+            with suppress(OSError):  # closing tries to flush what cannot be written
+                self._file.close()
             raise cannot_write(self.path, error) from error
 
     def _sync(self) -> None:
