@@ -1,0 +1,89 @@
+"""By which rules a PoseTrack score is taken: as the official tools take it, or with their oversights mended.
+
+``POSEVAL`` is the official 2017/2018 tool and comparable with every published table. ``KIT`` is the evaluation kit of
+PoseTrack21 (HOTA and its pose AP). ``CORRECTED`` differs from the two in what this table says:
+
+===============================  ============================================  ======================================
+what                             poseval / kit                                 corrected
+===============================  ============================================  ======================================
+frame without annotated people   dropped with its predictions                  counted if the file labels it (a file
+                                                                               that says nothing labels all frames)
+last frame of a sequence         left out of tracking                          counted
+frame where one side is empty    1 miss, 1 false positive and 1 object a       counts the joints that are there
+                                 joint, however many people were there;
+                                 the kit counts the whole sequence's joints
+joint without any data           AP 0 and part of the mean, NaN only if it     NaN, not part of the mean
+                                 was predicted; the kit always 0
+MOTP                             over every pairable pair and some pairs       over matched pairs, NaN without any
+                                 again (the newest poseval), 0 without any
+joint at x <= 0 or y <= 0        the kit takes it as absent                    a joint like any other
+track ids                        below 10000                                   any
+===============================  ============================================  ======================================
+"""
+
+from __future__ import annotations
+
+__all__ = ["CORRECTED", "KIT", "POSEVAL", "PROTOCOLS", "Protocol"]
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """The rules in which the tools differ; see the module's table.
+
+    ``frames``: which frames count: those with annotated "people", those whose label "flag" is set (people decide where
+    the file has no flags), or "both" (flag or people; all where the file has no flags).
+    """
+
+    name: str
+    frames: Literal["people", "flag", "both"]
+    counts_last_frame: bool
+    dummy_frames: bool
+    whole_sequence_misses: bool
+    no_data_is_zero: bool
+    no_truth_is_zero: bool
+    motp_over_all_events: bool
+    positive_coordinates_only: bool
+    max_track_id: int | None
+
+
+POSEVAL = Protocol(
+    name="poseval",
+    frames="people",
+    counts_last_frame=False,
+    dummy_frames=True,
+    whole_sequence_misses=False,
+    no_data_is_zero=True,
+    no_truth_is_zero=False,
+    motp_over_all_events=True,
+    positive_coordinates_only=False,
+    max_track_id=10000,
+)
+KIT = Protocol(
+    name="posetrack21-kit",
+    frames="flag",
+    counts_last_frame=True,
+    dummy_frames=False,
+    whole_sequence_misses=True,
+    no_data_is_zero=True,
+    no_truth_is_zero=True,
+    motp_over_all_events=False,
+    positive_coordinates_only=True,
+    max_track_id=None,
+)
+CORRECTED = Protocol(
+    name="corrected",
+    frames="both",
+    counts_last_frame=True,
+    dummy_frames=False,
+    whole_sequence_misses=False,
+    no_data_is_zero=False,
+    no_truth_is_zero=False,
+    motp_over_all_events=False,
+    positive_coordinates_only=False,
+    max_track_id=None,
+)
+
+PROTOCOLS = {p.name: p for p in (POSEVAL, CORRECTED)}
