@@ -17,7 +17,17 @@ whole lines and ignores that rest; ``is_complete`` says which of the two a file 
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA", "encode_frame", "is_complete", "parse_frame", "parse_header", "read", "write"]
+__all__ = [
+    "SCHEMA",
+    "encode_end",
+    "encode_frame",
+    "encode_header",
+    "is_complete",
+    "parse_frame",
+    "parse_header",
+    "read",
+    "write",
+]
 
 import os
 from collections.abc import Iterator
