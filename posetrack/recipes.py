@@ -73,9 +73,10 @@ RECIPES: dict[str, Recipe] = {
         "hrnet_w24",
         BUNDLED_NET,
         stages=(
-            Stage(14, (64, 96), 32, 1.0, MILD, 1.0, 0.0),
-            Stage(4, (96, 128), 32, 1.0, MILD, 1.0, 0.0),
-            Stage(2, (96, 128), 32, 1.2, MILD, 0.0, 10.0),
+            Stage(3, (64, 96), 32, 1.0, MILD, 1.0, 0.0),
+            Stage(10, (64, 96), 32, 1.0, MILD, 1.0, 1.0),
+            Stage(3, (96, 128), 32, 1.2, MILD, 0.3, 5.0),
+            Stage(2, (96, 128), 32, 1.2, MILD, 0.1, 10.0),
         ),
         lr=2e-3,
         betas=(0.9, 0.99),

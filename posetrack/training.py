@@ -256,7 +256,7 @@ def _validate(run: Run, stage: Stage, validations: Sequence[Validation]) -> dict
     spec = run.recipe.spec(stage)
     scores = {}
     for v in validations:
-        xy, _ = predict(run.averaged, v.crops, spec, run.skeleton)
+        xy, _ = predict(run.averaged, v.crops, spec, run.skeleton, method="quarter")
         scores[f"pck_{v.name}"] = round(score_pck(xy, v.crops, run.skeleton, v.joints), 2)
     return scores
 

@@ -61,9 +61,7 @@ class CropStore(Sequence[Crop]):
         self._crops = [crops[id(p)] for p in people if id(p) in crops]
         self.skipped = len(people) - len(self._crops)
         if not self._crops:
-            raise TrainingError(
-                f"None of the {len(people)} labelled people has a readable image; check the image folder."
-            )
+            raise TrainingError(f"None of {len(people)} labelled people has a readable image; check the image folder.")
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -83,7 +81,7 @@ def _cut(image: Image, person: Person, max_side_px: float) -> Crop:
     zoom = min(1.0, max_side_px / side)
     if zoom < 1:
         size = tuple(np.maximum(np.round((high - low) * zoom), 1).astype(int).tolist())
-        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     offset = low.astype(np.float32) * zoom
     return Crop(
         np.ascontiguousarray(part),

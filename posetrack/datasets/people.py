@@ -21,8 +21,8 @@ ABSENT, HIDDEN, VISIBLE = 0, 1, 2  # COCO's visibility flags
 class Person:
     """One labelled person.
 
-    ``image`` is the name in ``store``; ``xyxy`` (4,) px the box; ``xy`` (K, 2) px, NaN where not labelled; ``flag`` (K,)
-    0 not labelled, 1 labelled but hidden, 2 visible; ``known`` (K,) False where the dataset has no such joint at all.
+    ``image`` is the name in ``store``; ``xyxy`` (4,) px the box; ``xy`` (K, 2) px, NaN where not labelled; ``flag``
+    (K,) 0 not labelled, 1 labelled but hidden, 2 visible; ``known`` (K,) False where the dataset has no such joint.
     """
 
     store: ImageStore

@@ -92,4 +92,4 @@ class Sampler:
 def collate(samples: Sequence[tuple[Image, Float32, Float32, Float32]]) -> Batch:
     """Samples stacked into a batch."""
     image, target, weight, xy = (np.stack(part) for part in zip(*samples, strict=True))
-    return Batch(image, target, weight, xy)  # type: ignore[arg-type]
+    return Batch(image, target, weight, xy)
