@@ -86,7 +86,12 @@ def check_size(x: Tensor, stride: int) -> None:
 
 
 def init_weights(net: nn.Module, heads: tuple[nn.Module, ...] = ()) -> None:
-    """He initialisation (fan out, ReLU) of all convolutions; ``heads`` start near zero, with zero bias."""
+    """He initialisation (fan out, ReLU) of all convolutions; ``heads`` start near zero, with zero bias.
+
+    A network without memory (built under ``torch.device("meta")`` to be loaded) is left alone: that would take seconds.
+    """
+    if all(parameter.is_meta for parameter in net.parameters()):
+        return
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
