@@ -11,7 +11,8 @@ __all__ = ["DrawnFrame", "DrawnSequence", "PersonSample", "draw_person_samples",
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceABC
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import overload
 
 import cv2
 import numpy as np
@@ -19,33 +20,14 @@ import numpy.typing as npt
 
 from posetrack.errors import UsageError, unknown_name
 from posetrack.skeletons import POSETRACK_15
-from posetrack.structures import Boxes, FloatArray, Frame, FrameLabels, Image, IntArray, Poses, Sequence, Tracks
-from posetrack.synthetic_actors import CAMERAS, Actor, cast
-from posetrack.synthetic_body import Skeleton3D, keypoints
+from posetrack.structures import FloatArray, Frame, FrameLabels, Image, Sequence
+from posetrack.synthetic_actors import CAMERAS, cast
 from posetrack.synthetic_motion import MOTIONS
-from posetrack.synthetic_render import Camera, Patch, cast_shadow, composite, draw_figure, expose
-from posetrack.synthetic_scene import Layer, Scene, draw_scene, warp
+from posetrack.synthetic_render import Camera
+from posetrack.synthetic_scene import draw_scene
+from posetrack.synthetic_stage import DrawnFrame, Stage, inside
 
 FOCAL = 0.96  # focal length in picture widths (of a 3:2 picture at least): 55 degrees across
-MIN_VISIBLE = 0.15  # share of a body that must show for the person to be labelled
-SHADOW_SCALE = 4  # shadows are soft: they are drawn at a quarter of the size
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnFrame:
-    """One drawn frame and all that is true of it.
-
-    ``labels`` are what an annotator would give: people of whom at least ``MIN_VISIBLE`` shows, joints that lie in the
-    picture and behind nobody and nothing else. ``everyone`` holds all N people of the clip with every joint, wherever
-    it is; ``visible`` (N, 15) says which joints are in the picture and not behind another person or thing (a joint
-    behind the person's own body counts as visible); ``share`` (N,) is the visible share of each body's area.
-    """
-
-    frame: Frame
-    labels: FrameLabels
-    everyone: Tracks
-    visible: npt.NDArray[np.bool_]
-    share: FloatArray
 
 
 class DrawnSequence(SequenceABC[DrawnFrame]):
@@ -54,7 +36,7 @@ class DrawnSequence(SequenceABC[DrawnFrame]):
     Labels are remembered once drawn (they are small), images never.
     """
 
-    def __init__(self, name: str, fps: float, count: int, stage: _Stage, settings: dict[str, object]) -> None:
+    def __init__(self, name: str, fps: float, count: int, stage: Stage, settings: dict[str, object]) -> None:
         self.name, self.fps, self.size_wh = name, fps, stage.camera.size_wh
         self.settings = settings
         self._stage, self._count = stage, count
@@ -63,7 +45,11 @@ class DrawnSequence(SequenceABC[DrawnFrame]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, index: int) -> DrawnFrame: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[DrawnFrame]: ...
+    def __getitem__(self, index: int | slice) -> DrawnFrame | list[DrawnFrame]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
@@ -121,7 +107,8 @@ def draw_sequence(
 
     ``camera`` is a name in ``CAMERAS``, ``motions`` names in ``MOTIONS``; ``occluders`` things stand before the people;
     ``clutter`` scales the number of things in the background; ``blur`` (pixels) and ``noise`` (grey levels) are the
-    sigmas of lens and sensor. Raises UsageError for a name or a number that makes no sense.
+    sigmas of lens and sensor. The ``name`` is "000007_drawn" for seed 7.
+    Raises UsageError for a name or a number that makes no sense.
     """
     _check(frames, size_wh, people, fps, camera, motions)
     rng = np.random.default_rng(seed)
@@ -129,9 +116,9 @@ def draw_sequence(
     half_width = size_wh[0] / 2 / lens.focal
     actors = cast(rng, people, frames / fps, half_width, crossing, motions)
     scene = draw_scene(rng, lens, occluders, clutter)
-    stage = _Stage(seed, lens, camera, frames / fps, scene, actors, blur, noise)
+    stage = Stage(seed, lens, camera, frames / fps, scene, actors, blur, noise)
     settings = {"seed": seed, "people": people, "crossing": crossing, "camera": camera, "occluders": occluders}
-    return DrawnSequence(name or f"drawn_{seed:06d}", fps, frames, stage, settings)
+    return DrawnSequence(name or f"{seed:06d}_drawn", fps, frames, stage, settings)
 
 
 def _check(
@@ -156,133 +143,6 @@ def _base_camera(rng: np.random.Generator, size_wh: tuple[int, int]) -> Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
-    """An actor at one moment: bones and ``vertices`` (V, 3) metres."""
-
-    actor: Actor
-    bones: Skeleton3D
-    vertices: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """A scene with its people and the camera before it; ``draw(index)`` gives any frame."""
-
-    seed: int
-    camera: Camera
-    move: str
-    seconds: float
-    scene: Scene
-    actors: SequenceABC[Actor]
-    blur: float
-    noise: float
-
-    def draw(self, index: int, fps: float, image_name: str) -> DrawnFrame:
-        t = index / fps
-        camera = self._camera(t)
-        bodies = [
-            _Body(actor, bones, actor.figure.vertices(bones)) for actor in self.actors for bones in [actor.bones(t)]
-        ]
-        picture = self._background(bodies, camera)
-        owner, ranks, areas = self._people(picture, bodies, camera)
-        gain = 1 + 0.03 * float(np.sin(1.3 * t + self.seed))
-        image = expose(picture, np.random.default_rng([self.seed, index]), gain, self.blur, self.noise)
-        return _describe(Frame(index, t, image), image_name, bodies, camera, owner, ranks, areas)
-
-    def _camera(self, t: float) -> Camera:
-        pan, tilt, roll, zoom = CAMERAS[self.move](t, self.seconds)
-        base = self.camera
-        return replace(base, pan=pan, tilt=base.tilt + tilt, roll=roll, focal=base.focal * zoom)
-
-    def _background(self, bodies: list[_Body], camera: Camera) -> npt.NDArray[np.float32]:
-        """Scene and shadows, (H, W, 3)."""
-        w, h = camera.size_wh
-        picture = warp(self.scene.canvas, self.scene, camera)
-        light_left = np.ones((-(-h // SHADOW_SCALE), -(-w // SHADOW_SCALE)), np.float32)
-        for body in bodies:
-            cast_shadow(light_left, body.vertices, body.actor.figure, camera, self.scene.light)
-        picture *= cv2.resize(light_left, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
-        return picture
-
-    def _people(
-        self, picture: npt.NDArray[np.float32], bodies: list[_Body], camera: Camera
-    ) -> tuple[IntArray, list[int], list[int]]:
-        """Paint people and the things before them over ``picture``, far to near.
-
-        Returns the rank of what is in front at each pixel (H, W; 0 background, 1 the farthest), and every person's
-        rank and area in pixels, the hidden part included.
-        """
-        things: list[tuple[float, int | Layer]] = [(layer.depth, layer) for layer in self.scene.layers]
-        things += [(-float(body.bones.points["pelvis"][2]), i) for i, body in enumerate(bodies)]
-        owner = np.zeros(picture.shape[:2], np.int64)
-        ranks, areas = [0] * len(bodies), [0] * len(bodies)
-        for rank, (_, thing) in enumerate(sorted(things, key=lambda t: -t[0]), start=1):
-            if isinstance(thing, Layer):
-                patch: Patch | None = _as_patch(thing, self.scene, camera)
-            else:
-                body = bodies[thing]
-                patch = draw_figure(body.actor.figure, body.vertices, camera, self.scene.light)
-                ranks[thing] = rank
-            if patch is None:
-                continue
-            composite(picture, patch)
-            covered = patch.alpha > 0.5
-            owner[patch.window][covered] = rank
-            if not isinstance(thing, Layer):
-                areas[thing] = int(covered.sum())
-        return owner, ranks, areas
-
-
-def _as_patch(layer: Layer, scene: Scene, camera: Camera) -> Patch:
-    alpha = warp(layer.alpha, scene, camera, cv2.BORDER_CONSTANT)
-    return Patch(warp(layer.rgb, scene, camera, cv2.BORDER_CONSTANT), alpha, (0, 0))
-
-
-def _describe(
-    frame: Frame, image: str, bodies: list[_Body], camera: Camera, owner: IntArray, ranks: list[int], areas: list[int]
-) -> DrawnFrame:
-    """Ground truth of a painted frame."""
-    n, (w, h) = len(bodies), frame.size_wh
-    xy = np.array([camera.project(keypoints(b.actor.figure.look, b.bones))[0] for b in bodies]).reshape(n, 15, 2)
-    outlines = [camera.project(body.vertices)[0] for body in bodies]
-    boxes = np.array([_bounds(outline) for outline in outlines]).reshape(n, 4)
-    heads = np.array([_bounds(outline[b.actor.figure.head]) for b, outline in zip(bodies, outlines, strict=True)])
-    inside = _inside(xy, w, h)
-    column, row = np.clip(np.round(xy), 0, [w - 1, h - 1]).astype(int).transpose(2, 0, 1)
-    visible = inside & (owner[row, column] <= np.array(ranks, np.int64).reshape(n, 1))
-    in_picture = np.array([_inside(outline, w, h).mean() for outline in outlines])
-    seen = np.array([(owner == rank).sum() for rank in ranks])
-    share = (in_picture * seen / np.maximum(areas, 1)).astype(np.float32)
-    everyone = _tracks(np.arange(n), xy, boxes, np.ones((n, 15), bool))
-    shown = np.flatnonzero((share >= MIN_VISIBLE) & visible.any(axis=1))
-    clipped = np.clip(boxes, 0, [w - 1, h - 1, w - 1, h - 1])
-    labelled = _tracks(shown, xy[shown], clipped[shown], visible[shown])
-    labels = FrameLabels(
-        frame.index, frame.time_s, labelled, image, head_xyxy=heads.reshape(n, 4)[shown].astype(np.float32)
-    )
-    return DrawnFrame(frame, labels, everyone, visible, share)
-
-
-def _inside(xy: FloatArray, w: int, h: int) -> npt.NDArray[np.bool_]:
-    """Which points (..., 2) lie on a pixel of the picture."""
-    x, y = xy[..., 0], xy[..., 1]
-    result: npt.NDArray[np.bool_] = (x >= -0.5) & (y >= -0.5) & (x < w - 0.5) & (y < h - 0.5)
-    return result
-
-
-def _bounds(xy: FloatArray) -> FloatArray:
-    """The box x1, y1, x2, y2 around points (P, 2)."""
-    return np.concatenate([xy.min(axis=0), xy.max(axis=0)])
-
-
-def _tracks(ids: IntArray, xy: FloatArray, boxes: FloatArray, given: npt.NDArray[np.bool_]) -> Tracks:
-    """People with joints where ``given`` (N, 15), scores 1 there and 0 elsewhere."""
-    known = np.where(given[..., None], xy, np.nan)
-    poses = Poses(known, given.astype(np.float32), Boxes(boxes, np.ones(len(boxes), np.float32)), POSETRACK_15)
-    return Tracks(ids, poses)
-
-
-@dataclass(frozen=True, slots=True)
 class PersonSample:
     """A person to train on: ``image`` (H, W, 3), ``xy`` (15, 2) pixels (NaN outside of the picture), ``visible`` (15,)
     and the ``box`` x1, y1, x2, y2 around the body."""
@@ -302,7 +162,7 @@ def draw_person_samples(
 
 
 def _sample(seed: int, size_wh: tuple[int, int], motions: SequenceABC[str]) -> PersonSample:
-    wide = (round(size_wh[1] * 1.6), size_wh[1])
+    wide = (2 * size_wh[1], round(1.4 * size_wh[1]))
     drawn = draw_sequence(seed, frames=1, size_wh=wide, people=1, crossing=False, motions=motions, camera="still")
     one = drawn[0]
     x1, y1, x2, y2 = one.everyone.poses.boxes.xyxy[0]
@@ -311,7 +171,7 @@ def _sample(seed: int, size_wh: tuple[int, int], motions: SequenceABC[str]) -> P
     move = np.column_stack([np.eye(2) * scale, shift])
     image = cv2.warpAffine(one.frame.image, move, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     xy = one.everyone.poses.xy[0] * scale + shift
-    inside = _inside(xy, *size_wh)
+    within = inside(xy, *size_wh)
     box = np.concatenate([np.array([x1, y1]) * scale + shift, np.array([x2, y2]) * scale + shift])
-    known = np.where(inside[:, None], xy, np.nan).astype(np.float32)
-    return PersonSample(image.astype(np.uint8), known, inside & one.visible[0], box.astype(np.float32))
+    known = np.where(within[:, None], xy, np.nan).astype(np.float32)
+    return PersonSample(image.astype(np.uint8), known, within & one.visible[0], box.astype(np.float32))

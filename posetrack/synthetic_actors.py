@@ -1,4 +1,4 @@
-"""Who walks where in a drawn clip: people with a path on the ground and a motion, placed so that they meet or do not."""
+"""Who walks where in a drawn clip: people with a path on the ground and a motion, placed to meet or not to meet."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Rgb = tuple[float, float, float]
 
 # Proportions of an adult as shares of the body height (Winter, Biomechanics and Motor Control, fig. 4.1, rounded).
 HIP_WIDTH, SHOULDER_WIDTH = 0.052, 0.104  # half distances of the joint centres
-SPINE_UP, SHOULDER_UP, NECK_UP = 0.09, 0.278, 0.298  # above the hips
+SPINE_UP, SHOULDER_UP, NECK_UP = 0.09, 0.270, 0.298  # above the hips
 UPPER_ARM, FOREARM, HAND = 0.172, 0.150, 0.100
 THIGH, SHANK, ANKLE_UP, FOOT_FORE, FOOT_BACK = 0.242, 0.246, 0.042, 0.112, 0.038
 CHIN_UP, HEAD = 0.040, 0.134  # chin above the neck's pivot, chin to crown

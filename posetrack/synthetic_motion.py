@@ -1,4 +1,4 @@
-"""How drawn people move: joint angles over time for walking, running, jumping, waving and more, and paths on the ground.
+"""How drawn people move: joint angles over time for walking, jumping, waving and more, and paths on the ground.
 
 A posture is one flat vector of angles in radians (``ANGLES`` names them), so that motions blend by plain addition.
 Arms and legs hang straight down at zero. Positive flexion brings the thigh or arm forward, bends elbow and knee the
@@ -72,7 +72,7 @@ def _step(side: str, p: float, run: float) -> dict[str, float]:
     }
 
 
-def walk(t: float, tempo: float, run: float = 0.0) -> Vector:
+def _walk(t: float, tempo: float, run: float = 0.0) -> Vector:
     """Walking (run 0) to running (run 1); ``t`` counts cycles (two steps)."""
     p = t * tempo
     sway = 2 * np.pi * p
@@ -83,12 +83,12 @@ def walk(t: float, tempo: float, run: float = 0.0) -> Vector:
     )  # fmt: skip
 
 
-def run(t: float, tempo: float) -> Vector:
+def _run(t: float, tempo: float) -> Vector:
     """Running: more lean, bent arms, high heels."""
-    return walk(t, tempo, 1.0)
+    return _walk(t, tempo, 1.0)
 
 
-def stand(t: float, tempo: float) -> Vector:
+def _stand(t: float, tempo: float) -> Vector:
     """Standing: weight shifts from leg to leg, arms hang loosely, the head looks around."""
     a, b = np.sin(1.1 * tempo * t), np.sin(0.7 * tempo * t + 1)
     return posture(
@@ -98,18 +98,18 @@ def stand(t: float, tempo: float) -> Vector:
     )  # fmt: skip
 
 
-def wave(t: float, tempo: float) -> Vector:
+def _wave(t: float, tempo: float) -> Vector:
     """Waving with the left arm raised."""
     s = np.sin(7 * tempo * t)
     raised = posture(left_arm_abduct=100, left_arm_twist=85, left_elbow=62 + 28 * s, head_tilt=4 * s)
-    calm = stand(t, tempo)
+    calm = _stand(t, tempo)
     for name in ("left_arm_abduct", "left_arm_twist", "left_elbow"):
         calm[ANGLES[name]] = 0
     result: Vector = calm + raised
     return result
 
 
-def jump(t: float, tempo: float) -> Vector:
+def _jump(t: float, tempo: float) -> Vector:
     """Jumping on the spot: crouch, fly with arms up, land."""
     p = (0.75 * tempo * t) % 1
     crouch, fly = _bump(p, 0.22, 0.09) + 0.7 * _bump(p, 0.8, 0.06), _bump(p, 0.5, 0.1)
@@ -121,7 +121,7 @@ def jump(t: float, tempo: float) -> Vector:
     )  # fmt: skip
 
 
-def jumping_jack(t: float, tempo: float) -> Vector:
+def _jumping_jack(t: float, tempo: float) -> Vector:
     """Legs and arms spread and close again."""
     s = 0.5 - 0.5 * np.cos(2 * np.pi * 0.8 * tempo * t)
     return posture(
@@ -130,7 +130,7 @@ def jumping_jack(t: float, tempo: float) -> Vector:
     )  # fmt: skip
 
 
-def squat(t: float, tempo: float) -> Vector:
+def _squat(t: float, tempo: float) -> Vector:
     """Knee bends with the arms held forward."""
     s = 0.5 - 0.5 * np.cos(2 * np.pi * 0.45 * tempo * t)
     return posture(
@@ -139,7 +139,7 @@ def squat(t: float, tempo: float) -> Vector:
     )  # fmt: skip
 
 
-def dance(t: float, tempo: float) -> Vector:
+def _dance(t: float, tempo: float) -> Vector:
     """Swinging hips and arms in turns."""
     w = 2 * np.pi * 0.7 * tempo * t
     a, b = np.sin(w), np.sin(w + 1.3)
@@ -151,7 +151,7 @@ def dance(t: float, tempo: float) -> Vector:
     )  # fmt: skip
 
 
-def reach(t: float, tempo: float) -> Vector:
+def _reach(t: float, tempo: float) -> Vector:
     """Bending down to the floor and stretching up, as one who picks things from the ground and shelves them."""
     s = np.sin(2 * np.pi * 0.33 * tempo * t)
     down, up = max(-s, 0.0), max(s, 0.0)
@@ -165,8 +165,8 @@ def reach(t: float, tempo: float) -> Vector:
 
 # name -> (angles at time t in seconds and tempo about 1; add yours here)
 MOTIONS: dict[str, Callable[[float, float], Vector]] = {
-    "dance": dance, "jump": jump, "jumping_jack": jumping_jack, "reach": reach, "run": run, "squat": squat,
-    "stand": stand, "walk": walk, "wave": wave,
+    "dance": _dance, "jump": _jump, "jumping_jack": _jumping_jack, "reach": _reach, "run": _run, "squat": _squat,
+    "stand": _stand, "walk": _walk, "wave": _wave,
 }  # fmt: skip
 
 

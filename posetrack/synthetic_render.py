@@ -1,4 +1,4 @@
-"""Drawing solid bodies into a picture: camera, light, painter's algorithm at double size, soft shadows, lens and sensor.
+"""Drawing solid bodies into a picture: camera, light, painter's algorithm at double size, soft shadows, lens.
 
 The camera turns and zooms but does not travel, so that everything that stands still moves by one homography.
 """
@@ -65,7 +65,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """A far lamp: ``towards`` (3,) unit vector to it, its RGB ``colour``, the ``ambient`` RGB and the shadow's depth."""
+    """A far lamp: ``towards`` (3,) unit vector to it, its RGB ``colour``, the ``ambient`` RGB, depth of shadows."""
 
     towards: Array
     colour: Array
@@ -103,7 +103,7 @@ def draw_figure(figure: Figure, vertices: Array, camera: Camera, light: Light) -
     for polygon, colour in zip(np.round(big * (1 << SHIFT)).astype(np.int32), rgb.tolist(), strict=True):
         cv2.fillConvexPoly(canvas, polygon, colour, cv2.LINE_8, SHIFT)
     small = cv2.resize(canvas, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return Patch(small[..., :3], small[..., 3] / 255, (int(x0), int(y0)))
+    return Patch(small[..., :3], small[..., 3] / np.float32(255), (int(x0), int(y0)))
 
 
 def _visible_faces(
@@ -166,8 +166,8 @@ def cast_shadow(shade: npt.NDArray[np.float32], vertices: Array, figure: Figure,
 def expose(picture: npt.NDArray[np.float32], rng: np.random.Generator, gain: float, blur: float, noise: float) -> Image:
     """Lens blur (sigma, pixels), exposure ``gain`` and sensor ``noise`` (sigma, grey levels)."""
     if blur > 0:
-        picture = cv2.GaussianBlur(picture, (0, 0), blur)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.float32)
     h, w = picture.shape[:2]
-    grain = np.zeros((h, w, 1), np.float32) + rng.standard_normal((h, w, 1), dtype=np.float32) * np.float32(noise)
+    grain = rng.standard_normal((h, w, 1), dtype=np.float32) * np.float32(noise)
     result: Image = np.clip(picture * np.float32(gain) + grain + 0.5, 0, 255).astype(np.uint8)
     return result

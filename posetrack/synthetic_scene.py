@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.synthetic_render import Camera, Light
-from posetrack.synthetic_textures import Picture, Rng, clouds, noise, texture
+from posetrack.synthetic_textures import Picture, Rng, clouds, muted, noise, texture
 
 Array = npt.NDArray[np.float64]
 CANVAS = 1.5  # size of the canvas in pictures, to leave room for turning
@@ -43,8 +43,7 @@ class Scene:
 def warp(picture: Picture, scene: Scene, camera: Camera, border: int = cv2.BORDER_REPLICATE) -> Picture:
     """``picture`` on the scene's canvas as ``camera`` sees it."""
     move = camera.matrix @ np.linalg.inv(scene.camera.matrix)
-    result: Picture = cv2.warpPerspective(picture, move, camera.size_wh, flags=cv2.INTER_LINEAR, borderMode=border)
-    return result
+    return cv2.warpPerspective(picture, move, camera.size_wh, flags=cv2.INTER_LINEAR, borderMode=border)  # type: ignore[return-value]
 
 
 def draw_scene(rng: Rng, camera: Camera, occluders: int, clutter: float = 1.0) -> Scene:
@@ -53,9 +52,11 @@ def draw_scene(rng: Rng, camera: Camera, occluders: int, clutter: float = 1.0) -
     wide = replace(camera, size_wh=(round(w * CANVAS), round(h * CANVAS)), pan=0.0, tilt=camera.tilt, roll=0.0)
     indoors = rng.random() < 0.55
     canvas = _room(rng, wide, clutter) if indoors else _street(rng, wide, clutter)
-    canvas *= (1 + 0.1 * noise(rng, *canvas.shape[:2], 2, 2))[..., None]  # uneven light
+    height, width = canvas.shape[:2]
+    canvas *= (1 + 0.1 * noise(rng, height, width, 2, 2))[..., None]  # uneven light
     layers = tuple(_occluder(rng, wide, depth) for depth in np.sort(rng.uniform(2.6, 5.0, occluders))[::-1])
-    return Scene(np.clip(canvas, 0, 255), wide, layers, _light(rng, indoors))
+    np.clip(canvas, 0, 255, out=canvas)
+    return Scene(canvas, wide, layers, _light(rng, indoors))
 
 
 def _light(rng: Rng, indoors: bool) -> Light:
@@ -66,14 +67,24 @@ def _light(rng: Rng, indoors: bool) -> Light:
     return Light(towards / np.linalg.norm(towards), warm * strength, ambient, float(0.2 + 0.35 * strength))
 
 
+def _at(x: float, y: float, z: float) -> Array:
+    return np.array([x, y, z], np.float64)
+
+
 def _lay(canvas: Picture, picture: Picture, corners: Array, camera: Camera) -> None:
     """Put a texture on the plane with room ``corners`` (4, 3): top left, top right, bottom right, bottom left."""
+    xy = camera.project(corners)[0]
+    x0, y0 = np.clip(np.floor(xy.min(axis=0)), 0, camera.size_wh).astype(int)
+    x1, y1 = np.clip(np.ceil(xy.max(axis=0)) + 1, 0, camera.size_wh).astype(int)
+    if x1 <= x0 or y1 <= y0:
+        return
     h, w = picture.shape[:2]
-    xy = camera.project(corners)[0].astype(np.float32)
-    move = cv2.getPerspectiveTransform(np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32), xy)
-    size = (canvas.shape[1], canvas.shape[0])
+    source = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+    move = cv2.getPerspectiveTransform(source, (xy - [x0, y0]).astype(np.float32))
+    size = (int(x1 - x0), int(y1 - y0))
     cover = cv2.warpPerspective(np.ones((h, w), np.float32), move, size)[..., None]
-    canvas += cover * (cv2.warpPerspective(picture, move, size, borderMode=cv2.BORDER_REPLICATE) - canvas)
+    part = canvas[y0:y1, x0:x1]
+    part += cover * (cv2.warpPerspective(picture, move, size, borderMode=cv2.BORDER_REPLICATE) - part)
 
 
 def _floor(canvas: Picture, rng: Rng, use: str, camera: Camera, far: float, wide: float) -> None:
@@ -127,14 +138,15 @@ def _hang(wall: Picture, rng: Rng) -> None:
     x1, y1 = min(x + wide, w - 1), min(y + tall, h - 1)
     if x1 - x < 8 or y1 - y < 8:
         return
-    frame, inner = rng.uniform(20, 240, 3), wall[y + 3 : y1 - 2, x + 3 : x1 - 2]
+    frame, inner = muted(rng), wall[y + 3 : y1 - 2, x + 3 : x1 - 2]
     cv2.rectangle(wall, (x, y), (x1, y1), frame.tolist(), -1)
     if kind == 0:
-        inner[:] = clouds(rng, *inner.shape[:2])
+        inner[:] = clouds(rng, inner.shape[0], inner.shape[1])
     elif kind == 1:
-        inner[:] = frame.astype(np.float32) * 0.93
+        inner[:] = frame * 0.93
     elif kind == 2:
-        inner[:] = 128 + 60 * np.stack([noise(rng, *inner.shape[:2], 3) for _ in range(3)], axis=-1)
+        blots = [noise(rng, inner.shape[0], inner.shape[1], 3) for _ in range(3)]
+        inner[:] = np.clip(muted(rng) + 40 * np.stack(blots, axis=-1), 0, 255)
     else:
         _books(inner, rng)
 
@@ -151,7 +163,7 @@ def _books(inner: Picture, rng: Rng) -> None:
             x += thick + int(rng.random() < 0.2)
 
 
-def _box(canvas: Picture, camera: Camera, centre: Array, size: Array, rgb: Array, rng: Rng) -> None:
+def _box(canvas: Picture, camera: Camera, centre: Array, size: Array, rgb: Picture, rng: Rng) -> None:
     """A shaded box standing on the ground: ``centre`` of its bottom, ``size`` x, y, z metres."""
     (x, y, z), (a, b, c) = centre, size / np.array([2, 1, 2])
     sides = [
@@ -163,40 +175,41 @@ def _box(canvas: Picture, camera: Camera, centre: Array, size: Array, rgb: Array
     ]  # fmt: skip
     for shade, corners, seen in sides:
         if seen:
-            face = (1 + 0.06 * noise(rng, 48, 48, 3))[..., None] * (rgb * shade).astype(np.float32)
+            face = (1 + 0.06 * noise(rng, 48, 48, 3))[..., None] * (rgb * np.float32(shade))
             _lay(canvas, np.clip(face, 0, 255).astype(np.float32), np.array(corners), camera)
 
 
 def _furniture(canvas: Picture, rng: Rng, camera: Camera, x: float, depth: float) -> None:
     """A cabinet, a table, a bench, a plant or a pole."""
-    rgb, kind = rng.uniform(25, 225) * rng.uniform(0.6, 1.0, 3), rng.integers(5)
-    at = np.array([x, 0.0, -depth])
+    rgb, kind = muted(rng), rng.integers(5)
+    at = _at(x, 0, -depth)
     if kind == 0:
         _box(canvas, camera, at, np.array([rng.uniform(0.6, 1.8), rng.uniform(0.6, 2.0), 0.5]), rgb, rng)
     elif kind == 1:
         wide, tall = rng.uniform(0.8, 1.8), rng.uniform(0.6, 0.9)
         for dx in (-wide / 2 + 0.05, wide / 2 - 0.05):
             for dz in (-0.3, 0.3):
-                _box(canvas, camera, at + [dx, 0, dz], np.array([0.06, tall, 0.06]), rgb * 0.7, rng)
-        _box(canvas, camera, at + [0, tall, 0], np.array([wide, 0.05, 0.75]), rgb, rng)
+                leg, dark = np.array([0.06, tall, 0.06]), rgb * np.float32(0.7)
+                _box(canvas, camera, _at(x + dx, 0, dz - depth), leg, dark, rng)
+        _box(canvas, camera, _at(x, tall, -depth), np.array([wide, 0.05, 0.75]), rgb, rng)
     elif kind == 2:
         wide = rng.uniform(1.2, 2.2)
-        _box(canvas, camera, at + [0, 0, -0.35], np.array([wide, 0.85, 0.2]), rgb * 0.9, rng)
+        _box(canvas, camera, _at(x, 0, -depth - 0.35), np.array([wide, 0.85, 0.2]), rgb * np.float32(0.9), rng)
         _box(canvas, camera, at, np.array([wide, 0.42, 0.7]), rgb, rng)
     elif kind == 3:
         _box(canvas, camera, at, np.array([0.35, 0.35, 0.35]), rgb, rng)
-        _leaves(canvas, rng, camera, at + [0, 0.85, 0], 0.5)
+        _leaves(canvas, rng, camera, _at(x, 0.85, -depth), 0.5)
     else:
         _box(canvas, camera, at, np.array([0.12, rng.uniform(1.2, 4), 0.12]), rgb, rng)
 
 
 def _building(canvas: Picture, rng: Rng, camera: Camera, x: float, depth: float) -> None:
     wide, tall = rng.uniform(6, 18), rng.uniform(4, 14)
-    wall = texture(rng, "wall", round(tall * 14), round(wide * 14))
-    step, glass = int(rng.integers(26, 44)), rng.uniform(30, 190, 3)
-    for y in range(8, wall.shape[0] - 20, step):
-        for left in range(8, wall.shape[1] - 16, step):
-            cv2.rectangle(wall, (left, y), (left + step // 2, y + 18), (glass * rng.uniform(0.7, 1.2)).tolist(), -1)
+    wall = texture(rng, "wall", round(tall * 28), round(wide * 28))
+    step, glass = int(rng.integers(50, 80)), muted(rng, 0.12, 0.7)
+    for y in range(8, wall.shape[0] - 40, step):
+        for left in range(8, wall.shape[1] - 40, step):
+            cv2.rectangle(wall, (left, y), (left + step // 2, y + 34), (glass * rng.uniform(0.7, 1.2)).tolist(), -1)
     a = wide / 2
     _lay(
         canvas,
@@ -207,14 +220,21 @@ def _building(canvas: Picture, rng: Rng, camera: Camera, x: float, depth: float)
 
 
 def _tree(canvas: Picture, rng: Rng, camera: Camera, x: float, depth: float, tall: float) -> None:
-    _box(canvas, camera, np.array([x, 0, -depth]), np.array([0.4, tall * 0.6, 0.4]), np.array([80.0, 62, 48]), rng)
+    _box(
+        canvas,
+        camera,
+        np.array([x, 0, -depth]),
+        np.array([0.4, tall * 0.6, 0.4]),
+        np.array([80, 62, 48], np.float32),
+        rng,
+    )
     _leaves(canvas, rng, camera, np.array([x, tall * 0.7, -depth]), tall * 0.3)
 
 
 def _leaves(canvas: Picture, rng: Rng, camera: Camera, centre: Array, radius: float) -> None:
     """A ball of leaves, darker below."""
     green = np.array([rng.uniform(50, 110), rng.uniform(85, 140), rng.uniform(30, 70)])
-    spread = rng.normal(0, 0.45, (140, 3)) * radius
+    spread = np.clip(rng.normal(0, 0.45, (140, 3)), -0.9, 0.9) * radius
     xy, depth = camera.project(centre + spread)
     for (u, v), d, (_, up, _) in zip(xy, depth, spread, strict=True):
         size = max(1, round(camera.focal * radius * 0.16 / d))
@@ -232,7 +252,7 @@ def _occluder(rng: Rng, camera: Camera, depth: float) -> Layer:
         canvas, again = np.full((h, w, 3), grey, np.float32), np.random.default_rng(seed)
         if kind == 0:
             size = np.array([again.uniform(0.15, 0.4), 4.0, 0.3])
-            _box(canvas, camera, np.array([x, 0, -depth]), size, again.uniform(30, 220, 3), again)
+            _box(canvas, camera, np.array([x, 0, -depth]), size, muted(again), again)
         else:
             _furniture(canvas, again, camera, x, depth)
         pictures.append(canvas)
