@@ -15,6 +15,8 @@ __all__ = ["VideoWriter"]
 import logging
 import math
 import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +37,7 @@ MIN_TICKS_PER_S = 10_000  # time stamps are kept to 0.1 ms at least
 MAX_FPS_DENOMINATOR = 1001  # of broadcast rates such as 30000/1001
 BT709 = 1  # code of the colour matrix, primaries and transfer curve, ITU-T H.273
 LIMITED_RANGE = 1  # code of "16..235" luma in FFmpeg
+WRITE_BEHIND_FRAMES = 8  # that wait to be encoded, at most
 MP4_AUDIO = frozenset("aac mp3 ac3 eac3 alac opus flac".split())
 
 
@@ -67,6 +70,8 @@ class VideoWriter:
         self._end_s = end_s
         self._sound: _Sound | None = None
         self._container: Any = None
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="video-writer")
+        self._behind: deque[Future[None]] = deque()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._part.touch()  # FFmpeg opens it with the first packet; a bad place is told before the work
@@ -100,27 +105,42 @@ class VideoWriter:
         return stream
 
     def write(self, image: Image, time_s: float) -> None:
-        """Append a frame (H, W, 3) uint8 RGB shown from ``time_s`` on. Times must grow. Raises OutputError."""
-        import av
+        """Append a frame (H, W, 3) uint8 RGB shown from ``time_s`` on. Times must grow. Raises OutputError.
 
+        The frame is encoded on another thread while the caller goes on: ``image`` must not be changed any more, and a
+        fault may be raised by a later call.
+        """
         width, height = self.size_wh
         if image.shape != (height, width, 3):
             raise ValueError(f"VideoWriter.write: expected shape {(height, width, 3)}, got {image.shape}")
         if self.frame_count == 0:
             self._origin_s = time_s
-        if width % 2 or height % 2:
-            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         try:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace=BT709)
-            self._last_tick = max(round((time_s - self._origin_s) / self._tick), self._last_tick + 1)
-            frame.pts, frame.time_base = self._last_tick, self._tick
-            self._container.mux(self._stream.encode(frame))
+            self._behind.append(self._worker.submit(self._encode, image, time_s))
             self.frame_count += 1
-            if self._sound:
-                self._sound.copy_until(time_s, self._origin_s)
+            self._wait_until(WRITE_BEHIND_FRAMES)
         except BaseException as error:
             self._fail(error)
+
+    def _wait_until(self, waiting: int) -> None:
+        """Wait until no more than that many frames are not encoded; raises what encoding raised."""
+        while len(self._behind) > waiting:
+            self._behind.popleft().result()
+
+    def _encode(self, image: Image, time_s: float) -> None:
+        """Encode and write one frame, and the sound up to it. Runs on the worker thread."""
+        import av
+
+        width, height = self.size_wh
+        if width % 2 or height % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace=BT709)
+        self._last_tick = max(round((time_s - self._origin_s) / self._tick), self._last_tick + 1)
+        frame.pts, frame.time_base = self._last_tick, self._tick
+        self._container.mux(self._stream.encode(frame))
+        if self._sound:
+            self._sound.copy_until(time_s, self._origin_s)
 
     def close(self) -> None:
         """Finish the file, check it, and give it its name. A writer without frames leaves none. Raises OutputError."""
@@ -130,6 +150,8 @@ class VideoWriter:
             self.abort()
             return
         try:
+            self._wait_until(0)
+            self._worker.shutdown()
             self._container.mux(self._stream.encode(None))
             if self._sound:
                 last_s = self._origin_s + float((self._last_tick + 1 / (self._rate * self._tick)) * self._tick)
@@ -146,6 +168,7 @@ class VideoWriter:
         """Give up: remove what was written."""
         import av
 
+        self._worker.shutdown(cancel_futures=True)
         container, self._container = self._container, None
         try:
             if self._sound:
