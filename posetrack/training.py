@@ -12,7 +12,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -195,8 +196,8 @@ def train(
         while run.step < first + run.steps_per_stage[number]:
             epoch = sum(s.epochs for s in recipe.stages[:number]) + (run.step - first) // len(sampler)
             started, begin, summed = time.monotonic(), run.step, 0.0
-            while run.step < first + (epoch + 1 - sum(s.epochs for s in recipe.stages[:number])) * len(sampler):
-                summed += _step(run, stage, sampler.batch(epoch, (run.step - first) % len(sampler)))
+            for batch in _made_ahead(sampler, epoch, (run.step - first) % len(sampler)):
+                summed += _step(run, stage, batch)
                 if time.monotonic() - saved > CHECKPOINT_EVERY_S:
                     save_state(run, out / "state.pt")
                     saved = time.monotonic()
@@ -213,6 +214,16 @@ def train(
             report(json.dumps(row))
             saved = time.monotonic()
     return run
+
+
+def _made_ahead(sampler: Sampler, epoch: int, start: int) -> Iterator[Batch]:
+    """The batches of an epoch from number ``start`` on, each made on a thread while the one before is learnt."""
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(sampler.batch, epoch, start)
+        for number in range(start + 1, len(sampler)):
+            ready, pending = pending.result(), thread.submit(sampler.batch, epoch, number)
+            yield ready
+        yield pending.result()
 
 
 def _step(run: Run, stage: Stage, batch: Batch) -> float:
