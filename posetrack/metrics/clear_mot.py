@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.metrics.protocols import Protocol
-from posetrack.metrics.scenes import Scene, need_identities
+from posetrack.metrics.scenes import MAX_DISTANCE, Scene, need_identities
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -100,19 +100,23 @@ class _Walk:
         self._sort_pairs()
 
     def _sort_pairs(self) -> None:
-        """Pairs in the order of the walk: by step, then sequence; ``bounds`` are where each step begins."""
-        gt = np.concatenate([s.pair_gt + o for s, o in zip(self.scenes, self.gt.offsets, strict=True)])
-        pred = np.concatenate([s.pair_pred + o for s, o in zip(self.scenes, self.pred.offsets, strict=True)])
-        distance = np.concatenate([np.where(s.match, s.distance, np.inf) for s in self.scenes])
-        step = self.gt.frame[gt]
-        counted = step < self.frames[self.gt.scene[gt]]
-        order = np.flatnonzero(counted)[np.argsort(step[counted], kind="stable")]
-        self.pair_gt, self.pair_pred, self.distance = gt[order], pred[order], distance[order]
-        self.bounds = np.searchsorted(step[order], np.arange(self.steps + 1))
+        """The pairs of counted frames; ``order`` sorts them by step, ``bounds`` is where in it each step begins."""
+        gt, pred, distance, self.reachable = [], [], [], np.zeros(self.switched.shape)
+        for s, scene in enumerate(self.scenes):
+            counted = slice(np.searchsorted(scene.gt_frame[scene.pair_gt], self.frames[s]))
+            within = scene.distance[counted] <= MAX_DISTANCE
+            self.reachable[s] = scene.distance[counted].sum(axis=0, where=within)
+            gt.append(scene.pair_gt[counted] + self.gt.offsets[s])
+            pred.append(scene.pair_pred[counted] + self.pred.offsets[s])
+            distance.append(np.where(within, scene.distance[counted], np.inf))
+        self.pair_gt, self.pair_pred, self.distance = np.concatenate(gt), np.concatenate(pred), np.concatenate(distance)
+        step = self.gt.frame[self.pair_gt]
+        self.order = np.argsort(step, kind="stable")
+        self.bounds = np.searchsorted(step[self.order], np.arange(self.steps + 1))
 
     def advance(self, step: int) -> None:
         """One frame of every sequence that has people on both sides in it."""
-        pairs = slice(self.bounds[step], self.bounds[step + 1])
+        pairs = self.order[self.bounds[step] : self.bounds[step + 1]]
         gt, pred = self.pair_gt[pairs], self.pair_pred[pairs]
         if not len(gt):
             return
@@ -200,8 +204,6 @@ class _Walk:
         predictions = _sum(self.pred, self.pred.present & counted_pred[:, None], S) + dummies
         found = _sum(self.gt, self.matched >= 0, S)
         distance = _sum(self.gt, self.matched_distance, S)
-        reachable = np.zeros((S, J))
-        np.add.at(reachable, self.gt.scene[self.pair_gt], np.where(np.isfinite(self.distance), self.distance, 0))
         counts = MotCounts(
             misses=objects - found,
             switches=self.switched,
@@ -209,7 +211,7 @@ class _Walk:
             objects=objects,
             predictions=predictions,
             distance=distance,
-            distance_events=reachable + distance + self.extra_distance,
+            distance_events=self.reachable + distance + self.extra_distance,
         )
         local = self.matched - np.where(self.matched >= 0, self.pred.offsets[self.gt.scene][:, None], 0)
         return Tracking(counts, self.gt.split(local), self.gt.split(counted_gt))
@@ -268,5 +270,7 @@ def _sum(people: _People, values: npt.NDArray[Any], scenes: int) -> npt.NDArray[
     """Sum of the rows of each scene, (S, J)."""
     dtype = np.float64 if values.dtype.kind == "f" else np.int64
     total: npt.NDArray[Any] = np.zeros((scenes, values.shape[1]), dtype)
-    np.add.at(total, people.scene, values)
+    there = np.flatnonzero(np.diff(people.offsets, append=len(values)))  # reduceat cannot sum nothing
+    if len(there):
+        total[there] = np.add.reduceat(values, people.offsets[there], axis=0, dtype=dtype)
     return total

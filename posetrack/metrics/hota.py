@@ -185,7 +185,9 @@ def _association(scene: Scene, matches: _Matches, tp: Floats) -> dict[str, Float
     result = {}
     for field, whole in shares.items():
         total = np.zeros((J, len(ALPHAS)))
-        np.add.at(total, joint, together * together / np.maximum(1, whole))
+        starts = np.flatnonzero(np.diff(joint, prepend=-1))
+        if len(starts):
+            total[joint[starts]] = np.add.reduceat(together * together / np.maximum(1, whole), starts, axis=0)
         result[field] = total.T / np.maximum(1, tp)
     result["FragA"] = _fragments(matches, pair, either, J).T / np.maximum(1, tp)
     return result
@@ -193,10 +195,11 @@ def _association(scene: Scene, matches: _Matches, tp: Floats) -> dict[str, Float
 
 def _joints_of_identities(track_id: Ints, present: npt.NDArray[np.bool_]) -> Ints:
     """How often each identity has each joint, (identities, J)."""
-    ids, identity = np.unique(track_id, return_inverse=True)
-    count = np.zeros((len(ids), present.shape[1]), np.int64)
-    np.add.at(count, identity, present)
-    return count
+    order = np.argsort(track_id, kind="stable")
+    starts = np.flatnonzero(np.diff(track_id[order], prepend=track_id[order[:1]] - 1))
+    if not len(starts):
+        return np.zeros((0, present.shape[1]), np.int64)
+    return np.add.reduceat(present[order], starts, axis=0, dtype=np.int64)
 
 
 def _fragments(matches: _Matches, pair: Ints, either: Floats, joints: int) -> Floats:

@@ -65,9 +65,11 @@ def _scene_counts(scene: Scene, matched: Ints, counted_gt: Mask) -> tuple[Ints, 
 
 def _per_identity(identity: Ints, values: Mask, count: int) -> Ints:
     """Sum of the rows of each identity, (O, J)."""
-    total = np.zeros((count, values.shape[1]), np.int64)
-    np.add.at(total, identity, values)
-    return total
+    if not count:
+        return np.zeros((0, values.shape[1]), np.int64)
+    order = np.argsort(identity, kind="stable")
+    starts = np.searchsorted(identity[order], np.arange(count))
+    return np.add.reduceat(values[order], starts, axis=0, dtype=np.int64)
 
 
 def _breaks(identity: Ints, there: Mask, found: Mask) -> int:
@@ -83,18 +85,13 @@ def _best_overlap(scene: Scene, identity: Ints, identities: int, counted_gt: Mas
     """Joints within reach under the best one-to-one assignment of identities, (J,)."""
     from scipy.optimize import linear_sum_assignment
 
-    predicted_ids, predicted = np.unique(scene.pred.track_id, return_inverse=True)
     counted = counted_gt[scene.pair_gt]
-    key = identity[scene.pair_gt[counted]] * len(predicted_ids) + predicted[scene.pair_pred[counted]]
-    keys, place = np.unique(key, return_inverse=True)
-    overlap = np.zeros((len(keys), scene.distance.shape[1]), np.int64)
-    np.add.at(overlap, place, scene.match[counted])
-    best = np.zeros(overlap.shape[1], np.int64)
-    for j in range(overlap.shape[1]):
-        shared = np.flatnonzero(overlap[:, j])
-        rows, r = np.unique(keys[shared] // len(predicted_ids), return_inverse=True) if len(shared) else ((), ())
-        columns, c = np.unique(keys[shared] % len(predicted_ids), return_inverse=True) if len(shared) else ((), ())
-        table = np.zeros((len(rows), len(columns)), np.int64)
-        table[r, c] = overlap[shared, j]
-        best[j] = table[linear_sum_assignment(table, maximize=True)].sum()
-    return best
+    truth, predicted = identity[scene.pair_gt[counted]], scene.pred.track_id[scene.pair_pred[counted]]
+    match = scene.match[counted]
+    close = match.any(axis=1)
+    columns, predicted = np.unique(predicted[close], return_inverse=True)
+    keys, place = np.unique(truth[close] * len(columns) + predicted, return_inverse=True)
+    overlap = np.zeros((identities * len(columns), match.shape[1]), np.int64)
+    overlap[keys] = _per_identity(place, match[close], len(keys))
+    tables = overlap.reshape(identities, len(columns), -1).transpose(2, 0, 1)
+    return np.array([table[linear_sum_assignment(table, maximize=True)].sum() for table in tables])

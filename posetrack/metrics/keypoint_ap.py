@@ -84,32 +84,33 @@ def average_precision(parts: Sequence[ApInput], protocol: Protocol) -> ApResult:
     joint comes first; NaN scores come before all others.
     """
     score, present, correct = (
-        np.concatenate([getattr(p, what) for p in parts]) for what in ("score", "present", "correct")
+        np.concatenate([getattr(p, what) for p in parts]).T for what in ("score", "present", "correct")
     )
     truth = np.sum([p.truth for p in parts], axis=0)
-    joints = score.shape[1]
-    figures = np.zeros((3, joints))
-    for j in range(joints):
-        rows = np.flatnonzero(present[:, j])
-        figures[:, j] = _curve(score[rows, j], correct[rows, j], int(truth[j]), protocol)
-    totals = [_mean(row) for row in figures]
-    ap, precision, recall = np.concatenate([figures, np.array(totals)[:, None]], axis=1) * 100
-    return ApResult(ap, precision, recall, truth, present.sum(axis=0), (present & correct).sum(axis=0))
+    predicted, right = present.sum(axis=1), (present & correct).sum(axis=1)
+    fractions = _curves(np.where(present, score, -np.inf), present, present & correct, truth)
+    empty = predicted == 0
+    fractions[:, empty] = np.where(truth[empty] > 0, 0.0, 0.0 if protocol.no_data_is_zero else np.nan)
+    if not protocol.no_truth_is_zero:
+        fractions[::2, ~empty & (truth == 0)] = np.nan
+    ap, precision, recall = (np.append(row, _mean(row)) * 100 for row in fractions)
+    return ApResult(ap, precision, recall, truth, predicted, right)
 
 
-def _curve(score: Floats, correct: Mask, truth: int, protocol: Protocol) -> tuple[float, float, float]:
-    """AP, last precision and last recall of one joint, as fractions."""
-    if not len(score):
-        none = 0.0 if truth or protocol.no_data_is_zero else np.nan
-        return none, none, none
-    found = np.cumsum(correct[np.argsort(score, kind="stable")[::-1]])
-    precision = found / np.arange(1, len(found) + 1)
-    if not truth and not protocol.no_truth_is_zero:
-        return np.nan, float(precision[-1]), np.nan
-    recall = found / max(truth, 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    area = float(np.sum(np.diff(recall, prepend=0.0) * envelope))
-    return area, float(precision[-1]), float(recall[-1])
+def _curves(score: Floats, present: Mask, right: Mask, truth: Ints) -> Floats:
+    """AP, last precision and last recall of each joint, as fractions, (3, J); inputs are (J, P).
+
+    Absent joints may stand anywhere in the order: they change neither precision nor recall.
+    """
+    if not score.shape[1]:
+        return np.zeros((3, len(truth)))
+    order = np.argsort(score, axis=1, kind="stable")[:, ::-1]
+    found = np.cumsum(np.take_along_axis(right, order, axis=1), axis=1)
+    precision = found / np.maximum(np.cumsum(np.take_along_axis(present, order, axis=1), axis=1), 1)
+    recall = found / np.maximum(truth, 1)[:, None]
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    area = (np.diff(recall, prepend=0.0, axis=1) * envelope).sum(axis=1)
+    return np.stack([area, precision[:, -1], recall[:, -1]])
 
 
 def _mean(values: Floats) -> float:
