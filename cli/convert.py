@@ -24,6 +24,7 @@ def convert(source: str, target: str, source_format: str | None, target_format: 
       posetrack18  NAME.posetrack18.json  PoseTrack 2018
       coco         NAME.coco.json         COCO keypoint results
       csv          NAME.csv               a row a joint
+      parquet      NAME.parquet           the same in typed columns (needs pyarrow)
 
     The files written are listed on stdout.
     """

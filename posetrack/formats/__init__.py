@@ -57,6 +57,7 @@ FORMATS: dict[str, Format] = {
         _format("posetrack18", "posetrack18.json", "posetrack18", "PoseTrack 2018 JSON (images, annotations)"),
         _format("coco", "coco.json", "coco", "COCO keypoint results: a list of people with image_id and track_id"),
         _format("csv", "csv", "csv", "a row a joint: frame, time, id, joint, x, y, score and the person's box"),
+        _format("parquet", "parquet", "parquet", "the table of csv in typed columns; needs pyarrow"),
     )
 }
 
@@ -103,6 +104,8 @@ def _by_content(path: Path) -> Format:
         return FORMATS["native"]
     if head.startswith(b"frame,"):
         return FORMATS["csv"]
+    if head.startswith(b"PAR1"):
+        return FORMATS["parquet"]
     data = read_json(path)
     if isinstance(data, dict) and "annolist" in data:
         return FORMATS["posetrack17"]

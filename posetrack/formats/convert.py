@@ -9,7 +9,7 @@ from pathlib import Path
 from posetrack.errors import InputError, OutputError, UsageError
 from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format
 
-_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".gz")
+_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".gz")
 
 
 def convert(

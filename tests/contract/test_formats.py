@@ -22,11 +22,12 @@ LOSES = {
     "coco": {"empty frames", "score of absent joints"},
     "csv": set(),
     "native": set(),
+    "parquet": set(),
     "posetrack17": {"boxes", "score of absent joints"},
     "posetrack18": {"score of absent joints"},
 }
 # Largest difference of a coordinate or score: formats that write x and width lose a rounding of float32.
-TOLERANCE = {"coco": 1e-3, "csv": 0, "native": 0, "posetrack17": 1e-3, "posetrack18": 1e-3}
+TOLERANCE = {"coco": 1e-3, "csv": 0, "native": 0, "parquet": 0, "posetrack17": 1e-3, "posetrack18": 1e-3}
 
 
 def _frame(index: int, ids: list[int], rng: np.random.Generator) -> FrameLabels:

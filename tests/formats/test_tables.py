@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from posetrack.errors import FormatError, InputError
+from posetrack.errors import FormatError, InputError, UsageError
 from posetrack.formats import FORMATS, detect_format
 from posetrack.formats.boxes import read_boxes
 from posetrack.skeletons import COCO_17, LSP_14
@@ -71,6 +72,39 @@ def test_a_bad_csv_line_is_named(tmp_path: Path, old: str, new: str, message: st
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(FormatError, match=rf"a\.csv.*{message}"):
         FORMATS["csv"].read(path)
+
+
+# --- Parquet ---------------------------------------------------------------------------------------------------------
+
+
+def test_parquet_is_the_same_table_with_types(tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    for name in ("csv", "parquet"):
+        FORMATS[name].write(tmp_path / f"walk.{name}", _sequence())
+    table = pyarrow.parquet.read_table(tmp_path / "walk.parquet")
+    kinds = dict(zip(table.schema.names, map(str, table.schema.types), strict=True))
+    assert (kinds["frame"], kinds["id"], kinds["joint"], kinds["x"]) == ("int64", "int64", "string", "float")
+    with (tmp_path / "walk.csv").open(newline="") as file:
+        rows = [{k: v or None for k, v in row.items()} for row in csv.DictReader(file)]
+    spelled = [{k: None if v is None else str(v) for k, v in row.items()} for row in table.to_pylist()]
+    assert spelled == rows
+
+
+def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"pip install 'posetrack\[parquet\]'"):
+        FORMATS["parquet"].write(tmp_path / "walk.parquet", _sequence())
+    assert not list(tmp_path.iterdir())
+
+
+def test_parquet_with_other_columns(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table({"frame": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(FormatError, match=r"a\.parquet: the columns box_score, .* are missing"):
+        FORMATS["parquet"].read(tmp_path / "a.parquet")
 
 
 # --- COCO ------------------------------------------------------------------------------------------------------------
