@@ -132,18 +132,35 @@ def _choose(scene: Scene, similarity: Floats, pair: Ints, joint: Ints) -> npt.ND
     gt_key, pred_key = scene.pair_gt[pair] * joints + joint, scene.pair_pred[pair] * joints + joint
     rival = (np.bincount(gt_key)[gt_key] > 1) | (np.bincount(pred_key)[pred_key] > 1) if len(pair) else pair > 0
     chosen = ~rival
-    frame_key = scene.gt_frame[scene.pair_gt[pair]] * joints + joint
     contested = np.flatnonzero(rival)
-    contested = contested[np.argsort(frame_key[contested], kind="stable")]
-    for group in np.split(contested, np.flatnonzero(np.diff(frame_key[contested])) + 1):
-        rows, r = np.unique(gt_key[group], return_inverse=True)
-        columns, c = np.unique(pred_key[group], return_inverse=True)
-        table = np.zeros((len(rows), len(columns)))
-        table[r, c] = similarity[pair[group], joint[group]]
-        won = np.zeros(table.shape, np.bool_)
-        won[linear_sum_assignment(table, maximize=True)] = True
-        chosen[group] = won[r, c]
+    problem = scene.gt_frame[scene.pair_gt[pair[contested]]] * joints + joint[contested]
+    order = np.argsort(problem, kind="stable")
+    contested, problem = contested[order], problem[order]
+    row, column = (_number_within(problem, key[contested]) for key in (gt_key, pred_key))
+    value = similarity[pair[contested], joint[contested]]
+    won = np.zeros(len(contested), np.bool_)
+    ends = np.flatnonzero(np.diff(problem, append=-1)) + 1
+    for start, end in zip(np.append(0, ends[:-1]), ends, strict=False):
+        r, c = row[start:end], column[start:end]
+        table = np.zeros((r.max() + 1, c.max() + 1))
+        table[r, c] = value[start:end]
+        best = np.full(len(table), -1)
+        i, k = linear_sum_assignment(table, maximize=True)
+        best[i] = k
+        won[start:end] = best[r] == c
+    chosen[contested] = won
     return chosen
+
+
+def _number_within(group: Ints, key: Ints) -> Ints:
+    """Number the different keys of each group from 0; ``group`` is sorted."""
+    order = np.lexsort((key, group))
+    new_group = np.diff(group[order], prepend=-1) != 0
+    rank = np.cumsum(new_group | (np.diff(key[order], prepend=-1) != 0)) - 1
+    first = rank[new_group]
+    numbers = np.empty(len(key), np.int64)
+    numbers[order] = rank - first[np.cumsum(new_group) - 1]
+    return numbers
 
 
 def _at_thresholds(weight: Floats, place: Ints, passed: Ints, places: int) -> Floats:
@@ -204,12 +221,11 @@ def _joints_of_identities(track_id: Ints, present: npt.NDArray[np.bool_]) -> Int
 
 def _fragments(matches: _Matches, pair: Ints, either: Floats, joints: int) -> Floats:
     """Sum over fragments (runs of matches of a true identity with one predicted identity), (J, 19)."""
-    total = np.zeros((joints, len(ALPHAS)))
-    for alpha in range(len(ALPHAS)):
-        kept = np.flatnonzero(matches.passed > alpha)
-        of_pair, joint = pair[kept], matches.joint[kept]
-        starts = np.flatnonzero(np.diff(of_pair, prepend=-1))
-        length = np.diff(starts, append=len(kept))
-        share = length * (length / np.maximum(1, either[of_pair[starts], alpha]))
-        total[:, alpha] = np.bincount(joint[starts], share, joints)
-    return total
+    alpha, kept = np.nonzero(np.arange(len(ALPHAS))[:, None] < matches.passed)
+    of_pair = pair[kept]
+    starts = np.flatnonzero(np.diff(of_pair + alpha * len(either), prepend=-1))
+    length = np.diff(starts, append=len(kept))
+    of_pair, alpha = of_pair[starts], alpha[starts]
+    share = length * (length / np.maximum(1, either[of_pair, alpha]))
+    place = matches.joint[kept[starts]] * len(ALPHAS) + alpha
+    return np.bincount(place, share, joints * len(ALPHAS)).reshape(joints, len(ALPHAS))
