@@ -93,5 +93,5 @@ def _best_overlap(scene: Scene, identity: Ints, identities: int, counted_gt: Mas
     keys, place = np.unique(truth[close] * len(columns) + predicted, return_inverse=True)
     overlap = np.zeros((identities * len(columns), match.shape[1]), np.int64)
     overlap[keys] = _per_identity(place, match[close], len(keys))
-    tables = overlap.reshape(identities, len(columns), -1).transpose(2, 0, 1)
+    tables = overlap.reshape(identities, len(columns), match.shape[1]).transpose(2, 0, 1)
     return np.array([table[linear_sum_assignment(table, maximize=True)].sum() for table in tables])
