@@ -8,13 +8,14 @@ from __future__ import annotations
 
 __all__ = ["DiteHRNet", "dite_hrnet"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from posetrack.nets.lite_hrnet import STAGE_MODULES, STEM_WIDTH, ConvBN, LiteTrunk, interleave, scale_branches
+from posetrack.nets.lite_hrnet import STEM_WIDTH, ConvBN, LiteTrunk, interleave, scale_branches
 
 KERNELS = 4  # candidate kernels of a dynamic convolution in the stem
 BRANCH_KERNELS = (4, 4, 2, 1)  # the same on each branch; one kernel is a plain convolution
@@ -47,6 +48,10 @@ class KernelBank(nn.Module):
         self.weight = nn.Parameter(torch.empty(kernels, out_channels, in_channels, kernel, kernel))
         for candidate in self.weight.data:
             nn.init.kaiming_uniform_(candidate)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Moves and casts see a matrix: torch takes five dimensions for video, which has no channels_last of images."""
+        return super()._apply(lambda t: fn(t.flatten(1)).view(t.shape), recurse)  # type: ignore[no-any-return]
 
 
 class DynamicConv(nn.Module):
@@ -209,7 +214,7 @@ class DiteHRNet(LiteTrunk):
     """Dite-HRNet-18 or -30 (``depth``)."""
 
     def __init__(self, joints: int = 17, depth: int = 18) -> None:
-        super().__init__(joints, STAGE_MODULES[depth], DiteStem(), ContextBlock, relu_first=True)
+        super().__init__(joints, depth, DiteStem(), ContextBlock, relu_first=True)
 
 
 def dite_hrnet(joints: int = 17, *, depth: int = 18) -> DiteHRNet:

@@ -102,6 +102,8 @@ class HRNetTrunk(nn.Module):
         super().__init__()
         if fusions not in ("all", "stages", "last"):
             raise ValueError(f"fusions must be 'all', 'stages' or 'last', not {fusions!r}")
+        if not all(0 <= i < BRANCHES for i in outputs):
+            raise ValueError(f"heatmap_from must be a branch, 0 to {BRANCHES - 1}, not {outputs[0]}")
         if len(modules) != BRANCHES - 1 or min(modules) < 1:
             raise ValueError(f"modules must be three counts of at least 1, for stages 2 to 4, not {tuple(modules)}")
         self.conv1, self.bn1 = nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem)

@@ -238,16 +238,18 @@ class LiteTrunk(nn.Module):
     def __init__(
         self,
         joints: int,
-        modules: Sequence[int],
+        depth: int,
         stem: nn.Module,
         block: Callable[[Sequence[int]], nn.Module],
         *,
         relu_first: bool,
     ) -> None:
         super().__init__()
+        if depth not in STAGE_MODULES:
+            raise ValueError(f"depth must be one of {', '.join(map(str, STAGE_MODULES))}, not {depth}")
         self.stem = stem
         before: Sequence[int] = (STEM_WIDTH,)
-        for stage, count in enumerate(modules):
+        for stage, count in enumerate(STAGE_MODULES[depth]):
             after = WIDTHS[: stage + 2]
             self.add_module(f"transition{stage}", _transition(before, after))
             self.add_module(
@@ -277,7 +279,7 @@ class LiteHRNet(LiteTrunk):
     """Lite-HRNet-18 or -30 (``depth``)."""
 
     def __init__(self, joints: int = 17, depth: int = 18) -> None:
-        super().__init__(joints, STAGE_MODULES[depth], LiteStem(), ConditionalChannelWeighting, relu_first=False)
+        super().__init__(joints, depth, LiteStem(), ConditionalChannelWeighting, relu_first=False)
 
 
 def lite_hrnet(joints: int = 17, *, depth: int = 18) -> LiteHRNet:

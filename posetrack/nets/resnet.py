@@ -24,6 +24,8 @@ class ResNetTrunk(nn.Module):
 
     def __init__(self, depth: int, strides: Sequence[int] = STRIDES, dilations: Sequence[int] = (1, 1, 1, 1)) -> None:
         super().__init__()
+        if depth not in STAGE_BLOCKS:
+            raise ValueError(f"depth must be one of {', '.join(map(str, STAGE_BLOCKS))}, not {depth}")
         self.conv1 = nn.Conv2d(3, STEM_WIDTH, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM_WIDTH)
         self.relu = nn.ReLU(inplace=True)
