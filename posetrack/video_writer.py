@@ -4,8 +4,8 @@ libx264, yuv420p, index at the front ("faststart"), colours tagged BT.709. An od
 hold, grows by one pixel that repeats the edge. The file is written as ``NAME.part`` and renamed by ``close``, after a
 look whether all frames are in it; ``abort`` leaves nothing.
 
-Sound is copied from the source without being coded again, shifted and cut to the frames that are written. Where a codec
-does not belong in MP4 (PCM, say) or there is no libx264 in this build, a warning says what was done instead.
+Sound comes from the source, shifted and cut to the frames that are written (see ``video_sound``). Without libx264 the
+file is MPEG-4 Part 2, and a warning says so.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 from posetrack.errors import OutputError
 from posetrack.files import cannot_write, part_path, remove_part
 from posetrack.structures import Image
+from posetrack.video_sound import Sound
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,6 @@ MAX_FPS_DENOMINATOR = 1001  # of broadcast rates such as 30000/1001
 BT709 = 1  # code of the colour matrix, primaries and transfer curve, ITU-T H.273
 LIMITED_RANGE = 1  # code of "16..235" luma in FFmpeg
 WRITE_BEHIND_FRAMES = 8  # that wait to be encoded, at most
-MP4_AUDIO = frozenset("aac mp3 ac3 eac3 alac opus flac".split())
 
 
 class VideoWriter:
@@ -68,7 +68,7 @@ class VideoWriter:
         self._origin_s = 0.0
         self._last_tick = -1
         self._end_s = end_s
-        self._sound: _Sound | None = None
+        self._sound: Sound | None = None
         self._container: Any = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="video-writer")
         self._behind: deque[Future[None]] = deque()
@@ -85,7 +85,7 @@ class VideoWriter:
         self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         self._stream = self._add_stream()
         if audio_from is not None:
-            self._sound = _Sound.find(Path(audio_from), self._container)
+            self._sound = Sound.find(Path(audio_from), self._container)
 
     def _add_stream(self) -> Any:
         width, height = (n + n % 2 for n in self.size_wh)
@@ -140,7 +140,7 @@ class VideoWriter:
         frame.pts, frame.time_base = self._last_tick, self._tick
         self._container.mux(self._stream.encode(frame))
         if self._sound:
-            self._sound.copy_until(time_s, self._origin_s)
+            self._sound.write_until(time_s, self._origin_s)
 
     def close(self) -> None:
         """Finish the file, check it, and give it its name. A writer without frames leaves none. Raises OutputError."""
@@ -155,7 +155,8 @@ class VideoWriter:
             self._container.mux(self._stream.encode(None))
             if self._sound:
                 last_s = self._origin_s + float((self._last_tick + 1 / (self._rate * self._tick)) * self._tick)
-                self._sound.copy_until(last_s if self._end_s is None else min(self._end_s, last_s), self._origin_s)
+                self._sound.write_until(last_s if self._end_s is None else min(self._end_s, last_s), self._origin_s)
+                self._sound.finish()
                 self._sound.close()
             self._container.close()
             self._check()
@@ -214,67 +215,3 @@ def _has_x264() -> bool:
     import av
 
     return "libx264" in av.codecs_available
-
-
-class _Sound:
-    """Copies the packets of a file's first sound track into another container as the video goes on."""
-
-    def __init__(self, source: Any, container: Any) -> None:
-        self._source, self._container = source, container
-        self._stream = source.streams.audio[0]
-        self._copy = container.add_stream_from_template(self._stream)
-        self._packets = source.demux(self._stream)
-        self._waiting: Any = None
-        video = source.streams.video
-        known = bool(video) and video[0].start_time is not None
-        self._zero_s = float(video[0].start_time * video[0].time_base) if known else 0.0
-
-    @classmethod
-    def find(cls, path: Path, container: Any) -> _Sound | None:
-        """The sound of ``path``; None, with a warning where there is one that cannot be copied."""
-        import av
-
-        try:
-            source = av.open(f"file:{path}")
-        except (av.FFmpegError, OSError):
-            _log.warning("The sound of %s cannot be read; the video is written without.", path)
-            return None
-        codec = source.streams.audio[0].codec_context.name if source.streams.audio else None
-        if codec in MP4_AUDIO:
-            return cls(source, container)
-        if codec:
-            _log.warning("The sound of %s (%s) does not fit into MP4; the video is written without.", path, codec)
-        source.close()
-        return None
-
-    def copy_until(self, time_s: float, origin_s: float) -> None:
-        """Copy all packets from ``origin_s`` up to ``time_s`` that were not copied yet; both in the source's time."""
-        tick = self._stream.time_base
-        shift = round((self._zero_s + origin_s) / tick)
-        while (packet := self._next()) is not None:
-            if packet.pts * tick - self._zero_s >= time_s:
-                return
-            self._waiting = None
-            if packet.pts >= shift:
-                packet.pts -= shift
-                packet.dts = packet.pts  # sound is never reordered
-                packet.stream = self._copy
-                self._container.mux(packet)
-
-    def _next(self) -> Any:
-        """The packet that comes next, without taking it; None at the end."""
-        import av
-
-        while self._waiting is None:
-            try:
-                packet = next(self._packets, None)
-            except (av.FFmpegError, OSError):
-                return None  # the source is cut off here: the sound ends with it
-            if packet is None:
-                return None
-            if packet.pts is not None and packet.size > 0:
-                self._waiting = packet
-        return self._waiting
-
-    def close(self) -> None:
-        self._source.close()

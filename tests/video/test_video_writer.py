@@ -115,15 +115,20 @@ def test_sound_of_a_range_is_cut_and_shifted(tmp_path: Path, clip: Path, picture
     assert max(source[data] for _, data in packets) < 0.6
 
 
-def test_sound_that_does_not_fit(
+def test_sound_that_does_not_fit_is_coded_again(
     tmp_path: Path, make_clip: Callable[..., Path], pictures: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make_clip("a.mov", audio="pcm_s16le")
-    with caplog.at_level(logging.WARNING):
-        path = _write(tmp_path / "out.mp4", pictures, audio_from=source)
-    assert "(pcm_s16le) does not fit into MP4" in caplog.text
-    with av.open(str(path)) as container:
-        assert not container.streams.audio
+    with caplog.at_level(logging.WARNING), VideoWriter(tmp_path / "out.mp4", (64, 48), 25, audio_from=source) as writer:
+        for i in range(5, 20):
+            writer.write(pictures.draw(i, (64, 48)), i / 25)
+    assert "(pcm_s16le) does not fit into MP4; it is coded again as AAC" in caplog.text
+    with av.open(str(source)) as before, av.open(str(tmp_path / "out.mp4")) as after:
+        assert after.streams.audio[0].codec_context.name == "aac"
+        loudest = max(int(np.abs(block.to_ndarray()).max()) for block in before.decode(audio=0)) / 32768
+        blocks = [block.to_ndarray()[0] for block in after.decode(audio=0)]
+    assert sum(map(len, blocks)) / 16000 == pytest.approx(0.6, abs=0.15)
+    assert max(float(np.abs(block).max()) for block in blocks) == pytest.approx(loudest, rel=0.1)
 
 
 def test_no_sound_and_no_source(
