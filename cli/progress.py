@@ -17,23 +17,23 @@ Report = Callable[[int, int | None], None]
 
 
 @contextmanager
-def progress(label: str, quiet: bool = False) -> Iterator[Report | None]:
+def progress(label: str, quiet: bool = False, unit: str = "frames") -> Iterator[Report | None]:
     """Gives ``report(done, total)``, to be called after every frame; ``total`` None: unknown. None where ``quiet``."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        with _bar(label) as report:
+        with _bar(label, unit) as report:
             yield report
     else:
-        yield _lines(label)
+        yield _lines(label, unit)
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Report]:
+def _bar(label: str, unit: str) -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    speed = TextColumn("{task.fields[speed]:.1f} frames/s")
+    speed = TextColumn("{task.fields[speed]:.1f} " + f"{unit}/s")
     text, bar, count = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     console = Console(stderr=True)
     with Progress(text, bar, count, speed, TimeRemainingColumn(), console=console, transient=True) as bars:
@@ -47,7 +47,7 @@ def _bar(label: str) -> Iterator[Report]:
         yield report
 
 
-def _lines(label: str) -> Report:
+def _lines(label: str, unit: str) -> Report:
     begin = last = time.monotonic()
 
     def report(done: int, total: int | None) -> None:
@@ -59,6 +59,6 @@ def _lines(label: str) -> Report:
         speed = done / (now - begin)
         of = f" of {total}" if total else ""
         left = f", {max(total - done, 0) / speed:.0f} s left" if total else ""
-        click.echo(f"{label}: {done}{of} frames, {speed:.1f} frames/s{left}", err=True)
+        click.echo(f"{label}: {done}{of} {unit}, {speed:.1f} {unit}/s{left}", err=True)
 
     return report

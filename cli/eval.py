@@ -1,0 +1,121 @@
+"""``posetrack eval``: score predictions for PoseTrack, COCO and MPII."""
+
+from __future__ import annotations
+
+__all__ = ["evaluate"]
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., None])
+PATH = click.Path(path_type=Path)
+
+
+@click.group()
+def evaluate() -> None:
+    """Score predictions: PoseTrack mAP, MOTA, IDF1 and HOTA; COCO AP; MPII PCKh."""
+
+
+def _output_options(command: Command) -> Command:
+    """The three ways to print results other than as text."""
+    for name, text in (
+        ("--markdown", "Print the tables as Markdown."),
+        ("--csv", "Print the tables as CSV, at full precision."),
+        ("--json", "Print everything at full precision as JSON."),
+    ):
+        command = click.option(name, f"as_{name[2:]}", is_flag=True, help=text)(command)
+    return command
+
+
+def _style(as_json: bool, as_csv: bool, as_markdown: bool) -> str:
+    from posetrack.errors import UsageError
+
+    if as_json + as_csv + as_markdown > 1:
+        raise UsageError("Choose one of --json, --csv and --markdown.")
+    return "json" if as_json else "csv" if as_csv else "markdown" if as_markdown else "text"
+
+
+def _print_json(content: Any) -> None:
+    import json
+
+    click.echo(json.dumps(content, indent=1))
+
+
+@evaluate.command()
+@click.argument("truth", metavar="GT", type=PATH)
+@click.argument("prediction", metavar="PRED", type=PATH)
+@click.option("--protocol", default="poseval", show_default=True, metavar="NAME", help="poseval or corrected.")
+@click.option("--metrics", default="ap,mot,hota", show_default=True, metavar="LIST", help="Which of ap, mot, hota.")
+@click.option("--output", type=PATH, metavar="DIR", help="Write poseval's result files, and one with everything, here.")
+@click.option("--sweep-joint-threshold", "sweep", is_flag=True, help="mAP and MOTA over joint score thresholds; a plot.")
+@click.option("--skip-bad", is_flag=True, help="Leave bad sequences out and say which, instead of stopping.")
+@_output_options
+def posetrack(
+    truth: Path,
+    prediction: Path,
+    protocol: str,
+    metrics: str,
+    output: Path | None,
+    sweep: bool,
+    skip_bad: bool,
+    **style: bool,
+) -> None:
+    """mAP, MOTA, MOTP, IDF1 and HOTA of PoseTrack predictions.
+
+    GT and PRED are files or folders of PoseTrack 2017 or 2018/2021 JSON (.json, .json.gz), paired by name; PRED may
+    also hold other formats of posetrack. The protocol poseval gives the numbers of the official tool, to the last
+    digit; corrected counts every frame and mends the oversights.
+    """
+    from posetrack.cli.progress import progress
+    from posetrack.errors import unknown_name
+    from posetrack.evaluate_run import score_files, write_results
+    from posetrack.metrics.protocols import PROTOCOLS
+
+    how = _style(**style)
+    if protocol not in PROTOCOLS:
+        raise unknown_name("protocol", protocol, PROTOCOLS)
+    chosen = [m for m in metrics.split(",") if m]
+    with progress("scoring", unit="sequences") as report:
+        scored = score_files(
+            truth, prediction, PROTOCOLS[protocol], metrics=chosen, skip_bad=skip_bad, sweep=sweep, progress=report
+        )
+    _say_what_is_missing(scored)
+    settings = {"metrics": chosen, "skip_bad": skip_bad}
+    _print_posetrack(scored, how, settings)
+    if output:
+        click.echo(f"Wrote {len(write_results(scored, output, settings))} files to {output}.", err=True)
+    elif scored.sweep:
+        _plot_here(scored.sweep)
+
+
+def _say_what_is_missing(scored: Any) -> None:
+    """On stderr: the sequences left out, and the predictions without ground truth."""
+    for left in scored.report.left_out:
+        click.echo(f"Left out {left.name}: {left.reason}", err=True)
+    if scored.unmatched:
+        names = ", ".join(path.name for path in scored.unmatched[:5]) + (", ..." if len(scored.unmatched) > 5 else "")
+        click.echo(f"Without ground truth, not scored: {len(scored.unmatched)} prediction files ({names}).", err=True)
+
+
+def _print_posetrack(scored: Any, how: str, settings: dict[str, Any]) -> None:
+    from posetrack.evaluate_report import header, official_text, report_tables
+    from posetrack.evaluate_sweep import sweep_table
+    from posetrack.evaluate_tables import render
+
+    if how == "json":
+        return _print_json(scored.to_json(settings))
+    tables = report_tables(scored.report) + ([sweep_table(scored.sweep)] if scored.sweep else [])
+    if how == "text":
+        click.echo(f"{header(scored.report)}\n\n{official_text(scored.report)}")
+    click.echo(render(tables, how))
+
+
+def _plot_here(sweep: Any) -> None:
+    from posetrack.evaluate_run import SWEEP_PLOT
+    from posetrack.evaluate_sweep import plot_sweep
+
+    plot_sweep(sweep, SWEEP_PLOT)
+    click.echo(f"Wrote {SWEEP_PLOT}.", err=True)
