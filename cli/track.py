@@ -88,7 +88,7 @@ def _track_one(
     from posetrack.errors import PosetrackError
 
     try:
-        with progress(name, quiet) as report:
+        with progress(Path(name).name or name, quiet) as report:
             summary = tracker.record(name, outputs, progress=report, show=viewer)
     except PosetrackError as error:
         if alone:
