@@ -10,6 +10,7 @@ from __future__ import annotations
 
 __all__ = ["GROUND_STRIDE", "IGNORED", "TRUSTED", "UNKNOWN", "MosaicSampler", "Picture"]
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -89,8 +90,8 @@ class MosaicSampler:
         size, rng = len(picture.image), self.rng
         sides = int(rng.choice([n for n, _ in GRIDS], p=[p for _, p in GRIDS]))
         xs, ys = (self._cuts(size, sides) for _ in range(2))
-        for x1, x2 in zip(xs, xs[1:], strict=False):
-            for y1, y2 in zip(ys, ys[1:], strict=False):
+        for x1, x2 in itertools.pairwise(xs):
+            for y1, y2 in itertools.pairwise(ys):
                 single = bool(self.singles) and (not self.scenes or rng.random() < SINGLES)
                 item = self._pick(self.singles) if single else self._pick_scene()
                 self._cell(picture, item, (x1, y1, x2, y2), single)
