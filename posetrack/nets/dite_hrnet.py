@@ -51,7 +51,7 @@ class KernelBank(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Moves and casts see a matrix: torch takes five dimensions for video, which has no channels_last of images."""
-        return super()._apply(lambda t: fn(t.flatten(1)).view(t.shape), recurse)  # type: ignore[no-any-return]
+        return super()._apply(lambda t: fn(t.flatten(1)).view(t.shape), recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class DynamicConv(nn.Module):
