@@ -1,0 +1,69 @@
+"""Where a network runs and in which number format: ``auto`` picks what the machine is good at.
+
+bfloat16 on a processor without instructions for it is emulated and 10 to 70 times slower than float32 (measured on an
+AVX2 machine), so it is chosen only where the processor says that it has them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DEVICES", "PRECISIONS", "has_native_bfloat16", "pick_device", "pick_precision"]
+
+import platform
+from typing import TYPE_CHECKING
+
+from posetrack.errors import UsageError, unknown_name
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+_NATIVE_FLAGS = ("avx512_bf16", "amx_bf16", "amx_tile")  # x86 instruction sets that multiply bfloat16
+
+
+def pick_device(name: str | torch.device = "auto") -> torch.device:
+    """The device ``name`` ("cuda:1" too); "auto" is the first of CUDA, MPS and CPU that is there. Raises UsageError."""
+    import torch
+
+    if isinstance(name, torch.device):
+        return name
+    kind = name.split(":")[0]
+    if kind not in DEVICES:
+        raise unknown_name("device", name, DEVICES)
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if kind == "auto":
+        return torch.device(next(k for k in ("cuda", "mps", "cpu") if there[k]))
+    if not there[kind]:
+        raise UsageError(f"PyTorch sees no {kind} device on this machine; use --device cpu, or --device auto.")
+    return torch.device(name)
+
+
+def pick_precision(device: torch.device, precision: str = "auto") -> torch.dtype:
+    """The dtype a network should run in: float16 on CUDA, bfloat16 on processors that have it, else float32."""
+    import torch
+
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    if precision != "auto":
+        dtype: torch.dtype = getattr(torch, precision)
+        return dtype
+    if device.type == "cuda":
+        return torch.float16
+    return torch.bfloat16 if device.type == "cpu" and has_native_bfloat16() else torch.float32
+
+
+def has_native_bfloat16() -> bool:
+    """Whether this x86 processor has bfloat16 instructions. Others were not measured: False."""
+    import torch
+
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    if capabilities:
+        return any(capabilities.get(flag) for flag in _NATIVE_FLAGS)
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            flags = next((line.split() for line in file if line.startswith("flags")), [])
+    except OSError:
+        return False
+    return any(flag in flags for flag in _NATIVE_FLAGS)

@@ -1,0 +1,162 @@
+"""Pose estimation: people in boxes to keypoints, all people of all images in full batches.
+
+The official HRNet procedure: each box is grown to the input's aspect and padded, cropped by one affine warp,
+normalised, run through the network, and once more mirrored (flip test with the one-pixel shift); the mean heatmaps are
+decoded and mapped back to the image. Numbers are those of ``geometry`` and ``heatmaps``.
+
+**Batching does not change results, bit for bit.** Libraries choose their kernels by the shape of a batch: HRNet-W32 on
+an AVX2 processor gives other last bits (3e-6 of the largest value) for odd batches or one image than for 2 to 12. So a
+batch is filled up with zeros to a size whose results were *seen* to equal those of the full batch: at the first small
+batch, powers of two below ``batch_size`` are tried once, and those that agree are used from then on.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DEFAULT_BATCH_SIZE", "PoseEstimator"]
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from posetrack import geometry, heatmaps
+from posetrack.devices import pick_device, pick_precision
+from posetrack.errors import unknown_name
+from posetrack.folding import fold_batch_norm
+from posetrack.oks import rescore
+from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
+
+DEFAULT_BATCH_SIZE = 8  # crops; on a CPU nothing is gained beyond (benchmarks/pose_speed.py)
+MIN_BOX_SIDE_PX = 1.0  # a box with a smaller longer side holds nobody
+
+
+class PoseEstimator:
+    """A network made ready for inference, and the way from boxes to poses around it.
+
+    ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded, channels_last, moved
+    to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA, bfloat16 on a CPU with
+    instructions for it, else float32). ``decode`` is a name in ``heatmaps.DECODERS``. ``compile`` runs it through
+    torch.compile, with CUDA graphs on CUDA: minutes of preparation, for long videos. Raises UsageError for a name that
+    does not exist.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        spec: InputSpec,
+        skeleton: Skeleton,
+        *,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        flip_test: bool = True,
+        decode: str = "quarter",
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        compile: bool = False,
+    ) -> None:
+        if decode not in heatmaps.DECODERS:
+            raise unknown_name("decoding", decode, heatmaps.DECODERS)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        self.spec, self.skeleton = spec, skeleton
+        self.flip_test, self.decode, self.batch_size = flip_test, decode, batch_size
+        self.device = pick_device(device)
+        self.dtype = pick_precision(self.device, precision)
+        self._net = _prepare(net, self.device, self.dtype, compile)
+        self._sizes = (batch_size,) if compile else None  # a compiled network keeps one shape
+        scale = 1 / (255 * np.array(spec.std))
+        self._gain = torch.tensor(scale, dtype=torch.float32, device=self.device).view(1, 3, 1, 1)
+        self._shift = torch.tensor(np.array(spec.mean) * 255 * scale, dtype=torch.float32, device=self.device)
+        self._shift = self._shift.view(1, 3, 1, 1)
+
+    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
+        """One ``Poses`` an image, a pose a box, in the order of the boxes.
+
+        ``poses.boxes`` are the boxes given, with a new score: box score times the mean of the pose's keypoint scores
+        above 0.2 (the official rescoring; ``oks.rescore``). Keypoint scores are heatmap maxima: about 0..1,
+        though a network may overshoot. A box without any size, or with NaN, gives a pose of absent keypoints and score
+        0. No people: the network is not run.
+        """
+        if len(images) != len(boxes):
+            raise ValueError(f"{len(images)} images, but {len(boxes)} sets of boxes")
+        everyone = Boxes.concat(list(boxes))
+        owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
+        xy = np.full((len(everyone), len(self.skeleton), 2), np.nan, np.float32)
+        score = np.zeros((len(everyone), len(self.skeleton)), np.float32)
+        usable = np.flatnonzero(_usable(everyone.xyxy))
+        for part in _chunks(usable, self.batch_size):
+            xy[part], score[part] = self._estimate_batch([images[i] for i in owner[part]], everyone.xyxy[part])
+        new_score = rescore(score, everyone.score).astype(np.float32)
+        poses = Poses(xy, score, Boxes(everyone.xyxy, new_score), self.skeleton)
+        return [poses[owner == i] for i in range(len(boxes))]
+
+    def heatmaps(self, crops: Image) -> FloatArray:
+        """Heatmaps (N, K, h, w) float32 of uint8 RGB crops (N, H, W, 3), N <= batch_size, mirrored ones averaged in."""
+        count = len(crops)
+        size = next(s for s in self.batch_sizes if s >= count) if count < self.batch_size else count
+        if size > count:
+            crops = np.concatenate([crops, np.zeros((size - count, *crops.shape[1:]), np.uint8)])
+        maps = self._forward(crops)
+        if self.flip_test:
+            maps = heatmaps.flip_average(maps, self._forward(crops[:, :, ::-1]), self.skeleton.flip_order)
+        return maps[:count]
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The batch sizes in use, ascending: the full one, and smaller ones that give the same bits (tried once)."""
+        if self._sizes is None:
+            width, height = self.spec.size_wh
+            rng = np.random.default_rng(0)
+            crops = rng.integers(0, 256, (self.batch_size, height, width, 3), dtype=np.uint8)
+            full = self._forward(crops)
+            powers = [2**i for i in range(self.batch_size.bit_length()) if 2**i < self.batch_size]
+            agreeing = [n for n in powers if np.array_equal(self._forward(crops[-n:]), full[-n:])]
+            self._sizes = (*agreeing, self.batch_size)
+        return self._sizes
+
+    def _estimate_batch(self, images: Sequence[Image], xyxy: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Keypoints (N, K, 2) in image pixels and scores (N, K) of N <= batch_size people."""
+        size_wh = self.spec.size_wh
+        center, scale = geometry.box_to_center_scale(xyxy, size_wh, self.spec.padding)
+        affines = geometry.crop_affine(center, scale, size_wh)
+        crops = np.stack([geometry.crop_image(i, a, size_wh) for i, a in zip(images, affines, strict=True)])
+        maps = self.heatmaps(crops)
+        points, score = heatmaps.decode(maps, self.decode)
+        xy = geometry.heatmap_to_image(points, center, scale, (maps.shape[3], maps.shape[2]))
+        return xy, score
+
+    def _forward(self, crops: Image) -> FloatArray:
+        """The final heatmaps of uint8 crops (N, H, W, 3)."""
+        with torch.inference_mode():
+            x = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
+            x = x.permute(0, 3, 1, 2).float()  # channels_last without a copy
+            output = self._net((x * self._gain - self._shift).to(self.dtype))
+        maps = output[-1] if isinstance(output, list | tuple) else output
+        if maps.shape[1] != len(self.skeleton):
+            joints = f"skeleton {self.skeleton.name} has {len(self.skeleton)} joints"
+            raise ValueError(f"{joints}, but the network gives {maps.shape[1]} heatmaps")
+        result: FloatArray = maps.float().cpu().numpy()
+        return result
+
+
+def _prepare(net: nn.Module, device: torch.device, dtype: torch.dtype, compiled: bool) -> Any:
+    """A copy of ``net`` for inference: folded, on its device, channels_last."""
+    ready = fold_batch_norm(copy.deepcopy(net).cpu().float().requires_grad_(False))
+    ready = ready.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    if not compiled:
+        return ready
+    return torch.compile(ready, mode="reduce-overhead" if device.type == "cuda" else None)
+
+
+def _usable(xyxy: FloatArray) -> Any:
+    """Which boxes have finite corners and a longer side of at least a pixel, (N,) bool."""
+    with np.errstate(invalid="ignore"):
+        longer = (xyxy[:, 2:] - xyxy[:, :2]).max(axis=1, initial=-np.inf)
+    return np.isfinite(xyxy).all(axis=1) & (longer >= MIN_BOX_SIDE_PX)
+
+
+def _chunks(index: Any, size: int) -> Iterator[Any]:
+    for start in range(0, len(index), size):
+        yield index[start : start + size]
