@@ -43,7 +43,7 @@ class Scene:
 def warp(picture: Picture, scene: Scene, camera: Camera, border: int = cv2.BORDER_REPLICATE) -> Picture:
     """``picture`` on the scene's canvas as ``camera`` sees it."""
     move = camera.matrix @ np.linalg.inv(scene.camera.matrix)
-    return cv2.warpPerspective(picture, move, camera.size_wh, flags=cv2.INTER_LINEAR, borderMode=border)  # type: ignore[return-value]
+    return cv2.warpPerspective(picture, move, camera.size_wh, flags=cv2.INTER_LINEAR, borderMode=border)
 
 
 def draw_scene(rng: Rng, camera: Camera, occluders: int, clutter: float = 1.0) -> Scene:

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-# Python started by a test must not find the checkout's posetrack/ (which lacks cli and weights) before the installed one.
+# A Python started by a test must not find the checkout's posetrack/, which lacks cli and weights, before the installed.
 os.environ["PYTHONSAFEPATH"] = "1"
 
 
