@@ -50,7 +50,7 @@ def _print_json(content: Any) -> None:
 @click.option("--protocol", default="poseval", show_default=True, metavar="NAME", help="poseval or corrected.")
 @click.option("--metrics", default="ap,mot,hota", show_default=True, metavar="LIST", help="Which of ap, mot, hota.")
 @click.option("--output", type=PATH, metavar="DIR", help="Write poseval's result files, and one with everything, here.")
-@click.option("--sweep-joint-threshold", "sweep", is_flag=True, help="mAP and MOTA over joint score thresholds; a plot.")
+@click.option("--sweep-joint-threshold", "sweep", is_flag=True, help="mAP, MOTA over joint score thresholds; a plot.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad sequences out and say which, instead of stopping.")
 @_output_options
 def posetrack(
@@ -106,7 +106,8 @@ def _print_posetrack(scored: Any, how: str, settings: dict[str, Any]) -> None:
     from posetrack.evaluate_tables import render
 
     if how == "json":
-        return _print_json(scored.to_json(settings))
+        _print_json(scored.to_json(settings))
+        return
     tables = report_tables(scored.report) + ([sweep_table(scored.sweep)] if scored.sweep else [])
     if how == "text":
         click.echo(f"{header(scored.report)}\n\n{official_text(scored.report)}")

@@ -54,9 +54,9 @@ def pair_files(truth: Path, prediction: Path) -> tuple[list[FilePair], list[Path
     predictions = _by_name(prediction)
     if not truths:
         raise InputError(f"The folder {truth} holds no label files (.json, .json.gz); give the folder with them.")
+    folder = prediction if prediction.is_dir() else prediction.parent
     pairs = [
-        FilePair(name, path, predictions.get(name, (prediction if prediction.is_dir() else prediction.parent) / path.name))
-        for name, path in sorted(truths.items())
+        FilePair(name, path, predictions.get(name, folder / path.name)) for name, path in sorted(truths.items())
     ]
     return pairs, [path for name, path in sorted(predictions.items()) if name not in truths]
 
@@ -87,7 +87,7 @@ def _by_name(path: Path) -> dict[str, Path]:
 
 def _is_label_file(file: Path) -> bool:
     plain = file.name.lower().removesuffix(".gz")
-    return plain.endswith(".json") and not plain.endswith("_metrics.json") or format_of_name(file) is not None
+    return (plain.endswith(".json") and not plain.endswith("_metrics.json")) or format_of_name(file) is not None
 
 
 def file_hash(path: Path) -> str:

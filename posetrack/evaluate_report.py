@@ -8,6 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from posetrack.evaluate import PoseTrackReport, SequenceScores
 from posetrack.evaluate_tables import Table, plain_json
 from posetrack.files import write_beside
@@ -38,7 +41,8 @@ def official_text(report: PoseTrackReport) -> str:
     if total.mot is not None:
         what = "over all events, as poseval prints it" if report.protocol is POSEVAL else "over matched pairs"
         parts.append(f"Tracking (protocol {report.protocol.name}; MOTP {what})\n{mot_table(total.mot)}")
-        parts.append(f"MOTP over matched pairs, as in the tables published for 2017: {total.mot.motp_matched[-1]:.1f}\n")
+        matched = total.mot.motp_matched[-1]
+        parts.append(f"MOTP over matched pairs, as in the tables published for 2017: {matched:.1f}\n")
     return "\n".join(parts)
 
 
@@ -81,7 +85,11 @@ def _by_joint(report: PoseTrackReport, rules: str) -> Table:
 def _figures(scores: SequenceScores, j: int) -> dict[str, Any]:
     """The main figures of one joint; of the last column, the total, counts are summed over joints."""
     figures: dict[str, Any] = {}
-    count = (lambda values: int(values.sum())) if j in (-1, len(JOINTS)) else (lambda values: int(values[j]))
+    cut = slice(None) if j in (-1, len(JOINTS)) else slice(j, j + 1)
+
+    def count(values: npt.NDArray[np.int64]) -> int:
+        return int(values[cut].sum())
+
     if scores.ap is not None:
         figures["mAP"] = float(scores.ap.ap[j])
     if scores.mot is not None and scores.counts is not None:

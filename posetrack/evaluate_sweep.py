@@ -9,7 +9,6 @@ __all__ = ["Sweep", "SweepPoint", "plot_sweep", "sweep_joint_thresholds", "sweep
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ _METRICS = ("ap", "mot")
 
 @dataclass(frozen=True, slots=True)
 class SweepPoint:
-    """Scores with joints below ``threshold`` dropped (None: nothing dropped), percent; ``kept`` is a share of joints."""
+    """Scores in percent with joints below ``threshold`` dropped (None: none are); ``kept`` is a share of joints."""
 
     threshold: float | None
     kept: float
@@ -73,17 +72,21 @@ def sweep_joint_thresholds(
     points = []
     for threshold in (None, *thresholds_for([pred for _, pred in pairs])):
         kept = [(gt, pred if threshold is None else _drop(pred, threshold)) for gt, pred in pairs]
-        report = evaluate_posetrack([(pair[0].name, partial(tuple, pair)) for pair in kept], protocol, metrics=_METRICS)
+        report = evaluate_posetrack([(pair[0].name, _given(pair)) for pair in kept], protocol, metrics=_METRICS)
         points.append(_point(threshold, sum(int(p.present.sum()) for _, p in kept) / max(joints, 1), report.total))
         if progress:
             progress(threshold)
     return Sweep(protocol.name, tuple(points))
 
 
+def _given(pair: Pair) -> Callable[[], Pair]:
+    return lambda: pair
+
+
 def _drop(table: LabelTable, threshold: float) -> LabelTable:
     """Without the joints below the threshold, and without people who then have none."""
     table = table.without_joints(table.score < threshold)
-    return table.people(table.present.any(axis=1))
+    return table.people(np.flatnonzero(table.present.sum(axis=1)))
 
 
 def _point(threshold: float | None, kept: float, scores: SequenceScores) -> SweepPoint:
@@ -123,9 +126,9 @@ def plot_sweep(sweep: Sweep, path: str | Path) -> None:
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = FigureCanvasAgg(figure).figure.add_subplot()
-    dropped = [p for p in sweep.points if p.threshold is not None]
+    dropped = sweep.points[1:]
     whole, best = sweep.points[0], sweep.best
-    x = [p.threshold for p in dropped]
+    x = [p.threshold or 0.0 for p in dropped]
     axes.plot(x, [p.map for p in dropped], marker="o", label="mAP after dropping")
     axes.plot(x, [p.mota for p in dropped], marker="s", label="MOTA")
     axes.axhline(whole.map, linestyle="--", color="C0", label=f"mAP before dropping ({whole.map:.1f})")

@@ -38,10 +38,10 @@ def _cell(value: Any, style: str) -> str:
 def _text(table: Table) -> list[str]:
     grid = [table.columns, *([_cell(v, "text") for v in row] for row in table.rows)]
     widths = [max(len(row[i]) for row in grid) for i in range(len(table.columns))]
-    lines = [
-        "  ".join(v.ljust(w) if i == 0 else v.rjust(w) for i, (v, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in grid
-    ]
+    lines = []
+    for first, *others in grid:
+        cells = [first.ljust(widths[0]), *(v.rjust(w) for v, w in zip(others, widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
     return [table.title, lines[0], "-" * len(lines[0]), *lines[1:]]
 
 

@@ -57,6 +57,8 @@ def parse(data: Any, path: str | Path, *, heads: bool = True, video_name: bool =
 def _parse(data: Any, path: str, heads: bool) -> LabelTable:
     frames: list[Json] = data["annolist"]
     rects: list[list[Json]] = [f["annorect"] for f in frames]
+    if not isinstance(frames, list) or any(not isinstance(r, list) for r in rects):
+        raise TypeError("annolist or annorect is not a list")
     people = list(chain.from_iterable(rects))
     lists = [_point_list(p) for p in people]
     xy, score = _joints(lists)

@@ -74,6 +74,8 @@ def _parse(data: Any, path: str, heads: bool) -> list[LabelTable]:
     images: list[Json] = data["images"]
     people: list[Json] = data["annotations"]
     names: list[str] = data["categories"][0]["keypoints"]
+    if not isinstance(images, list) or not isinstance(people, list):
+        raise TypeError("images or annotations is not a list")
     videos = [_video(image) for image in images]
     video_of_image = {image["id"]: video for image, video in zip(images, videos, strict=True)}
     if len(video_of_image) != len(images):

@@ -194,7 +194,7 @@ class _Walk:
 
     def result(self) -> Tracking:
         """All counts."""
-        S, J = len(self.scenes), self.matched.shape[1]
+        S = len(self.scenes)
         both = _both_sides(self.gt, self.pred, self.frames)
         counted_gt, counted_pred = (_counted(p, both, self.frames, self.protocol) for p in (self.gt, self.pred))
         dummies = np.zeros((S, 1), np.int64)

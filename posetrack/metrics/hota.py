@@ -228,4 +228,5 @@ def _fragments(matches: _Matches, pair: Ints, either: Floats, joints: int) -> Fl
     of_pair, alpha = of_pair[starts], alpha[starts]
     share = length * (length / np.maximum(1, either[of_pair, alpha]))
     place = matches.joint[kept[starts]] * len(ALPHAS) + alpha
-    return np.bincount(place, share, joints * len(ALPHAS)).reshape(joints, len(ALPHAS))
+    total: Floats = np.bincount(place, share, joints * len(ALPHAS)).astype(np.float64)
+    return total.reshape(joints, len(ALPHAS))

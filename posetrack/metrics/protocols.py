@@ -18,6 +18,7 @@ MOTP                             over every pairable pair and some pairs       o
                                  again (the newest poseval), 0 without any
 joint at x <= 0 or y <= 0        the kit takes it as absent                    a joint like any other
 track ids                        below 10000                                   any
+true id twice in a frame         not checked                                   an error
 ===============================  ============================================  ======================================
 """
 
@@ -47,6 +48,7 @@ class Protocol:
     motp_over_all_events: bool
     positive_coordinates_only: bool
     max_track_id: int | None
+    checks_true_ids: bool
 
 
 POSEVAL = Protocol(
@@ -60,6 +62,7 @@ POSEVAL = Protocol(
     motp_over_all_events=True,
     positive_coordinates_only=False,
     max_track_id=10000,
+    checks_true_ids=False,
 )
 KIT = Protocol(
     name="posetrack21-kit",
@@ -72,6 +75,7 @@ KIT = Protocol(
     motp_over_all_events=False,
     positive_coordinates_only=True,
     max_track_id=None,
+    checks_true_ids=False,
 )
 CORRECTED = Protocol(
     name="corrected",
@@ -84,6 +88,7 @@ CORRECTED = Protocol(
     motp_over_all_events=False,
     positive_coordinates_only=False,
     max_track_id=None,
+    checks_true_ids=True,
 )
 
 PROTOCOLS = {p.name: p for p in (POSEVAL, CORRECTED)}
