@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 DEFAULT_BATCH = 4  # images; detectors at full size fill a processor with few
 HOPELESS_SCORE = 0.05  # boxes below are not even handed on; torchvision's own default for most detectors
 PERSON_LABEL = 1  # of "person" in every torchvision detector trained on COCO
+# torchvision runs the published weights of these with an epsilon of 0 in the backbone's batch norms
+_NORMS_WITHOUT_EPSILON = frozenset(
+    f"{head}_resnet50_fpn" for head in ("fasterrcnn", "keypointrcnn", "maskrcnn", "retinanet")
+)
 HOG_STRIDE = (8, 8)  # px, of the search window; OpenCV's block stride
 HOG_ZOOM = 1.05  # between the scales searched; OpenCV's default
 HOG_LONG_SIDE = 640  # px; the window is 64x128, so that people from a fifth of the height upwards are found
@@ -82,7 +86,7 @@ class HogDetector:
         import cv2
 
         self._hog = cv2.HOGDescriptor()
-        self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())  # type: ignore[arg-type]
+        self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())  # type: ignore[attr-defined]
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         return [self._detect_one(image) for image in images]
@@ -99,8 +103,10 @@ class HogDetector:
         if not len(xywh):
             return Boxes.empty()
         back = np.array([w / small.shape[1], h / small.shape[0]] * 2)
-        corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1) * back
-        return Boxes(corners, 1 / (1 + np.exp(-np.ravel(margin).astype(np.float64))))  # distance to 0.5..1
+        x, y, width, height = np.asarray(xywh, np.float32).T
+        corners = np.stack([x, y, x + width, y + height], axis=1) * back
+        score = 1 / (1 + np.exp(-np.ravel(margin)))  # a distance of at least 0 becomes 0.5..1
+        return Boxes(corners.astype(np.float32), score.astype(np.float32))
 
 
 class FileBoxes:
@@ -132,6 +138,7 @@ def torchvision_names() -> list[str]:
 
 
 def _build(name: str, state: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+    import torch
     import torchvision
 
     if name not in torchvision_names():
@@ -141,6 +148,10 @@ def _build(name: str, state: Mapping[str, torch.Tensor]) -> torch.nn.Module:
         net.load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(f"These are not weights of {name}: {str(error).splitlines()[1].strip()}") from error
+    if name in _NORMS_WITHOUT_EPSILON:
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eps = 0.0
     return net
 
 

@@ -73,7 +73,7 @@ class DisFlow:
     def __init__(self, preset: int = _DIS_PRESETS["dis"], long_side: int = DEFAULT_LONG_SIDE) -> None:
         import cv2
 
-        self._dis = cv2.DISOpticalFlow_create(preset)
+        self._dis = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]
         self._long_side = long_side
 
     def estimate(self, pairs: Pairs) -> list[Flow]:
@@ -81,7 +81,7 @@ class DisFlow:
         for image in (image for pair in pairs for image in pair):
             if id(image) not in grey:
                 grey[id(image)] = _grey(image, working_size(_size_wh(image), self._long_side))
-        return [Flow(self._dis.calc(grey[id(a)], grey[id(b)], None), _size_wh(b)) for a, b in pairs]  # type: ignore[call-overload]
+        return [Flow(self._dis.calc(grey[id(a)], grey[id(b)], None), _size_wh(b)) for a, b in pairs]
 
 
 class NetworkFlow:
@@ -143,7 +143,8 @@ def move_points(flow: Flow, xy: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np
     field = flow.field
     upper = field[y0, x0] * (1 - u) + field[y0, x1] * u
     lower = field[y1, x0] * (1 - u) + field[y1, x1] * u
-    return (points + (upper * (1 - v) + lower * v) / zoom).astype(np.float32)
+    moved: npt.NDArray[np.float32] = (points + (upper * (1 - v) + lower * v) / zoom).astype(np.float32)
+    return moved
 
 
 def flow_names() -> list[str]:
@@ -266,5 +267,5 @@ def _grey(image: Image, size_wh: tuple[int, int]) -> npt.NDArray[np.uint8]:
     import cv2
 
     small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-    grey: npt.NDArray[np.uint8] = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+    grey: npt.NDArray[np.uint8] = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return grey

@@ -165,4 +165,5 @@ class Pipeline:
 
 def _mean_joint_score(poses: Poses) -> npt.NDArray[np.float64]:
     """Mean of all joint scores of each pose, (N,)."""
-    return np.nan_to_num(poses.score.astype(np.float64)).mean(axis=1)
+    mean: npt.NDArray[np.float64] = np.nan_to_num(poses.score.astype(np.float64)).mean(axis=1)
+    return mean

@@ -49,7 +49,8 @@ class Resumable(Protocol):
 class Watch(Protocol):
     """Times stages."""
 
-    seconds: dict[str, float]
+    @property
+    def seconds(self) -> dict[str, float]: ...
 
     def __call__(self, stage: str) -> AbstractContextManager[None]: ...
 
@@ -57,8 +58,11 @@ class Watch(Protocol):
 class Run(Protocol):
     """What a recording asks of the pipeline: tracks for frames, a tracker that stands at the frame given last."""
 
-    stopwatch: Watch
-    tracker: Resumable
+    @property
+    def stopwatch(self) -> Watch: ...
+
+    @property
+    def tracker(self) -> Resumable: ...
 
     @property
     def window(self) -> int: ...

@@ -112,7 +112,7 @@ class MemoryTracker:
         s = self.settings
         last = self._memory[self._memory.age == 1]
         xyxy = keypoint_boxes(reliable_joints(last.poses, s.min_joint_score))
-        inside = (xyxy[:, :2] < frame.size_wh).all(axis=1) & (xyxy[:, 2:] > 0).all(axis=1)  # False for NaN
+        inside = np.logical_and((xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1))  # not for NaN
         score = (last.box_score * s.proposal_decay).astype(np.float32)
         self._proposed = Boxes(xyxy, score)[inside]
         return self._proposed
@@ -165,16 +165,16 @@ class MemoryTracker:
         np.maximum.at(similarity.T, of, self._similarity(poses, self._memory.poses).T)
         for pose, person in greedy_match(similarity, self.settings.min_similarity):
             ids[pose] = people[person]
-        for pose in np.flatnonzero((ids == 0) & self._may_be_born(poses)):
-            ids[pose] = self._next_id
-            self._next_id += 1
+        born = (ids == 0) & self._may_be_born(poses)
+        ids[born] = np.arange(self._next_id, self._next_id + born.sum())
+        self._next_id += int(born.sum())
         return ids
 
     def _may_be_born(self, poses: Poses) -> npt.NDArray[np.bool_]:
         """Strong poses on detected boxes: what a proposal found is the person it came from, or nobody."""
         own = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(axis=2).any(axis=1)
-        strong: npt.NDArray[np.bool_] = poses.boxes.score >= self.settings.min_birth_score
-        return strong & ~own
+        born: npt.NDArray[np.bool_] = (poses.boxes.score >= self.settings.min_birth_score) & ~own
+        return born
 
     def _remember(self, tracks: Tracks) -> None:
         m, poses = self._memory, tracks.poses
