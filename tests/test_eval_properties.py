@@ -26,7 +26,8 @@ def made(seed: int, people: int = 3, frames: int = 6, spread: float = FAR) -> La
     body = rng.uniform(0, 80, (15, 2))
     frame = np.repeat(np.arange(frames), people)
     identity = np.concatenate([rng.permutation(people) for _ in range(frames)])
-    xy = body + np.stack([identity * spread + 50, frame * 3.0 + 50], axis=1)[:, None] + rng.normal(0, 1, (len(frame), 15, 2))
+    place = np.stack([identity * spread + 50, frame * 3.0 + 50], axis=1)
+    xy = body + place[:, None] + rng.normal(0, 1, (len(frame), 15, 2))
     head = np.tile([0, 0, HEAD, HEAD], (len(frame), 1))
     return LabelTable(
         name="made", source="made", images=("",) * frames, labeled=np.ones(frames, np.int8), regions=((),) * frames,
@@ -59,7 +60,8 @@ def figures(scores: SequenceScores) -> dict[str, float]:
     assert scores.mot is not None
     assert scores.idf1 is not None
     assert scores.hota is not None
-    mot = {f"mot.{k}": float(getattr(scores.mot, k)[-1]) for k in ("mota", "motp", "motp_matched", "precision", "recall")}
+    keys = ("mota", "motp", "motp_matched", "precision", "recall")
+    mot = {f"mot.{k}": float(getattr(scores.mot, k)[-1]) for k in keys}
     hota = {k: float(scores.hota.mean(k)[-1] * 100) for k in ("HOTA", "DetA", "AssA", "LocA")}
     return {"ap": float(scores.ap.ap[-1]), **mot, "idf1": float(scores.idf1[-1]), **hota}
 
@@ -70,7 +72,8 @@ def figures(scores: SequenceScores) -> dict[str, float]:
 def test_a_perfect_copy_scores_100(protocol: Protocol, seed: int) -> None:
     truth = made(seed)
     copy = shuffled(truth, np.random.default_rng(seed))
-    assert figures(score((truth, copy), protocol=protocol)) == pytest.approx(dict.fromkeys(figures(score((truth, copy))), 100))
+    found = figures(score((truth, copy), protocol=protocol))
+    assert found == pytest.approx(dict.fromkeys(found, 100))
 
 
 def test_a_perfect_copy_of_joints_never_annotated() -> None:

@@ -155,7 +155,10 @@ def need_identities(scene: Scene) -> None:
     for table in (scene.gt, scene.pred):
         missing = np.flatnonzero(table.track_id == NO_ID)
         if len(missing):
-            raise FormatError(f"{_at(table, int(missing[0]))}: track_id: the field is missing; without it only --metrics ap can be scored.")
+            raise FormatError(
+                f"{_at(table, int(missing[0]))}: track_id: the field is missing; without it only --metrics ap can be "
+                "scored."
+            )
 
 
 def _distances(gt: LabelTable, pred: LabelTable, pair_gt: Ints, pair_pred: Ints) -> Floats:
