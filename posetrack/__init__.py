@@ -184,14 +184,12 @@ def _build_stages(o: TrackOptions) -> Stages:
 
 def _build_detector(o: TrackOptions) -> Detector | FileBoxes:
     from posetrack import weights
-    from posetrack.detect import FileBoxes, HogDetector
+    from posetrack.detect import FileBoxes
 
     if o.boxes:
         from posetrack.formats.boxes import read_boxes
 
         return FileBoxes(read_boxes(o.boxes))
-    if o.detector == "hog":
-        return HogDetector()
     return weights.load_detector(o.detector, device=o.device, offline=o.offline)
 
 

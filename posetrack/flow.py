@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.devices import pick_device
 from posetrack.errors import WeightsError, unknown_name
 from posetrack.structures import Flow, Image
 
@@ -160,7 +161,7 @@ def build_flow(
     *,
     long_side: int = DEFAULT_LONG_SIDE,
     checkpoint: str | Path | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     offline: bool = False,
 ) -> FlowEstimator:
     """The estimator of that name.
@@ -173,8 +174,9 @@ def build_flow(
         return NoFlow()
     if name in _DIS_PRESETS:
         return DisFlow(_DIS_PRESETS[name], long_side)
+    place = str(pick_device(device))
     build = _torchvision_raft if name in _TORCHVISION else _ptlflow_model
-    return NetworkFlow(build(name, checkpoint, device, offline), device, long_side)
+    return NetworkFlow(build(name, checkpoint, place, offline), place, long_side)
 
 
 def _torchvision_raft(name: str, checkpoint: str | Path | None, device: str, offline: bool) -> Any:
