@@ -48,7 +48,7 @@ def _check_shape(what: str, array: npt.NDArray[Any], expected: tuple[int | None,
 
 def _set_array(owner: object, name: str, dtype: type, expected: tuple[int | None, ...]) -> None:
     """Convert field ``name`` of a frozen dataclass to ``dtype`` and check its shape."""
-    array = np.asarray(getattr(owner, name), dtype=dtype)
+    array: npt.NDArray[Any] = np.asarray(getattr(owner, name), dtype=dtype)
     _check_shape(f"{type(owner).__name__}.{name}", array, expected)
     object.__setattr__(owner, name, array)
 
@@ -174,7 +174,7 @@ class Poses:
     @property
     def present(self) -> npt.NDArray[np.bool_]:
         """Which keypoints exist, (N, K)."""
-        present: npt.NDArray[np.bool_] = ~np.isnan(self.xy).any(axis=2)
+        present: npt.NDArray[np.bool_] = ~(np.isnan(self.xy[..., 0]) | np.isnan(self.xy[..., 1]))
         return present
 
     @classmethod
