@@ -7,7 +7,7 @@ Every tensor must find its place and its shape, or the error says which do not.
 
 from __future__ import annotations
 
-__all__ = ["net_args", "to_native"]
+__all__ = ["check_state", "net_args", "to_native"]
 
 import re
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ def to_native(name: str, state_dict: Mapping[str, Any], **args: Any) -> State:
     for key, tensor in expected.items():
         if key.endswith(".num_batches_tracked"):  # old files have no such counters
             state.setdefault(key, tensor.new_zeros((), device="cpu"))
-    _compare(name, state, expected)
+    check_state(name, state, expected)
     return {key: state[key] for key in expected}
 
 
@@ -169,7 +169,7 @@ def _expected(name: str, args: Mapping[str, Any]) -> State:
         return nets.build(name, **args).state_dict()
 
 
-def _compare(name: str, state: State, expected: State) -> None:
+def check_state(name: str, state: State, expected: State) -> None:
     """Raises WeightsError with the first keys that are missing, unexpected or of another shape."""
     faults = {
         "missing": [key for key in expected if key not in state],

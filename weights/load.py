@@ -1,0 +1,134 @@
+"""Networks with their weights: by a name of the manifest, or from a file that posetrack or another project wrote."""
+
+from __future__ import annotations
+
+__all__ = ["load_detector", "load_pose", "read_checkpoint"]
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posetrack.errors import UsageError, WeightsError, unknown_name
+from posetrack.weights.fetch import path_of
+from posetrack.weights.manifest import Entry, entries, known_names
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from posetrack.checkpoints import ModelSpec
+    from posetrack.detect import Detector
+
+NATIVE_SUFFIX = ".safetensors"
+BUNDLED_DETECTOR = "detector_lite"  # what "bundled" means
+
+
+def load_pose(
+    name_or_path: str | Path, device: str | torch.device = "cpu", *, offline: bool = False
+) -> tuple[nn.Module, ModelSpec]:
+    """A pose network in eval mode and what it wants to be fed.
+
+    ``name_or_path`` is a name of ``posetrack weights list``, a file written by posetrack, or a published file under
+    the name its publisher gave it. Raises UsageError for an unknown name, WeightsError for a file that is missing,
+    corrupt, or of another network (the sentence names keys).
+    """
+    path, entry = _resolve(name_or_path, "pose", offline)
+    state, spec = read_checkpoint(path, entry)
+    if spec.task != "pose":
+        raise WeightsError(f"{path} is a network to {spec.task}, not one that finds poses.")
+    net = _build(path, state, spec)
+    return net.float().to(device).eval(), spec
+
+
+def load_detector(name_or_path: str | Path, device: str | torch.device = "auto", *, offline: bool = False) -> Detector:
+    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file. Raises as ``load_pose``."""
+    from posetrack.detect import HogDetector, TorchvisionDetector
+    from posetrack.devices import pick_device
+    from posetrack.person_detection import BundledDetector
+    from posetrack.weights.pickles import read_pickle
+
+    if name_or_path == "hog":
+        return HogDetector()
+    name = BUNDLED_DETECTOR if name_or_path == "bundled" else name_or_path
+    path, entry = _resolve(name, "detect", offline)
+    if entry is not None and entry.net == "torchvision":
+        return TorchvisionDetector(entry.name, read_pickle(path), device=pick_device(device))
+    state, spec = read_checkpoint(path, entry)
+    if spec.task != "detect":
+        raise WeightsError(f"{path} is a network to find {spec.task}s, not one that detects people.")
+    net: Any = _build(path, state, spec).float()  # bundled weights are stored in half precision
+    return BundledDetector(net, spec, device=device)
+
+
+def read_checkpoint(path: Path, entry: Entry | None = None) -> tuple[dict[str, torch.Tensor], ModelSpec]:
+    """State and spec of a file; ``entry`` says what is in a published one. Raises WeightsError."""
+    from posetrack import checkpoints
+
+    if path.suffix == NATIVE_SUFFIX:
+        return checkpoints.read_state(path), checkpoints.read_spec(path)
+    if entry is None:
+        raise WeightsError(
+            f"Nothing says which network {path} holds: "
+            "give it a name with posetrack weights add FILE --net NET --skeleton NAME --input WxH, and use that."
+        )
+    from posetrack.weights.pickles import read_pickle
+
+    return published_state(entry, read_pickle(path))
+
+
+def published_state(entry: Entry, content: dict[str, Any]) -> tuple[dict[str, torch.Tensor], ModelSpec]:
+    """The content of a published file under our names, with the spec that the manifest gives it."""
+    from posetrack.checkpoints import ModelSpec
+    from posetrack.skeletons import SKELETONS
+    from posetrack.structures import InputSpec
+    from posetrack.weights.convert import net_args, to_native
+
+    if entry.task != "pose" or entry.input is None:
+        raise WeightsError(f"{entry.name} holds a network to {entry.task}, not one that finds poses.")
+    args = net_args(entry.net, content)
+    state = to_native(entry.net, content, **args)
+    if entry.rows:
+        state = {k: v[list(entry.rows)] if k.startswith("final_layer.") else v for k, v in state.items()}
+        args["joints"] = len(entry.rows)
+    skeleton = SKELETONS[entry.skeleton]
+    if args.get("joints") != len(skeleton):
+        raise WeightsError(f"{entry.file} has {args.get('joints')} joints, but {skeleton.name} has {len(skeleton)}.")
+    notes = {"name": entry.name, "licence": entry.licence, "score": entry.score, "decode": entry.decode}
+    input_spec = InputSpec(entry.input, entry.mean, entry.std, entry.padding)
+    return state, ModelSpec(entry.net, args, "pose", input_spec, skeleton, notes)
+
+
+def _resolve(name_or_path: str | Path, task: str, offline: bool) -> tuple[Path, Entry | None]:
+    """The file, and the manifest's entry where there is one: by name, or by the publisher's name of the file."""
+    name = str(name_or_path)
+    known = known_names(task)
+    if name in known:
+        return path_of(name, offline=offline), entries().get(name)
+    if name in entries():
+        raise UsageError(f"{name} is a network for task {entries()[name].task!r}, not {task!r}.")
+    path = Path(name).expanduser()
+    if not path.is_file() and not path.suffix and len(path.parts) == 1:
+        raise unknown_name("weights" if task == "pose" else "detector", name, known)
+    if not path.is_file():
+        raise WeightsError(f"There is no checkpoint at {path}; check the path.")
+    same_name = (e for e in entries().values() if e.task == task and e.file == path.name and not e.bundled)
+    return path, next(same_name, None)
+
+
+def _build(path: Path, state: dict[str, torch.Tensor], spec: ModelSpec) -> nn.Module:
+    """The network of ``spec`` with ``state``, strictly. Raises WeightsError."""
+    import torch
+
+    from posetrack import nets
+    from posetrack.weights.convert import check_state
+
+    try:
+        with torch.device("meta"):
+            net = nets.build(spec.net, **spec.net_args)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{path} names a network that cannot be built: {spec.net}: {error}.") from error
+    try:
+        check_state(spec.net, state, net.state_dict())
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    net.load_state_dict(state, assign=True)
+    return net
