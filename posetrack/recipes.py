@@ -63,6 +63,11 @@ MILD = Augmentation(
     rotation_deg=40, shift=0.05, p_half_body=0.1, colour=0.25, p_grey=0.03, p_blur=0.08, p_jpeg=0.08, p_noise=0.05,
     p_occluder=0.15,
 )  # fmt: skip
+# Lighter still, for the end of a run that has no time to learn all that ``MILD`` shows it.
+LIGHT = Augmentation(
+    rotation_deg=30, scale=0.25, shift=0.04, p_half_body=0.05, colour=0.2, p_grey=0.03, p_blur=0.08, p_jpeg=0.08,
+    p_noise=0.05, p_occluder=0.1,
+)  # fmt: skip
 BUNDLED_NET = {"modules": [1, 1, 2], "blocks": 2, "stem": 32, "stem_blocks": 1}
 
 RECIPES: dict[str, Recipe] = {
@@ -74,9 +79,10 @@ RECIPES: dict[str, Recipe] = {
         BUNDLED_NET,
         stages=(
             Stage(3, (64, 96), 32, 1.0, MILD, 1.0, 0.0),
-            Stage(10, (64, 96), 32, 1.0, MILD, 1.0, 1.0),
-            Stage(5, (96, 128), 32, 1.2, MILD, 0.3, 5.0),
-            Stage(2, (96, 128), 32, 1.2, MILD, 0.1, 10.0),
+            Stage(6, (64, 96), 32, 1.0, MILD, 1.0, 1.0),
+            Stage(4, (64, 96), 32, 1.0, LIGHT, 1.0, 1.0),
+            Stage(5, (96, 128), 32, 1.2, LIGHT, 0.3, 5.0),
+            Stage(2, (96, 128), 32, 1.2, LIGHT, 0.1, 10.0),
         ),
         lr=2e-3,
         betas=(0.9, 0.99),

@@ -6,7 +6,18 @@ the state file holds weights, averaged weights, optimiser and step, so that a re
 
 from __future__ import annotations
 
-__all__ = ["Run", "Validation", "predict", "score_pck", "train"]
+__all__ = [
+    "Run",
+    "Validation",
+    "load_state",
+    "predict",
+    "save_state",
+    "score_pck",
+    "start",
+    "to_input",
+    "torso_px",
+    "train",
+]
 
 import json
 import math

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Batch", "Sampler", "collate", "make_sample"]
+__all__ = ["Batch", "Sampler", "collate", "make_sample", "subpixel_targets"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
