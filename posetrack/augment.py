@@ -146,14 +146,17 @@ def _colour(image: Image, amount: float, grey: bool, rng: np.random.Generator) -
     middle = float(image.mean())
     offset = middle * (1 - gain.mean()) * 0.5 + 255 * rng.uniform(-amount, amount) / 3
     mixed = cv2.transform(image.astype(np.float32), np.concatenate([matrix, np.full((3, 1), offset)], axis=1))
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+    clipped: Image = np.clip(mixed, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _blur(image: Image, rng: np.random.Generator) -> Image:
     """Out of focus, or enlarged from fewer pixels."""
     height, width = image.shape[:2]
     if rng.random() < 0.5:
-        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.8))  # type: ignore[return-value]
+        soft: Image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.8))
+        return soft
     factor = rng.uniform(0.35, 0.8)
     small = cv2.resize(image, (max(int(width * factor), 1), max(int(height * factor), 1)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    enlarged: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return enlarged

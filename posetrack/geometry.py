@@ -95,7 +95,7 @@ def crop_image(image: Image, affine: Array, size_wh: tuple[int, int]) -> Image:
     """The crop (H, W, 3) of an image under one matrix (2, 3) image -> crop: bilinear, black outside."""
     import cv2
 
-    crop: Image = cv2.warpAffine(image, np.asarray(affine, np.float64), size_wh, flags=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    crop: Image = cv2.warpAffine(image, np.asarray(affine, np.float64), size_wh, flags=cv2.INTER_LINEAR)
     return crop
 
 

@@ -81,7 +81,7 @@ def _cut(image: Image, person: Person, max_side_px: float) -> Crop:
     zoom = min(1.0, max_side_px / side)
     if zoom < 1:
         size = tuple(np.maximum(np.round((high - low) * zoom), 1).astype(int).tolist())
-        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     offset = low.astype(np.float32) * zoom
     return Crop(
         np.ascontiguousarray(part),

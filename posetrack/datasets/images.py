@@ -89,5 +89,5 @@ def decode_image(data: bytes, name: str) -> Image:
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if bgr is None:
         raise InputError(f"Image {name} is damaged or of an unknown kind.")
-    rgb: Image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[assignment]
+    rgb: Image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return rgb
