@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FilePair", "file_hash", "pair_files", "read_labels"]
+__all__ = ["FilePair", "base_name", "file_hash", "pair_files", "read_labels"]
 
 import hashlib
 from dataclasses import dataclass
@@ -55,9 +55,7 @@ def pair_files(truth: Path, prediction: Path) -> tuple[list[FilePair], list[Path
     if not truths:
         raise InputError(f"The folder {truth} holds no label files (.json, .json.gz); give the folder with them.")
     folder = prediction if prediction.is_dir() else prediction.parent
-    pairs = [
-        FilePair(name, path, predictions.get(name, folder / path.name)) for name, path in sorted(truths.items())
-    ]
+    pairs = [FilePair(name, path, predictions.get(name, folder / path.name)) for name, path in sorted(truths.items())]
     return pairs, [path for name, path in sorted(predictions.items()) if name not in truths]
 
 
@@ -97,5 +95,3 @@ def file_hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
-
-

@@ -6,7 +6,7 @@ trains GlobalNet on all joints and RefineNet on the hardest ones (OHKM), which i
 
 from __future__ import annotations
 
-__all__ = ["CPN", "cpn"]
+__all__ = ["CPN", "GlobalNet", "PyramidBottleneck", "RefineNet", "cpn"]
 
 import torch
 from torch import Tensor, nn

@@ -6,7 +6,19 @@ modelling within one (section 3). Names of parameters are those of the published
 
 from __future__ import annotations
 
-__all__ = ["DiteHRNet", "dite_hrnet"]
+__all__ = [
+    "ContextBlock",
+    "DenseContext",
+    "DiteHRNet",
+    "DiteStem",
+    "DynamicConv",
+    "DynamicConvBN",
+    "GlobalContext",
+    "KernelAttention",
+    "KernelBank",
+    "SplitConv",
+    "dite_hrnet",
+]
 
 from collections.abc import Callable, Sequence
 from typing import Self

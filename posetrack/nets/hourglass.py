@@ -7,7 +7,7 @@ same network but for the widths of its stem, ``blocks`` residuals at every posit
 
 from __future__ import annotations
 
-__all__ = ["Hourglass", "Variant", "hourglass"]
+__all__ = ["Conv", "Hourglass", "Level", "Merge", "Residual", "Variant", "hourglass"]
 
 from typing import Literal
 

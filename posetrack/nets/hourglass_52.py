@@ -6,7 +6,7 @@ OpenMMLab's without the ``backbone.`` prefix, the heatmap layers are ``final_lay
 
 from __future__ import annotations
 
-__all__ = ["Hourglass52", "hourglass_52"]
+__all__ = ["Hourglass52", "WideLevel", "hourglass_52"]
 
 from collections.abc import Sequence
 

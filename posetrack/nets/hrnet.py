@@ -6,7 +6,7 @@ Four branches at 1/4, 1/8, 1/16 and 1/32 of the input run in parallel and exchan
 
 from __future__ import annotations
 
-__all__ = ["Fusions", "HRNet", "HRNetTrunk", "hrnet"]
+__all__ = ["Fusions", "HRNet", "HRNetTrunk", "ParallelModule", "hrnet"]
 
 from collections.abc import Sequence
 from typing import Literal

@@ -6,7 +6,23 @@ HRNet's layout with depthwise convolutions, and conditional channel weighting in
 
 from __future__ import annotations
 
-__all__ = ["ConvBN", "IterativeHead", "LiteHRNet", "LiteTrunk", "interleave", "lite_hrnet"]
+__all__ = [
+    "Biased",
+    "ConditionalChannelWeighting",
+    "ConvBN",
+    "CrossResolutionWeighting",
+    "IterativeHead",
+    "LiteHRNet",
+    "LiteModule",
+    "LiteStem",
+    "LiteTrunk",
+    "Separable",
+    "SpatialWeighting",
+    "interleave",
+    "lite_hrnet",
+    "pool_to_coarsest",
+    "scale_branches",
+]
 
 import itertools
 from collections.abc import Callable, Sequence

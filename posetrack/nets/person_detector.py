@@ -9,7 +9,17 @@ left out of exported weights (``joints=0``).
 
 from __future__ import annotations
 
-__all__ = ["STRIDES", "PersonDetector", "cell_centers", "decode_boxes"]
+__all__ = [
+    "STRIDES",
+    "Context",
+    "ConvNorm",
+    "Head",
+    "PersonDetector",
+    "Pyramid",
+    "Residual",
+    "cell_centers",
+    "decode_boxes",
+]
 
 import math
 from collections.abc import Sequence
