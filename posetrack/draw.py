@@ -5,8 +5,8 @@
 * Sizes follow the person and the picture: far people get fine lines, and the tag stays readable at any resolution.
 * Unsure joints make thinner limbs; absent ones, and those below ``Style.min_score``, are left out.
 
-Identity 0, 12, 24, ... share a colour. The first seven are told apart with any of the common colour blindnesses (their
-lightness differs as well as their hue, after Okabe and Ito, "Color Universal Design", 2008).
+Identity 0, 12, 24, ... share a colour. The first seven differ by 30 or more in CIELAB for normal sight and for each of
+the three colour blindnesses (simulated after Machado et al. 2009), so that seven people are told apart by anybody.
 """
 
 from __future__ import annotations
@@ -18,34 +18,32 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.draw_tags import DARK, Color, draw_tags
 from posetrack.structures import Image, Poses, Skeleton, Tracks
 
-Color = tuple[int, int, int]
 Floats = npt.NDArray[np.float64]
 
 PALETTE: tuple[Color, ...] = (
-    (45, 156, 255),  # sky blue
-    (255, 152, 20),  # orange
-    (16, 190, 140),  # bluish green
-    (240, 80, 160),  # pink
-    (255, 222, 60),  # yellow
-    (120, 92, 245),  # violet
-    (240, 70, 45),  # vermilion
-    (90, 225, 245),  # cyan
-    (150, 215, 50),  # lime
-    (205, 120, 240),  # lilac
-    (190, 130, 80),  # clay
-    (60, 110, 190),  # steel blue
+    (67, 148, 255),  # sky blue
+    (229, 141, 1),  # orange
+    (51, 238, 138),  # bluish green
+    (255, 53, 160),  # pink
+    (255, 252, 25),  # yellow
+    (90, 48, 228),  # violet
+    (207, 23, 43),  # crimson
+    (138, 250, 255),  # cyan
+    (168, 240, 85),  # lime
+    (185, 79, 206),  # purple
+    (223, 158, 81),  # clay
+    (42, 84, 159),  # steel blue
 )
 
-_EDGE: Color = (18, 20, 24)
 _LEFT_TINT = 0.62  # share of white in the left side's colour
 _MIDDLE_TINT = 0.28
 _SUBPIXEL_BITS = 4  # OpenCV draws at sixteenths of a pixel
 _JOINT_RADIUS = 0.95  # in limb widths
 _UNSURE_WIDTH = 0.5  # of a limb between joints of score 0; grows to 1 at SURE_SCORE
 _SURE_SCORE = 0.6
-_SUPERSAMPLING = 4  # of the tag, for smooth letters and corners
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,8 @@ def draw_tracks(image: Image, tracks: Tracks, *, style: Style = DEFAULT_STYLE) -
             _draw_box(canvas, poses.boxes.xyxy[n], color, width)
         _draw_person(canvas, poses, n, shown[n], color, width)
     if style.show_ids:
-        _draw_tags(canvas, [(int(tracks.id[n]), extents[n]) for n in order], style.scale)
+        tags = [(int(tracks.id[n]), identity_color(int(tracks.id[n])), extents[n]) for n in order]
+        draw_tags(canvas, tags, style.scale)
     return canvas
 
 
@@ -157,11 +156,11 @@ def _draw_person(canvas: Image, poses: Poses, n: int, shown: npt.NDArray[np.bool
     for grow in (2 * edge, 0.0):
         for a, b, limb_width, tone in limbs:
             thick = max(1, round(limb_width + grow))
-            cv2.line(canvas, points[a], points[b], _EDGE if grow else tone, thick, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.line(canvas, points[a], points[b], DARK if grow else tone, thick, cv2.LINE_AA, _SUBPIXEL_BITS)
     tints = _joint_tints(skeleton)
     for k in np.flatnonzero(shown).tolist():
         radius = _JOINT_RADIUS * widths[k]
-        _dot(canvas, points[k], radius + 0.8 * edge, _EDGE)
+        _dot(canvas, points[k], radius + 0.8 * edge, DARK)
         _dot(canvas, points[k], radius, _mix(color, tints[k]))
 
 
@@ -183,57 +182,3 @@ def _draw_box(canvas: Image, box: npt.NDArray[np.float32], color: Color, width: 
     if np.isfinite(box).all():
         low, high = _fixed(np.clip(box.reshape(2, 2), -1e5, 1e5))
         cv2.rectangle(canvas, low, high, color, max(1, round(0.35 * width)), cv2.LINE_AA, _SUBPIXEL_BITS)
-
-
-# --- tags ------------------------------------------------------------------------------------------------------------
-
-
-def _draw_tags(canvas: Image, people: list[tuple[int, Floats]], scale: float) -> None:
-    """A tag above each person, moved up where it would cover another, and kept inside the picture."""
-    height = max(14, round(0.036 * min(canvas.shape[:2]) * scale))
-    taken: list[tuple[int, int, int, int]] = []
-    for identity, extent in people:
-        tag, alpha = _tag(str(identity), identity_color(identity), height)
-        h, w = alpha.shape
-        x = round((extent[0] + extent[2] - w) / 2)
-        y = round(extent[1] - 1.6 * h)
-        x, y = _inside(x, y, w, h, canvas.shape)
-        while y > 0 and any(x < x2 and x1 < x + w and y < y2 and y1 < y + h for x1, y1, x2, y2 in taken):
-            y = max(0, y - h)
-        taken.append((x, y, x + w, y + h))
-        _paste(canvas, tag, alpha, x, y)
-
-
-def _inside(x: int, y: int, w: int, h: int, shape: tuple[int, ...]) -> tuple[int, int]:
-    return max(0, min(x, shape[1] - w)), max(0, min(y, shape[0] - h))
-
-
-def _tag(text: str, color: Color, height: int) -> tuple[Image, npt.NDArray[np.float32]]:
-    """A rounded tag ``height`` pixels high: picture (h, w, 3) and its opacity (h, w) in 0..1."""
-    import cv2
-
-    s = _SUPERSAMPLING
-    big = height * s
-    font, thickness = cv2.FONT_HERSHEY_DUPLEX, max(1, round(0.075 * big))
-    size = cv2.getFontScaleFromHeight(font, round(0.54 * big), thickness)
-    (text_w, text_h), _ = cv2.getTextSize(text, font, size, thickness)
-    wide = -(-max(big, text_w + round(0.7 * big)) // s) * s
-    mask = np.zeros((big, wide), np.uint8)
-    middle, radius = big // 2, big // 2 - 1
-    cv2.line(mask, (middle, middle), (wide - middle - 1, middle), 255, 2 * radius, cv2.LINE_8)
-    picture = np.full((big, wide, 3), color, np.uint8)
-    dark = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 125  # luma of the tag: black letters on light ones
-    ink = _EDGE if dark else (255, 255, 255)
-    where = ((wide - text_w) // 2, (big + text_h) // 2)
-    cv2.putText(picture, text, where, font, size, ink, thickness, cv2.LINE_AA)
-    small = (wide // s, height)
-    opacity = np.asarray(cv2.resize(mask, small, interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
-    return np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8), opacity
-
-
-def _paste(canvas: Image, tag: Image, alpha: npt.NDArray[np.float32], x: int, y: int) -> None:
-    """Blend a tag into the canvas at (x, y), cut where the canvas is smaller."""
-    part = canvas[y : y + tag.shape[0], x : x + tag.shape[1]]
-    h, w = part.shape[:2]
-    opacity = alpha[:h, :w, None]
-    part[:] = np.round(part * (1 - opacity) + tag[:h, :w] * opacity).astype(np.uint8)
