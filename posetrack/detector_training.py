@@ -50,11 +50,11 @@ class DetectorRun:
     """The state of a run: network, optimiser, averaged weights, steps and seconds. One file holds all of it."""
 
     def __init__(self, net: PersonDetector, settings: Settings) -> None:
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(memory_format=torch.channels_last)
         self.settings = settings
         decayed = [p for p in net.parameters() if p.ndim > 1]
         plain = [p for p in net.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, settings.lr, weight_decay=settings.weight_decay)
         self.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
         self.steps, self.pictures, self.seconds = 0, 0, 0.0

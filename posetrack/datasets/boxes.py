@@ -109,13 +109,15 @@ def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> 
 
 def _people(annotations: list[Any], joints_of: Any, around_joints: bool) -> tuple[FloatArray, FloatArray]:
     """Boxes and joints of one image; people without a single joint are left out where boxes come from joints."""
-    joints = np.stack([joints_of(a) for a in annotations]) if annotations else np.zeros((0, len(JOINTS), 2))
-    joints = joints.astype(np.float32)
+    read = [joints_of(annotation) for annotation in annotations]
+    joints: FloatArray = np.array(read, np.float32).reshape(-1, len(JOINTS), 2)
     if around_joints:
         joints = joints[~np.isnan(joints).all(axis=(1, 2))]
-        return (joint_boxes(joints) if len(joints) else np.zeros((0, 4), np.float32)), joints
-    xywh = np.array([a["bbox"] for a in annotations], np.float32).reshape(-1, 4)
-    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1), joints
+        boxes = joint_boxes(joints) if len(joints) else np.zeros((0, 4))
+    else:
+        xywh = np.array([a["bbox"] for a in annotations]).reshape(-1, 4)
+        boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+    return boxes.astype(np.float32), joints
 
 
 def _joint_reader(names: list[str] | None) -> Any:
@@ -127,7 +129,8 @@ def _joint_reader(names: list[str] | None) -> Any:
     def read(annotation: Any) -> FloatArray:
         values = np.array(annotation["keypoints"], np.float32).reshape(-1, 3)[order]
         values[(order < 0) | (values[:, 2] <= 0)] = np.nan
-        return values[:, :2]
+        joints: FloatArray = values[:, :2]
+        return joints
 
     return read
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.datasets.boxes import JOINTS, BoxImage, joint_boxes
-from posetrack.structures import FloatArray, Image
+from posetrack.structures import FloatArray, Image, IntArray
 
 TRUSTED, UNKNOWN, IGNORED = 0, 1, 2
 GROUND_STRIDE = 8  # pixels of a picture per cell of its map of the ground
@@ -32,6 +32,8 @@ SINGLES = 0.55  # share of mosaic cells from the images with one labelled person
 PEOPLE_PASTED, CLUTTER_PASTED = 0.35, 0.3  # share of pictures with pasted people, with pasted empty ground
 UPRIGHT = 0.6  # share of single people turned towards upright: athletes are often upside down, people seldom
 MIRROR = np.array(JOINTS.flip_order)
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -150,10 +152,10 @@ class MosaicSampler:
         inside = np.clip(boxes, [rect[0], rect[1]] * 2, [rect[2] - 1, rect[3] - 1] * 2).astype(np.float32)
         sides = inside[:, 2:] - inside[:, :2]
         visible = sides.prod(axis=1) / np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6)
-        fit = (sides.min(axis=1) >= MIN_SIDES[0]) & (sides.max(axis=1) >= MIN_SIDES[1]) & (visible >= MIN_VISIBLE)
+        fit: Mask = (sides.min(axis=1) >= MIN_SIDES[0]) & (sides.max(axis=1) >= MIN_SIDES[1]) & (visible >= MIN_VISIBLE)
         for box in inside[~fit & (sides.min(axis=1) > 0)]:
             _mark(picture.ground, box, IGNORED)
-        out = ((joints < [rect[0], rect[1]]) | (joints > [rect[2] - 1, rect[3] - 1])).any(axis=2)
+        out: Mask = np.any((joints < [rect[0], rect[1]]) | (joints > [rect[2] - 1, rect[3] - 1]), axis=2)
         joints = np.where(out[..., None], np.nan, joints).astype(np.float32)
         picture.boxes = np.concatenate([picture.boxes, inside[fit]])
         picture.joints = np.concatenate([picture.joints, joints[fit]])
@@ -204,11 +206,11 @@ class MosaicSampler:
         """Forget the people whom the paste ``rect`` hides; what still shows of them is ignored ground."""
         overlap = np.minimum(picture.boxes[:, 2:], rect[2:]) - np.maximum(picture.boxes[:, :2], rect[:2])
         area = (picture.boxes[:, 2:] - picture.boxes[:, :2]).prod(axis=1)
-        hidden = overlap.clip(min=0).prod(axis=1) > MAX_COVERED * area
+        hidden: Mask = overlap.clip(min=0).prod(axis=1) > MAX_COVERED * area
         for box in picture.boxes[hidden]:
             _mark(picture.ground, box, IGNORED)
         joints = picture.joints
-        under = ((joints >= rect[:2]) & (joints <= rect[2:])).all(axis=2)
+        under: Mask = np.all((joints >= rect[:2]) & (joints <= rect[2:]), axis=2)
         picture.joints = np.where(under[..., None], np.nan, joints)[~hidden].astype(np.float32)
         picture.boxes = picture.boxes[~hidden]
 
@@ -216,7 +218,7 @@ class MosaicSampler:
         return self._pick(self.peopled if self.peopled and self.rng.random() < PEOPLED else self.scenes)
 
     def _pick(self, items: Sequence[BoxImage]) -> BoxImage:
-        return items[self.rng.integers(len(items))]
+        return items[int(self.rng.integers(len(items)))]
 
 
 def change_colours(image: Image, rng: np.random.Generator) -> Image:
@@ -226,23 +228,23 @@ def change_colours(image: Image, rng: np.random.Generator) -> Image:
     gain = rng.uniform(0.7, 1.3) * rng.uniform(0.88, 1.12, (1, 3))
     ramp = (np.arange(256) / 255.0)[:, None] ** np.exp(rng.uniform(-0.4, 0.4))
     table = np.clip(255 * (ramp * gain + rng.uniform(-0.1, 0.1)), 0, 255).astype(np.uint8)
-    image = cv2.LUT(image, table[:, None])  # type: ignore[assignment]
+    image = cv2.LUT(image, table[:, None])
     if rng.random() < 0.5:
         saturation = 0.0 if rng.random() < 0.25 else rng.uniform(0.3, 1.6)
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)  # type: ignore[assignment]
+        image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
     kind = rng.random()
     if kind < 0.12:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))  # type: ignore[assignment]
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
     elif kind < 0.2:
         small = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        image = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+        image = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     elif kind < 0.28:
         noise = rng.normal(0, rng.uniform(2, 12), image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     elif kind < 0.36:
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
-        image = cv2.imdecode(coded, cv2.IMREAD_COLOR)  # type: ignore[assignment]
+        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return image
 
 
@@ -253,7 +255,7 @@ def _affine(scale: float, angle: float, target: npt.ArrayLike, anchor: npt.Array
     return np.column_stack([linear, shift])
 
 
-def _warp(image: Image, affine: FloatArray, rect: tuple[int, int, int, int], border: FloatArray | None) -> Image:
+def _warp(image: Image, affine: FloatArray, rect: tuple[int, int, int, int], border: IntArray | None) -> Image:
     """The cell ``rect`` of ``image`` seen through ``affine``; beyond the image one colour, or (None) its reflection."""
     import cv2
 
@@ -264,12 +266,13 @@ def _warp(image: Image, affine: FloatArray, rect: tuple[int, int, int, int], bor
         half = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         ratio = np.array([width / half.shape[1], height / half.shape[0]])
         shift = shift + linear @ ((ratio - 1) / 2)
-        image, linear, scale = half, linear * ratio, scale * 2  # type: ignore[assignment]
+        image, linear, scale = half, linear * ratio, scale * 2
     size = (rect[2] - rect[0], rect[3] - rect[1])
     mode = cv2.BORDER_REFLECT_101 if border is None else cv2.BORDER_CONSTANT
     value = (0, 0, 0) if border is None else tuple(int(v) for v in border)
     matrix = np.column_stack([linear, shift])
-    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value)  # type: ignore[return-value]
+    patch: Image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value)
+    return patch
 
 
 def _move(item: BoxImage, affine: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -287,8 +290,9 @@ def _move(item: BoxImage, affine: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _mirror(boxes: FloatArray, joints: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:
     """Mirror x to ``total - x``, left joints becoming right ones."""
-    boxes = boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [total, 0, total, 0]
-    return boxes, joints[:, MIRROR] * [-1, 1] + [total, 0]
+    across = np.array([-1, 1], np.float32)
+    origin = np.array([total, 0], np.float32)
+    return boxes[:, [2, 1, 0, 3]] * np.tile(across, 2) + np.tile(origin, 2), joints[:, MIRROR] * across + origin
 
 
 def _whole(box: FloatArray, size: int) -> tuple[int, int, int, int]:
