@@ -2,7 +2,7 @@
 
 Parameters and multiply-adds are this package's own count (``posetrack.nets.cost``, a test compares them) with 17 joints
 (COCO), 16 for the hourglasses (MPII), 1000 classes. Scores are those that the papers print, with their detector and
-flip test; ours are in the model cards of the weights.
+flip test (of Hourglass-52: OpenMMLab's, of CPN: the HRNet paper's); ours are in the model cards of the weights.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def _coco(scores: tuple[float, ...]) -> dict[Size, float]:
 
 
 def _same(*counts: int) -> dict[Size, tuple[int, int]]:
-    """Counts at the COCO sizes that are the same in both conventions."""
-    return {size: (count, count) for size, count in zip(COCO, counts, strict=True)}
+    """Counts at the COCO sizes, and MPII's where given, that are the same in both conventions."""
+    return {size: (count, count) for size, count in zip((*COCO, MPII), counts, strict=False)}
 
 
 def _mpii(count: int) -> dict[Size, tuple[int, int]]:
@@ -59,7 +59,9 @@ _LITE = "Yu 2021"
 _DITE = "Li 2022"
 
 PUBLISHED: dict[str, Published] = {
-    "hrnet_w32": Published(_HRNET, 28536113, _same(7645003776, 17201258496), _coco((74.4, 75.8)), mpii_pckh=90.3),
+    "hrnet_w32": Published(
+        _HRNET, 28536113, _same(7645003776, 17201258496, 10193338368), _coco((74.4, 75.8)), mpii_pckh=90.3
+    ),
     "hrnet_w48": Published(_HRNET, 63595745, _same(15691825152, 35306606592), _coco((75.1, 76.3))),
     "hrnet_w18_cls": Published(_CLS, 21299004, _imagenet(4283537072), top1=76.8),
     "hrnet_w32_cls": Published(_CLS, 41232680, _imagenet(8921133056), top1=78.5),
@@ -67,21 +69,33 @@ PUBLISHED: dict[str, Published] = {
     "simple_baseline_50": Published(
         _BASELINE,
         33999697,
-        {(192, 256): (5426380800, 9654239232), (288, 384): (12209356800, 21722038272)},
+        {
+            (192, 256): (5426380800, 9654239232),
+            (288, 384): (12209356800, 21722038272),
+            MPII: (7235174400, 12872318976),
+        },
         _coco((70.4, 72.2)),
         mpii_pckh=88.5,
     ),
     "simple_baseline_101": Published(
         _BASELINE,
         52991825,
-        {(192, 256): (9062842368, 13290700800), (288, 384): (20391395328, 29904076800)},
+        {
+            (192, 256): (9062842368, 13290700800),
+            (288, 384): (20391395328, 29904076800),
+            MPII: (12083789824, 17720934400),
+        },
         _coco((71.4, 73.6)),
         mpii_pckh=89.1,
     ),
     "simple_baseline_152": Published(
         _BASELINE,
         68635473,
-        {(192, 256): (12699303936, 16927162368), (288, 384): (28573433856, 38086115328)},
+        {
+            (192, 256): (12699303936, 16927162368),
+            (288, 384): (28573433856, 38086115328),
+            MPII: (16932405248, 22569549824),
+        },
         _coco((72.0, 74.3)),
         mpii_pckh=89.6,
     ),

@@ -1,0 +1,82 @@
+"""Crops per second of every network, at its paper's smaller input size: writes benchmarks/results/nets.json.
+
+    python benchmarks/nets_speed.py [--threads 2] [--batch 8] [--runs 5] [NAME ...]
+
+Float32 where the processor has no bfloat16, batch norm folded, channels_last, random weights; the median of the runs
+with the lowest and highest. Networks that are not named keep the figures they had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import torch
+
+from posetrack.devices import pick_device, pick_precision
+from posetrack.nets import build
+from posetrack.nets.published import PUBLISHED
+from posetrack.nets.speed import measure
+
+RESULTS = Path(__file__).parent / "results" / "nets.json"
+
+
+def _processor() -> str:
+    """The name of the processor as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=5)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    device = pick_device("auto")
+    name_of_device = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    old = json.loads(RESULTS.read_text())["networks"] if RESULTS.exists() else {}
+    networks = {}
+    for name, facts in PUBLISHED.items():
+        if args.names and name not in args.names:
+            if name in old:
+                networks[name] = old[name]
+            continue
+        size = next(iter(facts.macs))
+        speed = measure(build(name), size, batch=args.batch, runs=args.runs)
+        networks[name] = {
+            "size_wh": list(size),
+            "crops_per_s": round(speed.median, 2),
+            "lowest": round(speed.lowest, 2),
+            "highest": round(speed.highest, 2),
+        }
+        print(
+            f"{name:22s} {size[0]}x{size[1]} {speed.median:8.2f} ({speed.lowest:.2f} to {speed.highest:.2f})",
+            flush=True,
+        )
+    result = {
+        "machine": {
+            "device": name_of_device,
+            "threads": args.threads,
+            "precision": str(pick_precision(device)).removeprefix("torch."),
+            "torch": torch.__version__,
+            "batch": args.batch,
+            "runs": args.runs,
+        },
+        "networks": networks,
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    part = RESULTS.with_name(RESULTS.name + ".part")
+    part.write_text(json.dumps(result, indent=1) + "\n")
+    part.replace(RESULTS)
+
+
+if __name__ == "__main__":
+    main()
