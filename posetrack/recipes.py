@@ -1,7 +1,4 @@
-"""Training recipes: plain values, printed and overridden at will. Add yours to ``RECIPES``.
-
-State: the bundled network's recipe and the paper's defaults for short runs; ``training.train`` reads all fields.
-"""
+"""Training recipes: plain values, printed and overridden at will (``recipes_override``). Add yours to ``RECIPES``."""
 
 from __future__ import annotations
 
@@ -34,8 +31,13 @@ class Stage:
 class Recipe:
     """Everything that decides what a run learns.
 
-    The learning rate rises over ``warmup`` (share of all steps) to ``lr`` and falls to nothing as a cosine over all
-    stages. ``ema`` is the decay of the averaged weights, which are the ones that are validated and kept.
+    The learning rate rises over ``warmup`` (share of all steps) to ``lr``; then it is multiplied by ``gamma`` at the
+    epochs ``milestones`` or, without any, falls to nothing as a cosine over all stages. ``ema`` is the decay of the
+    averaged weights, which are the ones that are validated and kept (0: no averaging). ``targets`` are "subpixel" or
+    "official" (rounded to heatmap pixels); a gradient longer than ``clip_norm`` is shortened (0: never). ``accumulate``
+    splits every batch into so many parts that fit into memory. ``frozen`` names the beginnings of parameters that are
+    not learnt; ``fixed_norms`` keeps the statistics of batch norms. A run without a better score for ``patience``
+    epochs ends (0: never).
     """
 
     name: str
@@ -51,6 +53,14 @@ class Recipe:
     ema: float = 0.998
     seed: int = 0
     padding: float = 1.25
+    optimizer: str = "adamw"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    targets: str = "subpixel"
+    accumulate: int = 1
+    frozen: tuple[str, ...] = ()
+    fixed_norms: bool = False
+    patience: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
 
     def spec(self, stage: Stage) -> InputSpec:
@@ -68,6 +78,11 @@ LIGHT = Augmentation(
     rotation_deg=30, scale=0.25, shift=0.04, p_half_body=0.05, colour=0.2, p_grey=0.03, p_blur=0.08, p_jpeg=0.08,
     p_noise=0.05, p_occluder=0.1,
 )  # fmt: skip
+# What the recipes of Sun et al. 2019 share: nothing but Adam on the squared error of the official targets.
+_PAPER: dict[str, Any] = {
+    "loss": "mse", "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "warmup": 0.0, "clip_norm": 0.0, "ema": 0.0,
+    "targets": "official",
+}  # fmt: skip
 BUNDLED_NET = {"modules": [1, 1, 2], "blocks": 2, "stem": 32, "stem_blocks": 1}
 
 RECIPES: dict[str, Recipe] = {
@@ -86,5 +101,23 @@ RECIPES: dict[str, Recipe] = {
         ),
         lr=2e-3,
         betas=(0.9, 0.99),
+    ),
+    # Sun et al. 2019, section 4.1: Adam, 1e-3, a tenth of it from epoch 170 and of that from 200, 210 epochs. Sigma as
+    # in the official code (the paper's text says 1); batch 128 as on its four GPUs. Start from ImageNet weights.
+    "coco": Recipe("coco", "hrnet_w32", {}, (Stage(210, (192, 256), 128, 2.0),), milestones=(170, 200), **_PAPER),
+    # Section 4.2: as COCO, but 256x256. (The official configuration turns by 30 degrees, scales by 0.25, no half body.)
+    "mpii": Recipe("mpii", "hrnet_w32", {}, (Stage(210, (256, 256), 128, 2.0),), milestones=(170, 200), **_PAPER),
+    # Section 4.3: from COCO weights, 1e-4, a tenth from epoch 10 and of that from 15, 20 epochs, at 384x288.
+    "posetrack17": Recipe(
+        "posetrack17",
+        "hrnet_w48",
+        {},
+        (Stage(20, (288, 384), 64, 3.0),),
+        milestones=(10, 15),
+        **{**_PAPER, "lr": 1e-4},
+    ),
+    # A few hundred people of one's own, from weights that know people already.
+    "finetune": Recipe(
+        "finetune", "hrnet_w32", {}, (Stage(40, (192, 256), 16, 2.0, MILD),), loss="mse", lr=3e-4, patience=10
     ),
 }
