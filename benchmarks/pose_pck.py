@@ -25,10 +25,12 @@ from posetrack import checkpoints, nets
 from posetrack.datasets import read
 from posetrack.datasets.crops import CropStore
 from posetrack.skeletons import COCO_17, canonical_joint
-from posetrack.training import predict, score_pck
+from posetrack.training import pck_hits, predict, score_pck
 
 # Larger than any image: the picture is not shrunk before the network's own crop, as in the pipeline.
 FULL_SIZE_PX = 1e6
+DECODE = "quarter"  # the pipeline's default
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
 def main() -> None:
@@ -60,7 +62,7 @@ def measure(net: torch.nn.Module, spec: checkpoints.ModelSpec, name: str, source
     rows = []
     for flip in (False, True):
         started = time.perf_counter()
-        xy, score = predict(net, crops, spec.input, spec.skeleton, flip=flip)
+        xy, score = predict(net, crops, spec.input, spec.skeleton, flip=flip, method=DECODE)
         seconds = time.perf_counter() - started
         rows.append(
             {
@@ -71,9 +73,21 @@ def measure(net: torch.nn.Module, spec: checkpoints.ModelSpec, name: str, source
                 "pck_by_joint": {
                     spec.skeleton.joints[i]: round(score_pck(xy, crops, spec.skeleton, [i]), 1) for i in joints
                 },
-                "mean_score": round(float(np.mean(score)), 3),
+                "by_score": by_score(pck_hits(xy, crops, spec.skeleton)[:, joints], score[:, joints]),
                 "crops_per_s": round(len(crops) / seconds, 1),
             }
+        )
+    return rows
+
+
+def by_score(hits: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:
+    """What a threshold on the scores does: labelled joints kept, and how many of those are right, in percent."""
+    rows, labelled = [], np.isfinite(hits)
+    for threshold in THRESHOLDS:
+        kept = labelled & (score >= threshold)
+        right = 100 * float(hits[kept].mean()) if kept.any() else float("nan")
+        rows.append(
+            {"min_score": threshold, "kept": round(100 * kept.sum() / labelled.sum(), 1), "pck": round(right, 1)}
         )
     return rows
 

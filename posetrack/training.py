@@ -10,6 +10,7 @@ __all__ = [
     "Run",
     "Validation",
     "load_state",
+    "pck_hits",
     "predict",
     "save_state",
     "score_pck",
@@ -45,6 +46,7 @@ from posetrack.recipes import Recipe, Stage
 from posetrack.structures import InputSpec, Skeleton
 
 STATE_SCHEMA = 1
+PCK_TORSOS = 0.2  # how near a joint must be, in torsos
 CHECKPOINT_EVERY_S = 120.0  # seconds between two state files: what a killed run loses at most
 
 # --- feeding ---------------------------------------------------------------------------------------------------------
@@ -112,15 +114,17 @@ def score_pck(xy: npt.NDArray[np.float32], crops: Sequence[Crop], skeleton: Skel
 
     The other diagonal counts where one of the two is not labelled; a person with neither is left out.
     """
-    hits = total = 0
-    for found, crop in zip(xy, crops, strict=True):
-        torso = torso_px(crop.xy, skeleton)
-        distance = np.linalg.norm(found - crop.xy, axis=1)[list(joints)]
-        labelled = ~np.isnan(distance)
-        if torso > 0:
-            hits += int((distance[labelled] <= 0.2 * torso).sum())
-            total += int(labelled.sum())
-    return 100.0 * hits / max(total, 1)
+    hits = pck_hits(xy, crops, skeleton)[:, list(joints)]
+    return 100.0 * float(np.nanmean(hits)) if np.isfinite(hits).any() else 0.0
+
+
+def pck_hits(xy: npt.NDArray[np.float32], crops: Sequence[Crop], skeleton: Skeleton) -> npt.NDArray[np.float64]:
+    """(N, K): 1 where a joint is within 0.2 torsos, 0 where it is not, NaN where it or the torso is not labelled."""
+    truth = np.stack([c.xy for c in crops])
+    torso = np.array([torso_px(c.xy, skeleton) for c in crops])[:, None]
+    distance = np.linalg.norm(xy - truth, axis=2)
+    judged = np.isfinite(distance) & (torso > 0)
+    return np.where(judged, distance <= PCK_TORSOS * torso, np.nan)
 
 
 def torso_px(xy: npt.NDArray[np.float32], skeleton: Skeleton) -> float:
