@@ -9,13 +9,13 @@ from __future__ import annotations
 __all__ = ["METADATA_KEY", "ModelSpec", "read_spec", "read_state", "save"]
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posetrack.errors import OutputError, WeightsError
+from posetrack.errors import WeightsError
+from posetrack.files import cannot_write, write_beside
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import InputSpec, Skeleton
 
@@ -79,18 +79,18 @@ class ModelSpec:
 
 def save(path: str | Path, state: Mapping[str, torch.Tensor], spec: ModelSpec) -> None:
     """Write a state_dict and its spec atomically: beside the target first, then renamed. Raises OutputError."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, {METADATA_KEY: spec.to_json()})
-        os.replace(part, path)
-    except Exception as error:  # safetensors has its own error class for a full disk
-        part.unlink(missing_ok=True)
-        raise OutputError(f"Cannot write the checkpoint {path}: {error}.") from error
+        with write_beside(path) as part:
+            part.touch()
+            mode = part.stat().st_mode
+            save_file(tensors, part, {METADATA_KEY: spec.to_json()})
+            part.chmod(mode)  # safetensors makes a file for its owner alone
+    except SafetensorError as error:  # its own class, for a full disk too
+        raise cannot_write(path, error) from error
 
 
 def read_spec(path: str | Path) -> ModelSpec:

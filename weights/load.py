@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from posetrack.checkpoints import ModelSpec
     from posetrack.detect import Detector
+    from posetrack.structures import Skeleton
 
 NATIVE_SUFFIX = ".safetensors"
 BUNDLED_DETECTOR = "detector_lite"  # what "bundled" means
@@ -35,7 +36,7 @@ def load_pose(
     state, spec = read_checkpoint(path, entry)
     if spec.task != "pose":
         raise WeightsError(f"{path} is a network to {spec.task}, not one that finds poses.")
-    net = _build(path, state, spec)
+    net = build_net(path, state, spec)
     return net.float().to(device).eval(), spec
 
 
@@ -55,7 +56,7 @@ def load_detector(name_or_path: str | Path, device: str | torch.device = "auto",
     state, spec = read_checkpoint(path, entry)
     if spec.task != "detect":
         raise WeightsError(f"{path} is a network to find {spec.task}s, not one that detects people.")
-    net: Any = _build(path, state, spec).float()  # bundled weights are stored in half precision
+    net: Any = build_net(path, state, spec).float()  # bundled weights are stored in half precision
     return BundledDetector(net, spec, device=device)
 
 
@@ -75,8 +76,13 @@ def read_checkpoint(path: Path, entry: Entry | None = None) -> tuple[dict[str, t
     return published_state(entry, read_pickle(path))
 
 
-def published_state(entry: Entry, content: dict[str, Any]) -> tuple[dict[str, torch.Tensor], ModelSpec]:
-    """The content of a published file under our names, with the spec that the manifest gives it."""
+def published_state(
+    entry: Entry, content: dict[str, Any], skeleton: Skeleton | None = None
+) -> tuple[dict[str, torch.Tensor], ModelSpec]:
+    """The content of a published file under our names, with the spec that ``entry`` gives it.
+
+    ``skeleton`` is for one that has no name in ``SKELETONS``. Raises WeightsError where tensors and joints do not fit.
+    """
     from posetrack.checkpoints import ModelSpec
     from posetrack.skeletons import SKELETONS
     from posetrack.structures import InputSpec
@@ -89,7 +95,7 @@ def published_state(entry: Entry, content: dict[str, Any]) -> tuple[dict[str, to
     if entry.rows:
         state = {k: v[list(entry.rows)] if k.startswith("final_layer.") else v for k, v in state.items()}
         args["joints"] = len(entry.rows)
-    skeleton = SKELETONS[entry.skeleton]
+    skeleton = skeleton or SKELETONS[entry.skeleton]
     if args.get("joints") != len(skeleton):
         raise WeightsError(f"{entry.file} has {args.get('joints')} joints, but {skeleton.name} has {len(skeleton)}.")
     notes = {"name": entry.name, "licence": entry.licence, "score": entry.score, "decode": entry.decode}
@@ -114,7 +120,7 @@ def _resolve(name_or_path: str | Path, task: str, offline: bool) -> tuple[Path, 
     return path, next(same_name, None)
 
 
-def _build(path: Path, state: dict[str, torch.Tensor], spec: ModelSpec) -> nn.Module:
+def build_net(path: Path, state: dict[str, torch.Tensor], spec: ModelSpec) -> nn.Module:
     """The network of ``spec`` with ``state``, strictly. Raises WeightsError."""
     import torch
 

@@ -33,8 +33,8 @@ def read_pickle(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
             with torch.serialization.safe_globals(_stand_ins(path)):
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        hint = "" if trust else " (--trust-pickle reads it, and runs whatever code it holds)"
-        raise WeightsError(f"{path} is no plain PyTorch checkpoint{hint}: {_first_line(error)}") from error
+        hint = "" if trust else "; if you trust its source, posetrack weights add --trust-pickle runs what it holds"
+        raise WeightsError(f"{path} is damaged, or holds objects that only its own code can read{hint}.") from error
     except Exception as error:  # torch raises RuntimeError, EOFError, KeyError and others on damaged files
         raise WeightsError(f"{path} is damaged or no PyTorch checkpoint: {_first_line(error)}") from error
     if not isinstance(content, dict):
