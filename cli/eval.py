@@ -103,7 +103,6 @@ def _say_what_is_missing(scored: Any) -> None:
 def _print_posetrack(scored: Any, how: str, settings: dict[str, Any]) -> None:
     from posetrack.evaluate_report import header, official_text, report_tables
     from posetrack.evaluate_sweep import sweep_table
-    from posetrack.evaluate_tables import render
 
     if how == "json":
         _print_json(scored.to_json(settings))
@@ -111,7 +110,7 @@ def _print_posetrack(scored: Any, how: str, settings: dict[str, Any]) -> None:
     tables = report_tables(scored.report) + ([sweep_table(scored.sweep)] if scored.sweep else [])
     if how == "text":
         click.echo(f"{header(scored.report)}\n\n{official_text(scored.report)}")
-    click.echo(render(tables, how))
+    _print_tables(tables, how)
 
 
 def _plot_here(sweep: Any) -> None:
@@ -120,3 +119,48 @@ def _plot_here(sweep: Any) -> None:
 
     plot_sweep(sweep, SWEEP_PLOT)
     click.echo(f"Wrote {SWEEP_PLOT}.", err=True)
+
+
+def _print_tables(tables: list[Any], how: str) -> None:
+    from posetrack.evaluate_tables import render
+
+    click.echo(render(tables, how))
+
+
+@evaluate.command()
+@click.argument("truth", metavar="GT", type=PATH)
+@click.argument("results", metavar="RESULTS", type=PATH)
+@_output_options
+def coco(truth: Path, results: Path, **style: bool) -> None:
+    """COCO keypoint AP and AR, by pycocotools.
+
+    GT is an annotation file, RESULTS a list of people in the COCO results layout, from any tool.
+    """
+    from posetrack.evaluate_coco import coco_json, coco_table, evaluate_coco
+
+    how = _style(**style)
+    figures = evaluate_coco(truth, results)
+    if how == "json":
+        _print_json(coco_json(figures, truth, results, {}))
+    else:
+        _print_tables([coco_table(figures, f"COCO keypoints, percent ({results.name})")], how)
+
+
+@evaluate.command()
+@click.argument("truth", metavar="GT", type=PATH)
+@click.argument("prediction", metavar="PRED", type=PATH)
+@_output_options
+def mpii(truth: Path, prediction: Path, **style: bool) -> None:
+    """MPII PCKh@0.5 per joint and mean, PCKh@0.1, and the official figure that is really at 0.11.
+
+    GT is MPII's own .mat, or the HRNet code's gt_valid.mat or JSON. PRED is a .mat with preds, an .npy or JSON, people
+    in the order of GT.
+    """
+    from posetrack.evaluate_mpii import evaluate_mpii, mpii_json, mpii_tables
+
+    how = _style(**style)
+    result = evaluate_mpii(truth, prediction)
+    if how == "json":
+        _print_json(mpii_json(result, (truth, prediction), {}))
+    else:
+        _print_tables(mpii_tables(result), how)

@@ -20,7 +20,7 @@ from posetrack.metrics.identity import IdentityCounts, identity_counts
 from posetrack.metrics.keypoint_ap import ApInput, ApResult, ap_input, average_precision
 from posetrack.metrics.mot_scores import MotScores, idf1, mot_scores
 from posetrack.metrics.protocols import KIT, POSEVAL, Protocol
-from posetrack.metrics.scenes import Scene, make_scene, need_identities
+from posetrack.metrics.scenes import Scene, make_scene, need_identities, same_scene
 from posetrack.structures import Sequence as Video
 
 METRICS = ("ap", "mot", "hota")  # mot includes the identity scores
@@ -130,7 +130,7 @@ def _prepare(
             )
     kit_scene = None
     if "hota" in metrics:
-        kit_scene = scene if kit is protocol else make_scene(gt, pred, kit)
+        kit_scene = scene if same_scene(gt, pred, protocol, kit) else make_scene(gt, pred, kit)
         need_identities(kit_scene)
     return _Parts(name, scene, kit_scene)
 
@@ -142,8 +142,9 @@ def _score(
     rows: list[dict[str, object]] = [{"name": p.name, "frames": p.scene.frames} for p in parts]
     total: dict[str, object] = {"name": "total", "frames": sum(p.scene.frames for p in parts)}
     scenes = [p.scene for p in parts]
+    ap_inputs = [ap_input(s) for s in scenes]
     if "ap" in metrics:
-        _add_ap(rows, total, "ap", [ap_input(s) for s in scenes], protocol)
+        _add_ap(rows, total, "ap", ap_inputs, protocol)
     if "mot" in metrics:
         _add_tracking(rows, total, scenes, protocol)
     if "hota" in metrics:
@@ -152,7 +153,8 @@ def _score(
         for row, value in zip(rows, values, strict=True):
             row["hota"] = value
         total["hota"] = combine(values)
-        _add_ap(rows, total, "kit_ap", [ap_input(s) for s in kit_scenes], kit)
+        kit_inputs = [a if k is s else ap_input(k) for a, s, k in zip(ap_inputs, scenes, kit_scenes, strict=True)]
+        _add_ap(rows, total, "kit_ap", kit_inputs, kit)
     return tuple(SequenceScores(**row) for row in rows), SequenceScores(**total)  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from posetrack.skeletons import POSETRACK_15, joint_map, make_skeleton
 from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Tracks
 
 _FILE_SKELETON = make_skeleton("posetrack17", JOINTS)
+_NUMBERS = (float, int, bool)
 _FROM_FILE = joint_map(_FILE_SKELETON, POSETRACK_15)
 
 
@@ -119,11 +120,11 @@ def identities(values: list[Any]) -> npt.NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def first(value: Any, missing: float) -> float:
+def first(value: Any, missing: float) -> Any:
     """A number that a file gives as ``[number]`` or ``number``; ``missing`` where it is neither."""
-    while isinstance(value, list) and value:
+    if type(value) is list and value:
         value = value[0]
-    return float(value) if isinstance(value, (int, float)) else missing
+    return value if type(value) in _NUMBERS else missing
 
 
 def stem(path: str | Path) -> str:

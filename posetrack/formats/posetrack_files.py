@@ -21,12 +21,16 @@ def read_table(path: str | Path, *, heads: bool = True) -> LabelTable:
     Raises InputError where the file cannot be read, FormatError naming file, frame and field where it is broken.
     """
     with _no_garbage_collection():
-        data = read_json(path, allow_nan=True)
-        if not isinstance(data, dict):
-            raise FormatError(f"{path} holds a {type(data).__name__} where PoseTrack files hold an object.")
-        if "annolist" in data:
-            return posetrack17.parse(data, path, heads=heads)
-        return posetrack18.parse(data, path, heads=heads)
+        return _read(path, heads)  # a call of its own, so that the parsed JSON is gone before collection is on again
+
+
+def _read(path: str | Path, heads: bool) -> LabelTable:
+    data = read_json(path, allow_nan=True)
+    if not isinstance(data, dict):
+        raise FormatError(f"{path} holds a {type(data).__name__} where PoseTrack files hold an object.")
+    if "annolist" in data:
+        return posetrack17.parse(data, path, heads=heads)
+    return posetrack18.parse(data, path, heads=heads)
 
 
 @contextmanager

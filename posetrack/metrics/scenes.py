@@ -5,7 +5,7 @@ Everything PoseTrack scores starts from the distances computed here, once: AP, C
 
 from __future__ import annotations
 
-__all__ = ["HEAD_FACTOR", "MAX_DISTANCE", "Scene", "make_scene", "need_identities"]
+__all__ = ["HEAD_FACTOR", "MAX_DISTANCE", "Scene", "make_scene", "need_identities", "same_scene"]
 
 from dataclasses import dataclass
 
@@ -73,6 +73,13 @@ def make_scene(gt: LabelTable, pred: LabelTable, protocol: Protocol) -> Scene:
     pair_gt, pair_pred = _pairs(gt_frame, pred_frame, frames)
     distance = _distances(gt, pred, pair_gt, pair_pred)
     return Scene(gt, pred, frames, gt_frame, pred_frame, pair_gt, pair_pred, distance)
+
+
+def same_scene(gt: LabelTable, pred: LabelTable, a: Protocol, b: Protocol) -> bool:
+    """Whether two protocols see the same in a sequence, so that one scene serves both."""
+    if (_kept_frames(gt, a) != _kept_frames(gt, b)).any() or a.checks_true_ids != b.checks_true_ids:
+        return False
+    return a.positive_coordinates_only == b.positive_coordinates_only or not any((t.xy <= 0).any() for t in (gt, pred))
 
 
 def _check_pair(gt: LabelTable, pred: LabelTable, protocol: Protocol) -> None:

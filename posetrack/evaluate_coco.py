@@ -1,0 +1,133 @@
+"""COCO keypoint AP by pycocotools, its output silenced, with bad results named in one sentence."""
+
+from __future__ import annotations
+
+__all__ = ["COCO_FIGURES", "coco_json", "coco_table", "evaluate_coco", "read_coco_truth", "score_coco"]
+
+import contextlib
+import copy
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from posetrack.errors import FormatError, InputError
+from posetrack.evaluate_files import file_hash
+from posetrack.evaluate_tables import Table, provenance
+from posetrack.files import read_json
+from posetrack.skeletons import make_skeleton
+
+# The figures of COCOeval for keypoints, in its order.
+COCO_FIGURES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
+NO_OBJECTS = -1  # pycocotools' value of a figure without ground truth
+
+Json = dict[str, Any]
+
+
+def evaluate_coco(truth: Path, results: Path) -> dict[str, float]:
+    """AP and AR in percent of a results file against annotations. Raises InputError, FormatError."""
+    return score_coco(read_coco_truth(truth), read_json(results, allow_nan=True), str(truth), str(results))
+
+
+def read_coco_truth(path: Path) -> Json:
+    """COCO annotations, completed where fields are missing that follow from others. Raises InputError, FormatError."""
+    data = read_json(path)
+    if not isinstance(data, dict) or not all(isinstance(data.get(k), list) for k in ("images", "annotations")):
+        raise FormatError(f"{path}: COCO annotations have images and annotations, and this file lacks one.")
+    for n, person in enumerate(data["annotations"]):
+        for key in ("image_id", "keypoints"):
+            if key not in person:
+                raise FormatError(f"{path}: annotation {n}: {key}: the field is missing.")
+        if "area" not in person and "bbox" not in person:
+            raise FormatError(f"{path}: annotation {n}: area: the field is missing; OKS needs it.")
+        person.setdefault("area", person.get("bbox", [0] * 4)[2] * person.get("bbox", [0] * 4)[3])
+        person.setdefault("iscrowd", 0)
+        person.setdefault("category_id", 1)
+        person.setdefault("id", n + 1)
+        person.setdefault("num_keypoints", sum(v > 0 for v in person["keypoints"][2::3]))
+    data.setdefault("categories", [{"id": 1, "name": "person"}])
+    return data
+
+
+def score_coco(truth: Json, results: Any, truth_name: str = "truth", results_name: str = "results") -> dict[str, float]:
+    """AP and AR in percent of result rows; NaN for a figure without people of its size.
+
+    Other skeletons than COCO's 17 joints take their sigmas by joint name (``skeletons.make_skeleton``). Raises
+    FormatError for the first bad row.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    joints = _joints(truth)
+    _check(results, {image["id"] for image in truth["images"]}, joints, truth_name, results_name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        known = COCO()
+        known.dataset = copy.deepcopy(truth)
+        known.createIndex()
+        found = known.loadRes([dict(row) for row in results])
+        evaluation = COCOeval(known, found, "keypoints")
+        sigmas = _sigmas(truth, joints)
+        if sigmas is not None:
+            evaluation.params.kpt_oks_sigmas = sigmas
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    values = (float(v) for v in evaluation.stats)
+    return {k: math.nan if v == NO_OBJECTS else 100 * v for k, v in zip(COCO_FIGURES, values, strict=True)}
+
+
+def _joints(truth: Json) -> int:
+    """Number of joints of the annotations."""
+    return len(truth["annotations"][0]["keypoints"]) // 3 if truth["annotations"] else 17
+
+
+def _sigmas(truth: Json, joints: int) -> Any:
+    """The sigmas of a skeleton that is not COCO's; None for COCO's own."""
+    import numpy as np
+
+    if joints == 17:
+        return None
+    names = truth["categories"][0].get("keypoints") or [f"joint_{j}" for j in range(joints)]
+    return np.array(make_skeleton("given", names).oks_sigmas)
+
+
+def _check(results: Any, images: set[Any], joints: int, truth_name: str, name: str) -> None:
+    """Raise FormatError for the first row that pycocotools would stumble over."""
+    if not isinstance(results, list):
+        raise FormatError(f"{name}: COCO results are a list of people; this is a {type(results).__name__}.")
+    if not results:
+        raise InputError(f"{name} holds no results, so there is nothing to score.")
+    for n, row in enumerate(results):
+        if not isinstance(row, dict):
+            raise FormatError(f"{name}: result {n} is not an object with named fields.")
+        for key in ("image_id", "keypoints", "score"):
+            if key not in row:
+                raise FormatError(f"{name}: result {n}: {key}: the field is missing.")
+        if isinstance(row["image_id"], (list, dict)) or row["image_id"] not in images:
+            raise FormatError(f"{name}: result {n}: image_id: {row['image_id']!r} is no image of {truth_name}.")
+        numbers = row["keypoints"] if isinstance(row["keypoints"], list) else [None]
+        if len(numbers) != 3 * joints:
+            raise FormatError(
+                f"{name}: result {n}: keypoints: {len(numbers)} values, but {joints} joints need {3 * joints}."
+            )
+        for value in (*numbers, row["score"]):
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise FormatError(f"{name}: result {n}: keypoints or score: {value!r} is not a finite number.")
+        row.setdefault("category_id", 1)
+
+
+def coco_table(figures: Mapping[str, float], title: str) -> Table:
+    """One row of all figures."""
+    return Table(title, ("", *figures), (("keypoints", *figures.values()),))
+
+
+def coco_json(figures: Mapping[str, float], truth: Path, results: Path, settings: Mapping[str, Any]) -> Json:
+    """The figures at full precision with versions, settings and file hashes; a figure without people is null."""
+    return {
+        "task": "coco",
+        "units": "percent",
+        "figures": {k: None if math.isnan(v) else v for k, v in figures.items()},
+        **provenance(settings, ("numpy", "pycocotools")),
+        "files": [{"path": str(path), "sha256": file_hash(path)} for path in (truth, results)],
+    }
