@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,19 +225,24 @@ class Log:
 
 
 class Bomb:
-    """Unpickled without limits, it makes a folder."""
+    """Unpickled without limits, it calls a function."""
 
-    def __init__(self, target: Path) -> None:
-        self.target = target
+    def __init__(self, function: Callable[..., object], *args: str) -> None:
+        self.call = function, args
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.target),)
+        return self.call
 
 
 def test_objects_beside_the_tensors_are_harmless(tmp_path: Path) -> None:
     path, target = tmp_path / "a.pth", tmp_path / "made"
-    torch.save({"log": Log(), "bomb": Bomb(target), "array": np.ones(3), "state_dict": {"w": torch.ones(2)}}, path)
+    bomb = Bomb(shutil.copyfile, str(path), str(target))
+    torch.save({"log": Log(), "bomb": bomb, "array": np.ones(3), "state_dict": {"w": torch.ones(2)}}, path)
     assert torch.equal(read_pickle(path)["state_dict"]["w"], torch.ones(2))
+    assert not target.exists()
+    torch.save({"bomb": Bomb(os.mkdir, str(target))}, path)  # on PyTorch's own list of what never to touch
+    with pytest.raises(WeightsError, match="--trust-pickle"):
+        read_pickle(path)
     assert not target.exists()
     read_pickle(path, trust=True)
     assert target.exists()
