@@ -152,8 +152,7 @@ def test_parameters(name: str, args: dict[str, Any], parameters: int) -> None:
 
 @pytest.mark.parametrize(
     ("published", "name"),
-    [("simplebaseline_r50_j17", "simple_baseline_50"), ("lite_hrnet_18_j17", "lite_hrnet_18"),
-     ("hourglass_princeton_s1_j16", "hourglass_1")],
+    [("simplebaseline_r50_j17", "simple_baseline_50"), ("lite_hrnet_18_j17", "lite_hrnet_18")],
 )  # fmt: skip
 def test_multiply_adds_in_both_conventions(published: str, name: str) -> None:
     golden = NETS[published]
