@@ -1,4 +1,4 @@
-"""Changes to a recipe by name, as a command line or a script gives them: ``lr=1e-4``, ``augmentation.rotation_deg=30``."""
+"""Changes to a recipe by name, as a command line gives them: ``lr=1e-4``, ``augmentation.rotation_deg=30``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The training core: a recipe and crops of people in, a checkpoint that runs anywhere out.
 
-State: one process, one device. The order of samples and their augmentation are pure functions of (seed, epoch), and
-the state file holds weights, averaged weights, optimiser and step, so that a resumed run goes on as if never stopped.
+State: one device, or several under Lightning Fabric (``training_fabric``). The order of samples and their augmentation
+are pure functions of (seed, epoch), and the state file holds weights, averaged weights, optimiser and step, so that a
+resumed run goes on as if never stopped.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 __all__ = [
     "Run",
     "Validation",
+    "Watcher",
     "load_state",
     "pck_hits",
     "predict",
@@ -22,12 +24,11 @@ __all__ = [
 
 import json
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,16 @@ from posetrack import checkpoints, losses, nets
 from posetrack.datasets.crops import Crop
 from posetrack.datasets.samples import Batch, Sampler
 from posetrack.errors import TrainingError
+from posetrack.files import cannot_write, write_beside
 from posetrack.geometry import box_to_center_scale, crop_affine, crop_image, heatmap_to_image
 from posetrack.heatmaps import decode, flip_average
 from posetrack.recipes import Recipe, Stage
 from posetrack.structures import InputSpec, Skeleton
+from posetrack.training_engine import Engine
+from posetrack.training_faults import blame
+from posetrack.training_feed import batches
+from posetrack.training_optimizer import freeze, keep_norms, make_optimizer, rate
+from posetrack.training_signals import StopRequest, stop_requests
 
 STATE_SCHEMA = 1
 PCK_TORSOS = 0.2  # how near a joint must be, in torsos
@@ -142,7 +149,10 @@ def torso_px(xy: npt.NDArray[np.float32], skeleton: Skeleton) -> float:
 
 @dataclass(slots=True)
 class Run:
-    """A training run in memory: networks, optimiser, and how far it is."""
+    """A training run in memory: networks, optimiser, and how far it is.
+
+    ``epoch_loss`` sums the losses of ``epoch_steps`` steps of the epoch that is not finished.
+    """
 
     recipe: Recipe
     skeleton: Skeleton
@@ -153,32 +163,61 @@ class Run:
     step: int = 0
     best: float = -1.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    epoch_loss: float = 0.0
+    epoch_steps: int = 0
+    engine: Engine = field(default_factory=Engine)
 
     @property
     def total_steps(self) -> int:
         return sum(self.steps_per_stage)
 
+    @property
+    def stage(self) -> int:
+        """The number of the stage that the next step belongs to."""
+        ends = np.cumsum(self.steps_per_stage)
+        return min(int(np.searchsorted(ends, self.step, side="right")), len(ends) - 1)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and batch, both from 0, of the next step."""
+        stages, number = self.recipe.stages, self.stage
+        per_epoch = self.steps_per_stage[number] // stages[number].epochs
+        done = self.step - sum(self.steps_per_stage[:number])
+        return sum(s.epochs for s in stages[:number]) + done // per_epoch, done % per_epoch
+
     def rate(self) -> float:
-        """The learning rate of the next step: linear warm-up, then a cosine to zero."""
-        warm = max(1, round(self.recipe.warmup * self.total_steps))
-        if self.step < warm:
-            return self.recipe.lr * (self.step + 1) / warm
-        done = (self.step - warm) / max(1, self.total_steps - warm)
-        return self.recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        """The learning rate of the next step."""
+        return rate(self.recipe, self.step, self.total_steps, self.place[0])
 
 
-def start(recipe: Recipe, skeleton: Skeleton, crops: int, device: torch.device) -> Run:
-    """A fresh run: seeded weights, both networks on ``device``."""
+class Watcher:
+    """Told of everything while a run goes on; does nothing."""
+
+    def step(self, run: Run, loss: float, samples_per_s: float) -> None:
+        """After every step."""
+
+    def epoch(self, run: Run, row: Mapping[str, Any]) -> None:
+        """After every epoch, with its line of ``metrics.jsonl``."""
+
+
+def start(
+    recipe: Recipe,
+    skeleton: Skeleton,
+    crops: int,
+    device: torch.device,
+    *,
+    initialise: Callable[[nn.Module], None] = lambda _: None,
+    engine: Engine | None = None,
+) -> Run:
+    """A fresh run: seeded weights, changed by ``initialise``; both networks on ``device``."""
     torch.manual_seed(recipe.seed)
     build = partial(nets.build, recipe.net, joints=len(skeleton), **recipe.net_args)
     net, averaged = (build().to(device, memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    initialise(net)
+    freeze(net, recipe.frozen)
     averaged.load_state_dict(net.state_dict())
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]  # batch norms and biases are not decayed
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas)
     steps = [s.epochs * max(1, crops // s.batch_size) for s in recipe.stages]
-    return Run(recipe, skeleton, net, averaged, optimizer, steps)
+    return Run(recipe, skeleton, net, averaged, make_optimizer(recipe, net), steps, engine=engine or Engine(device))
 
 
 def train(
@@ -191,80 +230,130 @@ def train(
     resume: bool = False,
     device: str = "cpu",
     report: Callable[[str], None] = lambda _: None,
+    initialise: Callable[[nn.Module], None] = lambda _: None,
+    watchers: Sequence[Watcher] = (),
+    workers: int = 0,
+    engine: Engine | None = None,
 ) -> Run:
     """Run a recipe; writes ``last.safetensors``, ``best.safetensors``, ``state.pt`` and ``metrics.jsonl`` into ``out``.
 
-    ``best`` is the highest mean of the validations' PCK (the last one without any). Raises TrainingError where a loss
-    is no number.
+    ``best`` is the highest mean of the validations' PCK (the last one without any). Batches are made by ``workers``
+    processes (0: a thread). Ctrl-C saves the state and raises KeyboardInterrupt. Raises TrainingError where a loss is
+    no number, OutputError where nothing can be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = start(recipe, skeleton, len(crops), torch.device(device))
+    run = start(recipe, skeleton, len(crops), torch.device(device), initialise=initialise, engine=engine)
     if resume and (out / "state.pt").is_file():
         load_state(run, out / "state.pt")
         report(f"Resumed at step {run.step} of {run.total_steps}.")
-    saved = time.monotonic()
-    for number, stage in enumerate(recipe.stages):
-        first = sum(run.steps_per_stage[:number])
-        sampler = Sampler(
-            crops, skeleton, recipe.spec(stage), stage.sigma, stage.augmentation, stage.batch_size, recipe.seed
-        )
-        while run.step < first + run.steps_per_stage[number]:
-            epoch = sum(s.epochs for s in recipe.stages[:number]) + (run.step - first) // len(sampler)
-            started, begin, summed = time.monotonic(), run.step, 0.0
-            for batch in _made_ahead(sampler, epoch, (run.step - first) % len(sampler)):
-                summed += _step(run, stage, batch)
-                if time.monotonic() - saved > CHECKPOINT_EVERY_S:
-                    save_state(run, out / "state.pt")
-                    saved = time.monotonic()
-            seconds = time.monotonic() - started
-            row: dict[str, Any] = {
-                "epoch": epoch + 1,
-                "step": run.step,
-                "size_wh": stage.size_wh,
-                "loss": summed / max(1, run.step - begin),
-                "samples_per_s": (run.step - begin) * stage.batch_size / max(seconds, 1e-9),
-            }
-            row |= _validate(run, stage, validations)
+    run.engine.wrap(run.net, run.optimizer)
+    with stop_requests() as stop:
+        while run.step < run.total_steps and not _stalled(run):
+            stage = recipe.stages[run.stage]
+            sampler = Sampler(
+                crops, skeleton, recipe.spec(stage), stage.sigma, stage.augmentation, stage.batch_size, recipe.seed,
+                recipe.targets, run.engine.rank, run.engine.world,
+            )  # fmt: skip
+            row = _epoch(run, stage, sampler, out, stop, watchers, workers)
+            if run.engine.rank == 0:
+                row |= _validate(run, stage, validations)
+            row = run.engine.from_first(row)
             _finish_epoch(run, stage, row, out)
             report(json.dumps(row))
-            saved = time.monotonic()
+            for watcher in watchers:
+                watcher.epoch(run, row)
     return run
 
 
-def _made_ahead(sampler: Sampler, epoch: int, start: int) -> Iterator[Batch]:
-    """The batches of an epoch from number ``start`` on, each made on a thread while the one before is learnt."""
-    with ThreadPoolExecutor(1) as thread:
-        pending = thread.submit(sampler.batch, epoch, start)
-        for number in range(start + 1, len(sampler)):
-            ready, pending = pending.result(), thread.submit(sampler.batch, epoch, number)
-            yield ready
-        yield pending.result()
+def _epoch(
+    run: Run,
+    stage: Stage,
+    sampler: Sampler,
+    out: Path,
+    stop: StopRequest,
+    watchers: Sequence[Watcher],
+    workers: int,
+) -> dict[str, Any]:
+    """Learn what is left of the epoch; returns its line of metrics so far."""
+    (epoch, number), begin = run.place, run.step
+    started = saved = time.monotonic()
+    speed = 0.0
+    for batch in batches(sampler, epoch, number, workers):
+        loss = _step(run, stage, batch)
+        run.epoch_loss, run.epoch_steps = run.epoch_loss + loss, run.epoch_steps + 1
+        speed = (run.step - begin) * stage.batch_size / max(time.monotonic() - started, 1e-9)
+        for watcher in watchers:
+            watcher.step(run, loss, speed)
+        stopping = run.engine.any(stop.asked)
+        if stopping or time.monotonic() - saved > CHECKPOINT_EVERY_S:
+            save_state(run, out / "state.pt")
+            saved = time.monotonic()
+        if stopping:
+            raise KeyboardInterrupt
+    return {
+        "epoch": epoch + 1,
+        "step": run.step,
+        "size_wh": stage.size_wh,
+        "loss": run.epoch_loss / max(1, run.epoch_steps),
+        "samples_per_s": speed,
+    }
+
+
+def _stalled(run: Run) -> bool:
+    """Whether the best score is ``patience`` epochs old."""
+    scores = [_score(row) for row in run.history]
+    patience = run.recipe.patience
+    if not patience or len(scores) <= patience or None in scores:
+        return False
+    return max(s for s in scores[-patience:] if s is not None) <= max(s for s in scores[:-patience] if s is not None)
+
+
+def _score(row: Mapping[str, Any]) -> float | None:
+    """The mean of an epoch's validations, None without any."""
+    values = [v for k, v in row.items() if k.startswith("pck_")]
+    return float(np.mean(values)) if values else None
 
 
 def _step(run: Run, stage: Stage, batch: Batch) -> float:
     """One optimiser step; returns the loss."""
-    device = next(run.net.parameters()).device
     run.net.train()
+    keep_norms(run.net, run.recipe)
+    run.optimizer.zero_grad(set_to_none=True)
+    parts = list(_parts(batch, run.recipe.accumulate))
+    value = 0.0
+    for number, part in enumerate(parts):
+        share = len(part.image) / len(batch.image)
+        loss = _loss(run, stage, part) * share
+        run.engine.backward(loss, last=number == len(parts) - 1)
+        value += float(loss.detach())
+    for group in run.optimizer.param_groups:
+        group["lr"] = run.rate()
+    run.engine.step(run.net, run.optimizer, run.recipe.clip_norm)
+    _average(run)
+    run.step += 1
+    return run.engine.mean(value)
+
+
+def _parts(batch: Batch, count: int) -> Iterator[Batch]:
+    """The batch in ``count`` parts of nearly the same size, fewer where it is smaller than that."""
+    bounds = np.linspace(0, len(batch.image), min(count, len(batch.image)) + 1).round().astype(int)
+    for a, b in pairwise(bounds):
+        yield Batch(batch.image[a:b], batch.target[a:b], batch.weight[a:b], batch.xy[a:b], batch.names[a:b])
+
+
+def _loss(run: Run, stage: Stage, batch: Batch) -> Tensor:
+    """The loss of a batch. Raises TrainingError where it is no number."""
+    device = next(run.net.parameters()).device
     x = to_input(batch.image, run.recipe.spec(stage), device)
     target, weight = torch.from_numpy(batch.target).to(device), torch.from_numpy(batch.weight).to(device)
     loss_of = losses.LOSSES[run.recipe.loss]
     if run.recipe.loss == "ce_mse":
         loss_of = partial(losses.ce_mse, ce_share=stage.ce_share, mse_share=stage.mse_share)
-    loss = losses.supervised(run.net(x), lambda maps: loss_of(maps, target, weight))
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"The loss is {value} at step {run.step}; lower the learning rate or resume an older state."
-        )
-    run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(run.net.parameters(), run.recipe.clip_norm)
-    for group in run.optimizer.param_groups:
-        group["lr"] = run.rate()
-    run.optimizer.step()
-    _average(run)
-    run.step += 1
-    return value
+    output = run.engine.forward(run.net, x)
+    loss = losses.supervised(output, lambda maps: loss_of(maps, target, weight))
+    if not math.isfinite(float(loss.detach())):
+        raise blame(output, loss_of, target, weight, batch.names, run.place)
+    return loss
 
 
 @torch.no_grad()
@@ -290,8 +379,12 @@ def _validate(run: Run, stage: Stage, validations: Sequence[Validation]) -> dict
 def _finish_epoch(run: Run, stage: Stage, row: dict[str, Any], out: Path) -> None:
     """Checkpoints, the best one where it is, and a line of ``metrics.jsonl``."""
     run.history.append(row)
-    pcks = [v for k, v in row.items() if k.startswith("pck_")]
-    value = float(np.mean(pcks)) if pcks else float(run.step)
+    run.epoch_loss, run.epoch_steps = 0.0, 0
+    score = _score(row)
+    value = float(run.step) if score is None else score
+    best, run.best = value >= run.best, max(value, run.best)
+    if run.engine.rank:
+        return
     notes = {**run.recipe.notes, "recipe": asdict(run.recipe), "history": run.history[-1:]}
     spec = checkpoints.ModelSpec(
         run.recipe.net,
@@ -302,20 +395,20 @@ def _finish_epoch(run: Run, stage: Stage, row: dict[str, Any], out: Path) -> Non
         notes,
     )
     checkpoints.save(out / "last.safetensors", run.averaged.state_dict(), spec)
-    if value >= run.best:
-        run.best = value
+    if best:
         checkpoints.save(out / "best.safetensors", run.averaged.state_dict(), spec)
     save_state(run, out / "state.pt")
-    with (out / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    with write_beside(out / "metrics.jsonl") as part:  # the whole file, so that no line is missing or twice
+        part.write_text("".join(json.dumps(row) + "\n" for row in run.history), encoding="utf-8")
 
 
 # --- state -----------------------------------------------------------------------------------------------------------
 
 
 def save_state(run: Run, path: Path) -> None:
-    """Write all that a resumed run needs, atomically."""
-    part = path.with_name(path.name + ".part")
+    """Write all that a resumed run needs, atomically. Raises OutputError."""
+    if run.engine.rank:
+        return
     state = {
         "schema": STATE_SCHEMA,
         "net": run.net.state_dict(),
@@ -324,9 +417,15 @@ def save_state(run: Run, path: Path) -> None:
         "step": run.step,
         "best": run.best,
         "history": run.history,
+        "epoch_loss": run.epoch_loss,
+        "epoch_steps": run.epoch_steps,
+        "random": torch.get_rng_state(),
     }
-    torch.save(state, part)
-    os.replace(part, path)
+    try:
+        with write_beside(path) as part:
+            torch.save(state, part)
+    except RuntimeError as error:  # torch's class for a full disk
+        raise cannot_write(path, OSError(str(error).splitlines()[0])) from error
 
 
 def load_state(run: Run, path: Path) -> None:
@@ -339,3 +438,6 @@ def load_state(run: Run, path: Path) -> None:
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise TrainingError(f"{path} does not belong to this recipe or is damaged: {error}.") from error
     run.step, run.best, run.history = state["step"], state["best"], state["history"]
+    run.epoch_loss, run.epoch_steps = state.get("epoch_loss", 0.0), state.get("epoch_steps", 0)
+    if "random" in state:
+        torch.set_rng_state(state["random"])

@@ -4,23 +4,29 @@
 ``people.unite`` maps sets onto one target skeleton by joint name; a joint a set does not have is never supervised.
 ``crops.CropStore`` decodes the images once and keeps a small crop of every person in memory.
 
-State: COCO-style JSON (COCO, LSPET as prepared, anybody's own joints). Add yours: a file with ``matches(path)`` and
-``read(path) -> PersonSet``, and a line in ``DATASETS``.
+State: COCO-style JSON (COCO, LSPET as prepared, anybody's own joints), MPII, PoseTrack. Add yours: a file with
+``read(path) -> PersonSet``, and a line in ``DATASETS``; ``kind_of`` may learn to tell it from the others.
 """
 
 from __future__ import annotations
 
-__all__ = ["DATASETS", "read"]
+__all__ = ["DATASETS", "kind_of", "read"]
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from posetrack.datasets import coco
+from posetrack.datasets import coco, mpii, posetrack
 from posetrack.datasets.people import PersonSet
 from posetrack.errors import InputError, UsageError, unknown_name
 
-DATASETS: dict[str, Callable[[Path], PersonSet]] = {"coco": coco.read}
+DATASETS: dict[str, Callable[[Path], PersonSet]] = {
+    "coco": coco.read,
+    "mpii": mpii.read,
+    "posetrack": posetrack.read,
+}
+_OF_POSETRACK = (b'"annolist"', b'"vid_id"', b'"is_labeled"', b'"bbox_head"')  # keys that COCO does not have
+_HEAD_BYTES = 65536  # of a label file, enough to see its first image and person
 
 _SOURCE = re.compile(
     r"(?:(?P<kind>[a-z0-9]+):)?(?P<path>.+?)(?:\[(?P<start>-?\d*):(?P<stop>-?\d*)\])?(?:\*(?P<times>\d+))?"
@@ -31,22 +37,47 @@ def read(source: str | Path) -> PersonSet:
     """Read a source: ``[KIND:]PATH[START:STOP]*TIMES``, say ``lspet/person_keypoints.json[:-1000]`` or ``coco*5``.
 
     ``[START:STOP]`` takes some of the images in the file's order, ``*TIMES`` repeats them. KIND is a name in
-    ``DATASETS`` ("coco" unless told). Raises UsageError or InputError before anything is loaded.
+    ``DATASETS``; without it the files decide (``kind_of``). Raises UsageError or InputError before anything is loaded.
     """
     match = _SOURCE.fullmatch(str(source))
     if match is None:
         raise UsageError(f"{source!r} is no data source; write PATH, PATH[START:STOP] or PATH*TIMES.")
-    kind = match["kind"] or "coco"
-    if kind not in DATASETS:
-        raise unknown_name("dataset kind", kind, DATASETS)
+    if match["kind"] and match["kind"] not in DATASETS:
+        raise unknown_name("dataset kind", match["kind"], DATASETS)
     path = Path(match["path"])
     if not path.exists():
         raise InputError(f"There is no dataset at {path}; check the path.")
+    kind = match["kind"] or kind_of(path)
     people = DATASETS[kind](path)
     people = people.of_images(slice(_number(match["start"]), _number(match["stop"])))
     if not len(people):
         raise InputError(f"{source} holds no labelled person; check the file and the range.")
     return people.repeated(int(match["times"] or 1))
+
+
+def kind_of(path: Path) -> str:
+    """The kind of an existing file or folder by its names and the beginning of its content; "coco" in doubt."""
+    if path.is_dir():
+        if any(path.glob("*keypoints*.json")):
+            return "coco"
+        if any(path.glob("*.mat")):
+            return "mpii"
+        path = next((f for f in sorted(path.rglob("*.json*"))), path)
+    if path.suffix == ".mat":
+        return "mpii"
+    if path.suffix == ".gz":
+        return "posetrack"
+    head = _head(path)
+    if head.startswith(b"["):
+        return "mpii"
+    return "posetrack" if any(key in head for key in _OF_POSETRACK) else "coco"
+
+
+def _head(path: Path) -> bytes:
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES).lstrip()
 
 
 def _number(text: str | None) -> int | None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from posetrack.datasets.images import ImageStore
 from posetrack.datasets.people import Person, PersonSet
 from posetrack.errors import FormatError, InputError
-from posetrack.geometry import clean_coco_boxes
+from posetrack.geometry import clean_coco_boxes, clip_boxes, keypoint_boxes
 from posetrack.skeletons import COCO_17, LSP_14, make_skeleton
 from posetrack.structures import Skeleton
 
@@ -27,7 +28,7 @@ def read(path: Path) -> PersonSet:
     file = _label_file(path)
     data = _load(file)
     skeleton = _skeleton(file, data)
-    sizes = {i["id"]: (i["file_name"], (i["width"], i["height"])) for i in data["images"]}
+    sizes = _images(file, data)
     store = ImageStore(file.parent)
     people = []
     for number, annotation in enumerate(data["annotations"]):
@@ -63,6 +64,17 @@ def _load(file: Path) -> dict[str, Any]:
     return data
 
 
+def _images(file: Path, data: dict[str, Any]) -> dict[Any, tuple[str, tuple[int, int]]]:
+    """Name and size of every image by its id."""
+    sizes = {}
+    for number, image in enumerate(data["images"]):
+        try:
+            sizes[image["id"]] = image["file_name"], (int(image["width"]), int(image["height"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"{file}: image {number} breaks the COCO format ({error!r}).") from error
+    return sizes
+
+
 def _skeleton(file: Path, data: dict[str, Any]) -> Skeleton:
     """The joints of the first category that has any; those of COCO and LSP under their known names."""
     for category in data["categories"]:
@@ -83,8 +95,17 @@ def _person(annotation: dict[str, Any], sizes: dict[Any, Any], store: ImageStore
     name, size_wh = sizes[annotation["image_id"]]
     points = np.array(annotation["keypoints"], np.float32).reshape(joints, 3)
     flag = points[:, 2].astype(np.int64)
-    xyxy = clean_coco_boxes(np.array([annotation["bbox"]], np.float64), size_wh)[0]
-    if not (flag > 0).any() or (xyxy[2:] - xyxy[:2]).min() < MIN_BOX_PX:
+    if not (flag > 0).any():
+        return None
+    xyxy = _box(annotation, np.where(flag[:, None] > 0, points[:, :2], np.nan), size_wh)
+    if (xyxy[2:] - xyxy[:2]).min() < MIN_BOX_PX:
         return None
     xy = np.where(flag[:, None] > 0, points[:, :2], np.float32(np.nan))
     return Person(store, name, xyxy, xy, flag, np.ones(joints, bool))
+
+
+def _box(annotation: dict[str, Any], xy: npt.NDArray[np.float32], size_wh: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """The annotated box inside the image; where there is none, one around the joints."""
+    if annotation.get("bbox") is None:
+        return clip_boxes(keypoint_boxes(xy[None]), size_wh)[0]
+    return clean_coco_boxes(np.array([annotation["bbox"]], np.float64), size_wh)[0]

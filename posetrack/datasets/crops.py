@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Crop", "CropStore"]
+__all__ = ["Crop", "CropStore", "cut"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class CropStore(Sequence[Crop]):
             except InputError as error:
                 report(f"Skipped: {error}")
                 continue
-            crops.update((id(p), _cut(image, p, max_side_px)) for p in group)
+            crops.update((id(p), cut(image, p, max_side_px)) for p in group)
         self._crops = [crops[id(p)] for p in people if id(p) in crops]
         self.skipped = len(people) - len(self._crops)
         if not self._crops:
@@ -70,7 +70,7 @@ class CropStore(Sequence[Crop]):
         return self._crops[index]
 
 
-def _cut(image: Image, person: Person, max_side_px: float) -> Crop:
+def cut(image: Image, person: Person, max_side_px: float) -> Crop:
     """The person's surroundings, shrunk (by area, without aliasing) if the box is larger than ``max_side_px``."""
     height, width = image.shape[:2]
     middle = (person.xyxy[:2] + person.xyxy[2:]) / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Batch", "Sampler", "collate", "make_sample", "subpixel_targets"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from posetrack.augment import Augmentation, augment_image, draw_affine
 from posetrack.datasets.crops import Crop
 from posetrack.geometry import crop_image
-from posetrack.heatmaps import STRIDE
+from posetrack.heatmaps import STRIDE, gaussian_targets
 from posetrack.structures import Image, InputSpec, Skeleton
 
 Float32 = npt.NDArray[np.float32]
@@ -26,23 +26,36 @@ class Batch:
     """Pictures (B, H, W, 3) uint8, target maps (B, K, h, w) float32, weights (B, K) float32, joints (B, K, 2) px.
 
     A joint that was labelled but lies outside the picture has a target of zeros and weight 1; a joint nobody labelled
-    has weight 0.
+    has weight 0. ``names`` are those of the images.
     """
 
     image: npt.NDArray[np.uint8]
     target: Float32
     weight: Float32
     xy: Float32
+    names: tuple[str, ...] = ()
 
 
 def make_sample(
-    crop: Crop, skeleton: Skeleton, spec: InputSpec, sigma: float, how: Augmentation, rng: np.random.Generator
+    crop: Crop,
+    skeleton: Skeleton,
+    spec: InputSpec,
+    sigma: float,
+    how: Augmentation,
+    rng: np.random.Generator,
+    targets: str = "subpixel",
 ) -> tuple[Image, Float32, Float32, Float32]:
-    """One sample: picture, target maps (K, h, w), weights (K,), joints (K, 2) in input pixels."""
+    """One sample: picture, target maps (K, h, w), weights (K,), joints (K, 2) in input pixels.
+
+    ``targets`` is "subpixel" or "official" (rounded to heatmap pixels; a joint outside of the picture is not learnt).
+    """
     affine, xy, mirrored = draw_affine(crop.xyxy, crop.xy, skeleton, spec.size_wh, spec.padding, how, rng)
     order = list(skeleton.flip_order) if mirrored else slice(None)
     weight = (crop.known & (crop.flag > 0))[order].astype(np.float32)
     image = augment_image(crop_image(crop.image, affine, spec.size_wh), how, rng)
+    if targets == "official":
+        maps, weight = gaussian_targets(xy, weight, (spec.size_wh[0] // STRIDE, spec.size_wh[1] // STRIDE), sigma)
+        return image, maps, weight, xy
     return image, subpixel_targets(xy, weight, spec.size_wh, sigma), weight, xy
 
 
@@ -64,7 +77,10 @@ def subpixel_targets(xy: Float32, weight: Float32, size_wh: tuple[int, int], sig
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """The batches of an epoch, a pure function of (seed, epoch): any worker or a resumed run makes the same ones."""
+    """The batches of an epoch, a pure function of (seed, epoch): any worker or a resumed run makes the same ones.
+
+    Process ``rank`` of ``world`` makes its share of every batch; together they make what one alone would.
+    """
 
     crops: Sequence[Crop]
     skeleton: Skeleton
@@ -73,6 +89,9 @@ class Sampler:
     how: Augmentation
     batch_size: int
     seed: int
+    targets: str = "subpixel"
+    rank: int = 0
+    world: int = 1
 
     def __len__(self) -> int:
         """Batches an epoch: the last, smaller one is left out, unless it is the only one."""
@@ -82,11 +101,14 @@ class Sampler:
         """Batch ``number`` of ``epoch``."""
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.crops))
         chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-        return collate([self._sample(epoch, int(i)) for i in chosen])
+        chosen = chosen[self.rank :: self.world]
+        crops = [self.crops[int(i)] for i in chosen]
+        made = collate([self._sample(epoch, int(i), crop) for i, crop in zip(chosen, crops, strict=True)])
+        return replace(made, names=tuple(crop.name for crop in crops))
 
-    def _sample(self, epoch: int, index: int) -> tuple[Image, Float32, Float32, Float32]:
+    def _sample(self, epoch: int, index: int, crop: Crop) -> tuple[Image, Float32, Float32, Float32]:
         rng = np.random.default_rng((self.seed, epoch, index))
-        return make_sample(self.crops[index], self.skeleton, self.spec, self.sigma, self.how, rng)
+        return make_sample(crop, self.skeleton, self.spec, self.sigma, self.how, rng, self.targets)
 
 
 def collate(samples: Sequence[tuple[Image, Float32, Float32, Float32]]) -> Batch:

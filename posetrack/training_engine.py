@@ -1,0 +1,49 @@
+"""Where a step is computed: one process and one device in full precision; ``training_fabric`` has the others."""
+
+from __future__ import annotations
+
+__all__ = ["Engine"]
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Engine:
+    """One process, one device, float32: nothing but torch. ``rank`` of ``world`` processes, 0 writes the files."""
+
+    rank = 0
+    world = 1
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.device = device or torch.device("cpu")
+
+    def wrap(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Called once, when network and optimiser are on the device."""
+
+    def forward(self, net: nn.Module, x: Tensor) -> Any:
+        """The network's output, in float32."""
+        return net(x)
+
+    def backward(self, loss: Tensor, last: bool) -> None:
+        """Add gradients; ``last`` is False while more parts of the same batch follow."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, net: nn.Module, optimizer: torch.optim.Optimizer, clip_norm: float) -> None:
+        """Move the weights, with gradients at most ``clip_norm`` long (0: any)."""
+        if clip_norm:
+            nn.utils.clip_grad_norm_(net.parameters(), clip_norm)
+        optimizer.step()
+
+    def mean(self, value: float) -> float:
+        """The mean of a number over all processes."""
+        return value
+
+    def from_first(self, value: Any) -> Any:
+        """What process 0 says."""
+        return value
+
+    def any(self, flag: bool) -> bool:
+        """Whether it holds in one of the processes."""
+        return flag

@@ -1,0 +1,66 @@
+"""Batches ahead of the network: from a thread, or from worker processes; the same batches in the same order."""
+
+from __future__ import annotations
+
+__all__ = ["batches"]
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from posetrack.datasets.samples import Batch, Sampler
+
+
+def batches(sampler: Sampler, epoch: int, start: int, workers: int = 0) -> Iterator[Batch]:
+    """The batches of an epoch from number ``start`` on, each made while the one before is learnt."""
+    return _from_processes(sampler, epoch, start, workers) if workers else _from_thread(sampler, epoch, start)
+
+
+def _from_thread(sampler: Sampler, epoch: int, start: int) -> Iterator[Batch]:
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(sampler.batch, epoch, start)
+        for number in range(start + 1, len(sampler)):
+            ready, pending = pending.result(), thread.submit(sampler.batch, epoch, number)
+            yield ready
+        yield pending.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    """The batches of an epoch by number, as a loader wants them."""
+
+    sampler: Sampler
+    epoch: int
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.sampler.batch(self.epoch, number)
+
+
+def _from_processes(sampler: Sampler, epoch: int, start: int, workers: int) -> Iterator[Batch]:
+    from torch.utils.data import DataLoader
+
+    yield from DataLoader(
+        _Epoch(sampler, epoch),  # type: ignore[arg-type]
+        batch_size=None,
+        sampler=range(start, len(sampler)),
+        num_workers=workers,
+        collate_fn=_unchanged,
+        worker_init_fn=_one_thread,
+    )
+
+
+def _unchanged(batch: Batch) -> Batch:
+    return batch
+
+
+def _one_thread(_: int) -> None:
+    """Workers are many: each uses one core. Ctrl-C is for the main process, which ends them."""
+    import signal
+
+    import cv2
+
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

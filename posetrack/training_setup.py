@@ -1,0 +1,173 @@
+"""From file names and a recipe to what ``training.train`` takes: joints, crops, validation sets, all checked first."""
+
+from __future__ import annotations
+
+__all__ = ["Data", "check_recipe", "load_data", "pick_skeleton", "read_sets", "recipe_on_disk", "remember_recipe"]
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from posetrack import nets
+from posetrack.datasets import read
+from posetrack.datasets.crops import Crop, CropStore
+from posetrack.datasets.crops_on_disk import CropFiles, memory_bytes
+from posetrack.datasets.people import PersonSet, unite
+from posetrack.errors import FormatError, TrainingError, UsageError, unknown_name
+from posetrack.files import read_json, write_beside
+from posetrack.losses import LOSSES
+from posetrack.recipes import Recipe
+from posetrack.recipes_override import to_json
+from posetrack.skeletons import SKELETONS, canonical_joint, joint_map, make_skeleton
+from posetrack.structures import Skeleton
+from posetrack.training import Validation
+from posetrack.training_optimizer import OPTIMIZERS
+
+CROP_MEMORY = 4 << 30  # bytes of crops that are kept in memory; larger datasets are read from disk all along
+DETAIL = 1.25  # sides of the network's input that a person is kept at: as large as augmentation enlarges it
+TARGETS = ("subpixel", "official")
+RECIPE_FILE = "recipe.json"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What is learnt from, and what is held out."""
+
+    skeleton: Skeleton
+    crops: Sequence[Crop]
+    validations: tuple[Validation, ...]
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise UsageError for values that no run can have."""
+    for kind, name, known in (
+        ("loss", recipe.loss, LOSSES),
+        ("optimizer", recipe.optimizer, OPTIMIZERS),
+        ("targets", recipe.targets, TARGETS),
+    ):
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    numbers = {"lr": recipe.lr, "padding": recipe.padding, "accumulate": recipe.accumulate}
+    for number, stage in enumerate(recipe.stages):
+        numbers |= {f"epochs of stage {number + 1}": stage.epochs, "batch_size": stage.batch_size, "sigma": stage.sigma}
+        if min(stage.size_wh) < 1 or any(side % 4 for side in stage.size_wh):
+            raise UsageError(f"The input size {stage.size_wh} must be a multiple of 4, say 192x256.")
+    for name, value in numbers.items():
+        if not value > 0:
+            raise UsageError(f"The setting {name} is {value}; it must be more than 0.")
+    if not 0 <= recipe.ema < 1:
+        raise UsageError(f"The setting ema is {recipe.ema}; it must be from 0 to less than 1.")
+    nets.NETS[recipe.net]
+
+
+def read_sets(sources: Sequence[str]) -> list[PersonSet]:
+    """The people of every source, images unopened. Raises InputError and UsageError before anything is loaded."""
+    return [read(source) for source in sources]
+
+
+def pick_skeleton(name: str | None, sets: Sequence[PersonSet], report: Report = lambda _: None) -> Skeleton:
+    """The joints to learn: a name in ``SKELETONS``, joint names with commas between them, or (None) those of the data.
+
+    Raises UsageError where datasets with different joints are not told how to join, or a joint is in none of them.
+    """
+    if name is None:
+        return _joints_of_all(sets)
+    if "," not in name:
+        if name not in SKELETONS:
+            raise unknown_name("skeleton", name, SKELETONS)
+        skeleton = SKELETONS[name]
+        missing = [
+            j for i, j in enumerate(skeleton.joints) if all(joint_map(s.skeleton, skeleton)[i] < 0 for s in sets)
+        ]
+        if len(missing) == len(skeleton):
+            raise UsageError(f"No dataset has a joint of {name}; leave --skeleton out to learn the joints of the data.")
+        if missing:
+            report(f"No dataset labels {', '.join(missing)}: these joints of {name} are not learnt.")
+        return skeleton
+    wanted = [j.strip() for j in name.split(",") if j.strip()]
+    known = {canonical_joint(j) for s in sets for j in s.skeleton.joints}
+    for joint in wanted:
+        if canonical_joint(joint) not in known:
+            raise unknown_name("joint", joint, known)
+    try:
+        return make_skeleton("custom", wanted)
+    except ValueError as error:
+        raise UsageError(f"These joints make no skeleton: {error}.") from error
+
+
+def _joints_of_all(sets: Sequence[PersonSet]) -> Skeleton:
+    if any(s.skeleton.joints != sets[0].skeleton.joints for s in sets):
+        names = ", ".join(f"{s.name} has {len(s.skeleton)}" for s in sets)
+        raise UsageError(
+            f"The datasets have different joints ({names}); say which to learn with --skeleton: "
+            f"one of {', '.join(sorted(SKELETONS))}, or joint names with commas between them."
+        )
+    return sets[0].skeleton
+
+
+def load_data(
+    recipe: Recipe,
+    train: Sequence[PersonSet],
+    held_out: Sequence[PersonSet],
+    skeleton: Skeleton,
+    *,
+    report: Report = lambda _: None,
+    memory: int = CROP_MEMORY,
+) -> Data:
+    """Crops of all people on the joints ``skeleton``; what takes more than ``memory`` bytes stays on disk.
+
+    Validation counts the joints that the held-out set has. Raises TrainingError where no image can be read.
+    """
+    side = DETAIL * max(max(stage.size_wh) for stage in recipe.stages)
+    validations = tuple(_validation(s, skeleton, side, report) for s in held_out)
+    people = unite(train, skeleton).people
+    if memory_bytes(people, side) > memory:
+        return Data(skeleton, CropFiles(people, side, report), validations)
+    return Data(skeleton, CropStore(people, side, report), validations)
+
+
+def _validation(people: PersonSet, skeleton: Skeleton, side: float, report: Report) -> Validation:
+    joints = tuple(i for i, j in enumerate(joint_map(people.skeleton, skeleton)) if j >= 0)
+    if not joints:
+        raise UsageError(f"The validation set {people.name} has none of the joints of {skeleton.name}.")
+    name = "".join(c if c.isalnum() else "_" for c in people.name)
+    return Validation(name, CropStore(people.mapped(skeleton).people, side, report), joints)
+
+
+# --- the recipe beside the run ---------------------------------------------------------------------------------------
+
+
+def remember_recipe(out: Path, recipe: Recipe, crops: int, resume: bool) -> None:
+    """Write the recipe into the run's folder; a resumed run must have the same one.
+
+    Raises TrainingError where the folder holds a run that is not to be resumed, or one of another recipe.
+    """
+    path, mine = out / RECIPE_FILE, {**to_json(recipe), "people": crops}
+    there = recipe_on_disk(out)
+    if there is not None and not resume and (out / "state.pt").exists():
+        raise TrainingError(f"{out} holds a run already; go on with it (--resume), or name another folder.")
+    if there is not None and resume:
+        other = [k for k in mine if mine[k] != there.get(k)]
+        if other:
+            key = other[0]
+            raise TrainingError(
+                f"{out} was begun with other settings ({', '.join(other)}): {key} was {there.get(key)} and is now "
+                f"{mine[key]}; resume with the same ones, or begin another run."
+            )
+        return
+    with write_beside(path) as part:
+        part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+
+
+def recipe_on_disk(out: Path) -> dict[str, Any] | None:
+    """What ``remember_recipe`` wrote, None where there is no run. Raises FormatError."""
+    if not (out / RECIPE_FILE).is_file():
+        return None
+    content = read_json(out / RECIPE_FILE)
+    if not isinstance(content, dict):
+        raise FormatError(f"{out / RECIPE_FILE} is no recipe; begin another run.")
+    return content
