@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["evaluate"]
+__all__ = ["coco", "evaluate", "mpii", "posetrack"]
 
 from collections.abc import Callable
 from pathlib import Path

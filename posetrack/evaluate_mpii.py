@@ -6,7 +6,15 @@ from 0, as everywhere in posetrack, and 1 is added.
 
 from __future__ import annotations
 
-__all__ = ["MpiiTruth", "evaluate_mpii", "mpii_json", "mpii_tables", "read_mpii_truth", "score_mpii"]
+__all__ = [
+    "MpiiTruth",
+    "evaluate_mpii",
+    "mpii_json",
+    "mpii_tables",
+    "read_mpii_prediction",
+    "read_mpii_truth",
+    "score_mpii",
+]
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
