@@ -26,7 +26,7 @@ def weights() -> None:
 @weights.command("list")
 @click.option("--task", type=click.Choice(TASKS), help="Only those for this task.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with licences, addresses and hashes.")
-def list_(task: str | None, as_json: bool) -> None:
+def _list(task: str | None, as_json: bool) -> None:
     """Show every known checkpoint and where it is."""
     from posetrack.weights.report import list_rows
 
@@ -38,10 +38,10 @@ def list_(task: str | None, as_json: bool) -> None:
         click.echo("Licences, addresses and hashes: posetrack weights list --json", err=True)
 
 
-@weights.command()
+@weights.command("get")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--offline", is_flag=True, help="Download nothing.")
-def get(names: tuple[str, ...], offline: bool) -> None:
+def _get(names: tuple[str, ...], offline: bool) -> None:
     """Download checkpoints into the cache and print their paths; a preset's name gets all of it."""
     from posetrack.weights import PRESETS, entries, path_of
 
@@ -53,9 +53,9 @@ def get(names: tuple[str, ...], offline: bool) -> None:
         click.echo(path_of(name, offline=offline))
 
 
-@weights.command()
+@weights.command("verify")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def verify(as_json: bool) -> int:
+def _verify(as_json: bool) -> int:
     """Read every file there is and compare its hash; exit code 1 where one is wrong."""
     from posetrack.weights.report import verify_rows
 
@@ -67,9 +67,9 @@ def verify(as_json: bool) -> int:
     return int(any(row["state"] != "ok" for row in rows))
 
 
-@weights.command()
+@weights.command("path")
 @click.argument("name")
-def path(name: str) -> None:
+def _path(name: str) -> None:
     """Print where the file of a checkpoint lies, or would lie; nothing is downloaded."""
     from posetrack.weights.manifest import added_folder, entries, entry
 
@@ -77,7 +77,7 @@ def path(name: str) -> None:
     click.echo(added if name not in entries() and added.is_file() else entry(name).path)
 
 
-@weights.command()
+@weights.command("add")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="Name to use it by; default: the file's.")
 @click.option("--net", help="Network it holds (posetrack nets lists them).")
@@ -85,7 +85,7 @@ def path(name: str) -> None:
 @click.option("--joints", help="Names of the joints, with commas, for a skeleton of your own.")
 @click.option("--input", "size", metavar="WxH", help="Width and height of the network's input, like 192x256.")
 @click.option("--trust-pickle", is_flag=True, help="Unpickle without limits: runs whatever code the file holds.")
-def add(
+def _add(
     file: Path, name: str | None, net: str | None, skeleton: str | None, joints: str | None, size: str | None,
     trust_pickle: bool,
 ) -> None:  # fmt: skip

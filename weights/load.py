@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["load_detector", "load_pose", "published_state", "read_checkpoint"]
+__all__ = ["build_net", "load_detector", "load_pose", "published_state", "read_checkpoint"]
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
