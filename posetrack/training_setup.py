@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-__all__ = ["Data", "check_recipe", "load_data", "pick_skeleton", "read_sets", "recipe_on_disk", "remember_recipe"]
+__all__ = [
+    "Data",
+    "check_recipe",
+    "follow",
+    "load_data",
+    "pick_skeleton",
+    "read_sets",
+    "recipe_on_disk",
+    "remember_recipe",
+]
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from posetrack import nets
+from posetrack.checkpoints import ModelSpec
 from posetrack.datasets import read
 from posetrack.datasets.crops import Crop, CropStore
 from posetrack.datasets.crops_on_disk import CropFiles, memory_bytes
@@ -62,6 +72,22 @@ def check_recipe(recipe: Recipe) -> None:
     if not 0 <= recipe.ema < 1:
         raise UsageError(f"The setting ema is {recipe.ema}; it must be from 0 to less than 1.")
     nets.NETS[recipe.net]
+
+
+def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe on the network of a pose checkpoint, unless ``changes`` ask for another.
+
+    "finetune" also takes its input size, because weights know people at one size best.
+    """
+    if spec.task != "pose":
+        return recipe
+    if changes.get("net", spec.net) == spec.net:
+        args = {k: v for k, v in spec.net_args.items() if k != "joints"}
+        recipe = replace(recipe, net=spec.net, net_args=args, padding=spec.input.padding)
+    if recipe.name == "finetune" and "size_wh" not in changes:
+        stages = tuple(replace(stage, size_wh=spec.input.size_wh) for stage in recipe.stages)
+        recipe = replace(recipe, stages=stages)
+    return recipe
 
 
 def read_sets(sources: Sequence[str]) -> list[PersonSet]:

@@ -1,0 +1,79 @@
+"""``posetrack train``: networks from labelled people."""
+
+from __future__ import annotations
+
+__all__ = ["train"]
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+_SETTINGS: tuple[tuple[str, str, type, str], ...] = (
+    ("--net", "net", str, "Network: hrnet_w32, simple_baseline_50, ... (posetrack nets)."),
+    ("--epochs", "epochs", int, "Epochs of every stage; milestones move along."),
+    ("--lr", "lr", float, "Learning rate."),
+    ("--batch-size", "batch_size", int, "People in a step."),
+    ("--accumulate", "accumulate", int, "Parts that a batch is split into, to need less memory."),
+    ("--seed", "seed", int, "Decides weights, order and augmentation."),
+)
+
+
+def _recipe_options(command: Command) -> Command:
+    for flag, name, kind, text in reversed(_SETTINGS):
+        command = click.option(flag, name, type=kind, help=f"{text} [the recipe's]")(command)
+    return command
+
+
+@click.command()
+@click.argument("data", nargs=-1, metavar="DATA...")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run.")
+@click.option("--recipe", "name", default="finetune", show_default=True, metavar="NAME",
+              help="coco, mpii, posetrack17, finetune, bundled_pose.")  # fmt: skip
+@click.option("--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable.")
+@click.option("--init", "weights", metavar="NAME", help="Start from these weights: a name or a file.")
+@click.option("--skeleton", metavar="NAME", help="coco17, mpii16, posetrack15, lsp14, or joint names with commas. "
+              "[the data's]")  # fmt: skip
+@_recipe_options
+@click.option("--input", "size", metavar="WxH", help="Input size of the network. [the recipe's]")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE",
+              help="Any other value of the recipe, say augmentation.rotation_deg=30; repeatable.")  # fmt: skip
+@click.option("--print-recipe", is_flag=True, help="Print the recipe as JSON and do nothing.")
+@click.option("--resume", is_flag=True, help="Go on with the run in RUN, or begin it.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, mps.")
+@click.option("--threads", type=click.IntRange(1), help="Processor threads of PyTorch.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Processes that make batches; 0: a thread.")
+@click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")
+@click.option("--quiet", is_flag=True, help="Only warnings and errors.")
+def train(
+    data: tuple[str, ...], out: Path | None, name: str, val: tuple[str, ...], weights: str | None,
+    skeleton: str | None, print_recipe: bool, resume: bool, quiet: bool, **rest: Any,
+) -> None:  # fmt: skip
+    """Train or fine-tune a network on labelled people.
+
+    DATA is a COCO-style JSON file with any joints of its own, MPII's .mat or JSON, or PoseTrack label files; the images
+    lie beside them, in folders or tar and zip files. DATA[START:STOP] takes some of the images, DATA*3 counts everybody
+    three times. Writes RUN/best.safetensors and RUN/last.safetensors, which "posetrack track --weights" takes as they
+    are, metrics.jsonl and curves.png, and prints the name of the best.
+    """
+    from posetrack.cli import train_run as run
+    from posetrack.training_setup import check_recipe, load_data, pick_skeleton, read_sets
+
+    warn = run.teller(quiet=False)
+    start = run.read_weights(weights) if weights else None
+    recipe = run.recipe_of(name, rest, start)
+    check_recipe(recipe)
+    if print_recipe:
+        click.echo(run.recipe_json(recipe))
+        return
+    out = run.required(data, out)
+    sets, held_out = read_sets(data), read_sets(val)
+    joints = pick_skeleton(skeleton, sets, warn)
+    initialise = run.initialiser(start, recipe, joints, run.teller(quiet))
+    best = run.train_here(
+        recipe, load_data(recipe, sets, held_out, joints, report=warn), out, initialise, resume, quiet, rest
+    )
+    click.echo(best)

@@ -1,0 +1,151 @@
+"""The parts of ``posetrack train``: options become a recipe, weights a start, a run lines of progress."""
+
+from __future__ import annotations
+
+__all__ = ["initialiser", "read_weights", "recipe_json", "recipe_of", "required", "teller", "train_here"]
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from posetrack.checkpoints import ModelSpec
+    from posetrack.recipes import Recipe
+    from posetrack.structures import Skeleton
+    from posetrack.training_setup import Data
+
+    Weights = tuple[Mapping[str, Tensor], ModelSpec]
+
+Report = Callable[[str], None]
+Initialise = Callable[["nn.Module"], None]
+
+_SETTINGS = ("net", "epochs", "lr", "batch_size", "accumulate", "seed")  # options that are settings of a recipe
+
+
+def teller(quiet: bool) -> Report:
+    """Sentences on stderr, or nowhere."""
+    return (lambda _: None) if quiet else (lambda text: click.echo(text, err=True))
+
+
+def required(data: tuple[str, ...], out: Path | None) -> Path:
+    """The folder of the run. Raises UsageError without one, or without data."""
+    from posetrack.errors import UsageError
+
+    if not data:
+        raise UsageError("Give at least one dataset to learn from, say labels.json; posetrack train --help has more.")
+    if out is None:
+        raise UsageError("Say where the run goes with -o RUN.")
+    return out
+
+
+# --- recipe ----------------------------------------------------------------------------------------------------------
+
+
+def recipe_of(name: str, options: Mapping[str, Any], start: Weights | None) -> Recipe:
+    """The recipe ``name`` with the changes of the command line, on the network of ``start``. Raises UsageError."""
+    from posetrack.errors import unknown_name
+    from posetrack.recipes import RECIPES
+    from posetrack.recipes_override import changed
+    from posetrack.training_setup import follow
+
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, RECIPES)
+    changes = _changes(options)
+    recipe = follow(RECIPES[name], start[1], changes) if start else RECIPES[name]
+    return changed(recipe, changes)
+
+
+def _changes(options: Mapping[str, Any]) -> dict[str, Any]:
+    from posetrack.errors import UsageError
+
+    changes = {name: options[name] for name in _SETTINGS if options[name] is not None}
+    if options["size"] is not None:
+        match = re.fullmatch(r"(\d+)x(\d+)", options["size"])
+        if match is None:
+            raise UsageError(f"--input is WIDTHxHEIGHT, say 192x256, not {options['size']!r}.")
+        changes["size_wh"] = [int(match[1]), int(match[2])]
+    for change in options["changes"]:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes KEY=VALUE, say --set ema=0.99, not {change!r}.")
+        changes[key.strip()] = value.strip()
+    return changes
+
+
+def recipe_json(recipe: Recipe) -> str:
+    """The recipe as text that ``--set`` could spell."""
+    from posetrack.recipes_override import to_json
+
+    return json.dumps(to_json(recipe), indent=1)
+
+
+# --- weights to start from -------------------------------------------------------------------------------------------
+
+
+def read_weights(name: str) -> Weights:
+    """State and description of a checkpoint: a file of posetrack for any task, else a pose network by its name."""
+    from posetrack import checkpoints
+    from posetrack.weights import load_pose
+
+    if Path(name).suffix == ".safetensors":
+        return checkpoints.read_state(name), checkpoints.read_spec(name)
+    net, spec = load_pose(name)
+    return net.state_dict(), spec
+
+
+def initialiser(start: Weights | None, recipe: Recipe, skeleton: Skeleton, report: Report) -> Initialise:
+    """What puts the weights into a fresh network and tells what became of them."""
+    from posetrack.training_init import load_weights
+
+    def initialise(net: nn.Module) -> None:
+        if start is None:
+            report("All weights are random (--init starts from a checkpoint).")
+            return
+        source = start[1].skeleton if start[1].task == "pose" else None
+        report(load_weights(net, (recipe.net, recipe.net_args), skeleton, start[0], source).describe())
+
+    return initialise
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+def train_here(
+    recipe: Recipe,
+    data: Data,
+    out: Path,
+    initialise: Initialise,
+    resume: bool,
+    quiet: bool,
+    options: Mapping[str, Any],
+) -> Path:
+    """Train, draw the curves; returns the best checkpoint."""
+    import torch
+
+    from posetrack.cli.train_progress import training_progress
+    from posetrack.devices import pick_device
+    from posetrack.training import train
+    from posetrack.training_curves import BoardWatcher, draw_curves
+    from posetrack.training_setup import remember_recipe
+
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    tell = teller(quiet)
+    remember_recipe(out, recipe, len(data.crops), resume)
+    tell(f"{len(data.crops)} people with {len(data.skeleton)} joints; {recipe.net}; results go to {out}.")
+    with training_progress(quiet) as watchers:
+        if options["tensorboard"]:
+            watchers = [*watchers, BoardWatcher(out / "tensorboard")]
+        run = train(
+            recipe, data.skeleton, data.crops, out, validations=data.validations, resume=resume,
+            device=str(pick_device(options["device"])), initialise=initialise, watchers=watchers,
+            workers=options["workers"],
+        )  # fmt: skip
+    draw_curves(run.history, out / "curves.png")
+    return out / "best.safetensors"
