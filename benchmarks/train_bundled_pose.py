@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--coco-val", required=True)
     parser.add_argument("--recipe", default="bundled_pose", choices=sorted(RECIPES))
     parser.add_argument("--coco-times", type=int, default=5)
+    parser.add_argument("--init", type=Path, help="checkpoint of another run to start from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--export", type=Path, help="only write RUN_DIR's last checkpoint there")
     args = parser.parse_args()
@@ -77,7 +78,17 @@ def main() -> None:
         Validation("lspet", crops(f"{args.lspet}[-{HELD_BACK}:-{HELD_BACK // 2}]"), tuple(range(3, 15))),
         Validation("coco", crops(args.coco_val), COCO_JOINTS),
     )
-    train(recipe, POSETRACK_15, data, args.out, validations=validations, resume=True, report=tell)
+    weights = checkpoints.read_state(args.init) if args.init else None
+    train(
+        recipe,
+        POSETRACK_15,
+        data,
+        args.out,
+        validations=validations,
+        resume=True,
+        report=tell,
+        initialise=lambda net: net.load_state_dict(weights) if weights else None,
+    )
 
 
 if __name__ == "__main__":

@@ -102,6 +102,17 @@ RECIPES: dict[str, Recipe] = {
         lr=2e-3,
         betas=(0.9, 0.99),
     ),
+    # For a run of ``bundled_pose`` that had to be stopped early: one pass in which the averaged weights settle.
+    "bundled_pose_finish": Recipe(
+        "bundled_pose_finish",
+        "hrnet_w24",
+        BUNDLED_NET,
+        stages=(Stage(1, (96, 128), 32, 1.2, LIGHT, 0.3, 5.0),),
+        lr=3e-4,
+        warmup=0.08,
+        betas=(0.9, 0.99),
+        ema=0.98,
+    ),
     # Sun et al. 2019, section 4.1: Adam, 1e-3, a tenth of it from epoch 170 and of that from 200, 210 epochs. Sigma as
     # in the official code (the paper's text says 1); batch 128 as on its four GPUs. Start from ImageNet weights.
     "coco": Recipe("coco", "hrnet_w32", {}, (Stage(210, (192, 256), 128, 2.0),), milestones=(170, 200), **_PAPER),
