@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -90,9 +90,16 @@ class PoseTracker:
         with self._open(source) as video:
             frames = read_ahead(video)
             try:
-                yield from self._pipeline(video, *self._load()).run(frames)
+                yield from self._pipeline(video.live, *self._load()).run(frames)
             finally:
                 frames.close()  # type: ignore[attr-defined]
+
+    def follow(
+        self, frames: Iterable[Frame], detector: Detector | FileBoxes | None = None
+    ) -> Iterator[tuple[Frame, Tracks]]:
+        """Frames at hand, as one video, each with its people; ``detector`` may stand in for the preset's."""
+        own, flow, pose = self._load()
+        yield from self._pipeline(False, detector or own, flow, pose).run(frames)
 
     def record(
         self,
@@ -116,7 +123,7 @@ class PoseTracker:
                 return recording_results.Summary(video.name, paths.all(), skipped=True)
             stages = self._load()
             header = recording.native_header(video, stages[2].skeleton, self.options.shaping())
-            run = self._pipeline(video, *stages)
+            run = self._pipeline(video.live, *stages)
             return recording.record(video, paths, header, run, resume=outputs.resume, progress=progress, show=show)
 
     @cached_property
@@ -140,7 +147,7 @@ class PoseTracker:
         return self._stages
 
     def _pipeline(
-        self, video: VideoSource, detector: Detector | FileBoxes, flow: FlowEstimator, pose: PoseEstimator
+        self, live: bool, detector: Detector | FileBoxes, flow: FlowEstimator, pose: PoseEstimator
     ) -> Pipeline:
         """A pipeline for one video, with a tracker that remembers nobody."""
         from posetrack.options import WINDOW_FRAMES
@@ -150,7 +157,7 @@ class PoseTracker:
         o = self.options
         tracker = TrackerSettings(o.memory, o.min_oks, o.min_new_score, o.min_joint_score)
         settings = PipelineSettings(
-            window=o.window or (1 if video.live else WINDOW_FRAMES),
+            window=o.window or (1 if live else WINDOW_FRAMES),
             detect_every=o.detect_every,
             min_box_score=o.min_box_score,
             box_nms=o.box_nms,
