@@ -114,6 +114,37 @@ def test_what_a_proposal_found_elsewhere_is_nobody_new() -> None:
     assert len(tracker.update(_frame(1), jumped, still(SIZE))) == 0
 
 
+def test_a_detection_beside_a_proposal_that_drifted_is_the_same_person() -> None:
+    tracker = build_tracker("flow", POSETRACK_15)
+    _step(tracker, 0, _poses((100, 100)))
+    boxes = tracker.propose(_frame(1), _shift(10))
+    found, drifted = _poses((105, 100)), _poses((110, 100))
+    drifted = Poses(drifted.xy, drifted.score, Boxes(boxes.xyxy, drifted.boxes.score), POSETRACK_15)
+    tracks = tracker.update(_frame(1), Poses.concat([found, drifted], POSETRACK_15), _shift(10))
+    assert tracks.id.tolist() == [1]
+    np.testing.assert_array_equal(tracks.poses.xy, found.xy)
+
+
+def test_fresh_memories_go_before_old_ones() -> None:
+    """Two people stood at one spot, one of them a while ago: who stands there now is the one seen last."""
+    tracker = build_tracker("oks", POSETRACK_15)
+    poses = _poses((100, 100), (106, 100))
+    tracker.restore(
+        {
+            "next_id": np.array([3]),
+            "frame_index": np.array([6]),
+            "id": np.array([1, 2]),
+            "age": np.array([6, 0]),
+            "box_score": np.array([0.9, 0.9]),
+            "xy": poses.xy,
+            "score": poses.score,
+            "pose_score": poses.boxes.score,
+            "xyxy": poses.boxes.xyxy,
+        }
+    )
+    assert _step(tracker, 7, _poses((102, 100))) == [2]
+
+
 def test_the_iou_tracker_looks_at_boxes_only() -> None:
     tracker = build_tracker("iou", POSETRACK_15)
     _step(tracker, 0, _poses((100, 100), (400, 100)))

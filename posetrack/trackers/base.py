@@ -25,7 +25,7 @@ import numpy.typing as npt
 from posetrack.geometry import keypoint_boxes
 from posetrack.matching import greedy_match, reliable_joints
 from posetrack.oks import rescore
-from posetrack.options import MEMORY_FRAMES, MIN_BIRTH_SCORE, MIN_JOINT_SCORE, MIN_SIMILARITY, PROPOSAL_DECAY
+from posetrack.options import AGE_DECAY, MEMORY_FRAMES, MIN_BIRTH_SCORE, MIN_JOINT_SCORE, MIN_SIMILARITY, PROPOSAL_DECAY
 from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
 
 
@@ -36,7 +36,8 @@ class TrackerSettings:
     ``memory_frames``: how long a pose is remembered (L). ``min_similarity``: OKS (or IoU) below which two poses are two
     people. ``min_birth_score``: score of a detected pose (box times joints) that may become somebody new.
     ``min_joint_score``: joints below it count neither for similarity nor for the box around a pose.
-    ``proposal_decay``: factor on the box score for every frame without a detection.
+    ``proposal_decay``: factor on the box score for every frame without a detection. ``age_decay``: factor on the
+    similarity for every frame of a pose's age, for the order of matching only: old memories drift, fresh ones go first.
     """
 
     memory_frames: int = MEMORY_FRAMES
@@ -44,6 +45,7 @@ class TrackerSettings:
     min_birth_score: float = MIN_BIRTH_SCORE
     min_joint_score: float = MIN_JOINT_SCORE
     proposal_decay: float = PROPOSAL_DECAY
+    age_decay: float = AGE_DECAY
 
 
 class Tracker(Protocol):
@@ -158,23 +160,43 @@ class MemoryTracker:
         self._memory = _Memory(m.id, m.age + 1, m.box_score, self._move(m.poses, flow))
 
     def _assign(self, poses: Poses) -> npt.NDArray[np.int64]:
-        """An identity for each pose: a remembered one, a new one, or 0 for poses too weak to be somebody new."""
-        ids = np.zeros(len(poses), np.int64)
-        people, of = np.unique(self._memory.id, return_inverse=True)
-        similarity = np.zeros((len(poses), len(people)))
-        np.maximum.at(similarity.T, of, self._similarity(poses, self._memory.poses).T)
-        for pose, person in greedy_match(similarity, self.settings.min_similarity):
+        """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be somebody new.
+
+        What a proposal found can only be the person it came from. A detected pose that would be somebody new, but is
+        like a person whom only a proposal found, takes that identity over: the proposal had drifted off.
+        """
+        ids, carried = np.zeros(len(poses), np.int64), self._is_carried(poses)
+        people, worth = self._worth(poses)
+        for pose, person in greedy_match(worth, 0.0):
             ids[pose] = people[person]
-        born = (ids == 0) & self._may_be_born(poses)
+        claimed = worth[:, np.isin(people, ids[carried])]
+        claimed[(ids > 0) | carried] = -np.inf
+        rivals = people[np.isin(people, ids[carried])]
+        for pose, person in greedy_match(claimed, 0.0):
+            ids[ids == rivals[person]] = 0
+            ids[pose] = rivals[person]
+        born = (ids == 0) & ~carried & (poses.boxes.score >= self.settings.min_birth_score)
         ids[born] = np.arange(self._next_id, self._next_id + born.sum())
         self._next_id += int(born.sum())
         return ids
 
-    def _may_be_born(self, poses: Poses) -> npt.NDArray[np.bool_]:
-        """Strong poses on detected boxes: what a proposal found is the person it came from, or nobody."""
-        own = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(axis=2).any(axis=1)
-        born: npt.NDArray[np.bool_] = (poses.boxes.score >= self.settings.min_birth_score) & ~own
-        return born
+    def _worth(self, poses: Poses) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The remembered identities (P,), and what each pose is worth to each (N, P), at best over its remembered poses.
+
+        Worth is similarity, weakened by age; -inf where the similarity is below its threshold.
+        """
+        memory, s = self._memory, self.settings
+        similarity = self._similarity(poses, memory.poses)
+        aged = np.where(similarity >= s.min_similarity, similarity * s.age_decay**memory.age, -np.inf)
+        people, of = np.unique(memory.id, return_inverse=True)
+        worth = np.full((len(poses), len(people)), -np.inf)
+        np.maximum.at(worth.T, of, aged.T)
+        return people, worth
+
+    def _is_carried(self, poses: Poses) -> npt.NDArray[np.bool_]:
+        """Which poses stand on boxes that were proposed for this frame, (N,)."""
+        same: npt.NDArray[np.bool_] = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(axis=2)
+        return np.asarray(same.any(axis=1), bool)
 
     def _remember(self, tracks: Tracks) -> None:
         m, poses = self._memory, tracks.poses
