@@ -181,7 +181,7 @@ class MemoryTracker:
         return ids
 
     def _worth(self, poses: Poses) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """The remembered identities (P,), and what each pose is worth to each (N, P), at best over its remembered poses.
+        """The remembered identities (P,), and what each pose is worth to each (N, P): the best of what is remembered.
 
         Worth is similarity, weakened by age; -inf where the similarity is below its threshold.
         """
