@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from posetrack.cli.eval_model import model_options
+
 Command = TypeVar("Command", bound=Callable[..., None])
 PATH = click.Path(path_type=Path)
 
@@ -53,6 +55,8 @@ def _print_json(content: Any) -> None:
 @click.option("--sweep-joint-threshold", "sweep", is_flag=True, help="mAP, MOTA over joint score thresholds; a plot.")
 @click.option("--skip-bad", is_flag=True, help="Leave bad sequences out and say which, instead of stopping.")
 @_output_options
+@model_options
+@click.option("--track", multiple=True, metavar="NAME=VALUE", help="With --model: an option of posetrack track.")
 def posetrack(
     truth: Path,
     prediction: Path,
@@ -61,34 +65,63 @@ def posetrack(
     output: Path | None,
     sweep: bool,
     skip_bad: bool,
-    **style: bool,
+    as_json: bool,
+    as_csv: bool,
+    as_markdown: bool,
+    track: tuple[str, ...],
+    **run: Any,
 ) -> None:
     """mAP, MOTA, MOTP, IDF1 and HOTA of PoseTrack predictions.
 
     GT and PRED are files or folders of PoseTrack 2017 or 2018/2021 JSON (.json, .json.gz), paired by name; PRED may
     also hold other formats of posetrack. The protocol poseval gives the numbers of the official tool, to the last
     digit; corrected counts every frame and mends the oversights.
+
+    With --model the tracker runs first and PRED, a folder, is written. --boxes says where people come from: detector
+    (end to end), truth (ground-truth boxes), poses (ground-truth poses: matching alone), or a file of boxes, a folder
+    of such files. The tables say which it was.
     """
+    from posetrack.cli.eval_model import predict_posetrack_folder
     from posetrack.cli.progress import progress
     from posetrack.errors import unknown_name
     from posetrack.evaluate_run import score_files, write_results
     from posetrack.metrics.protocols import PROTOCOLS
 
-    how = _style(**style)
+    how = _style(as_json, as_csv, as_markdown)
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
-    chosen = [m for m in metrics.split(",") if m]
+    rules, chosen = PROTOCOLS[protocol], [m for m in metrics.split(",") if m]
+    settings: dict[str, Any] = {"metrics": chosen, "skip_bad": skip_bad}
+    source = ""
+    if _runs(run):
+        source, settings["run"] = predict_posetrack_folder(truth, prediction, run, track)
     with progress("scoring", unit="sequences") as report:
         scored = score_files(
-            truth, prediction, PROTOCOLS[protocol], metrics=chosen, skip_bad=skip_bad, sweep=sweep, progress=report
+            truth, prediction, rules, metrics=chosen, skip_bad=skip_bad, sweep=sweep, source=source, progress=report
         )
     _say_what_is_missing(scored)
-    settings = {"metrics": chosen, "skip_bad": skip_bad}
     _print_posetrack(scored, how, settings)
     if output:
         click.echo(f"Wrote {len(write_results(scored, output, settings))} files to {output}.", err=True)
     elif scored.sweep:
         _plot_here(scored.sweep)
+
+
+def _runs(run: dict[str, Any]) -> bool:
+    """Whether a network is to be run; refuses options that would do nothing without one."""
+    from posetrack.errors import UsageError
+
+    if run["model"] or run["boxes"] == "poses":  # matching alone needs no network
+        return True
+    if run["boxes"] or run["images"]:
+        raise UsageError("--boxes and --images only matter with --model.")
+    return False
+
+
+def _factors(six_scales: bool) -> tuple[float, ...]:
+    from posetrack.evaluate_predict import PYRAMID
+
+    return PYRAMID if six_scales else (1.0,)
 
 
 def _say_what_is_missing(scored: Any) -> None:
@@ -127,40 +160,57 @@ def _print_tables(tables: list[Any], how: str) -> None:
     click.echo(render(tables, how))
 
 
+_SIX_SCALES = click.option("--six-scales", is_flag=True, help="With --model: average the heatmaps of six crop sizes.")
+
+
 @evaluate.command()
 @click.argument("truth", metavar="GT", type=PATH)
-@click.argument("results", metavar="RESULTS", type=PATH)
+@click.argument("results", metavar="PRED", type=PATH)
 @_output_options
-def coco(truth: Path, results: Path, **style: bool) -> None:
+@model_options
+@_SIX_SCALES
+def coco(
+    truth: Path, results: Path, as_json: bool, as_csv: bool, as_markdown: bool, six_scales: bool, **run: Any
+) -> None:
     """COCO keypoint AP and AR, by pycocotools.
 
-    GT is an annotation file, RESULTS a list of people in the COCO results layout, from any tool.
+    GT is an annotation file, PRED a list of people in the COCO results layout, from any tool. With --model PRED is
+    written first, on ground-truth boxes (--boxes truth), detected ones (detector), or those of a file.
     """
+    from posetrack.cli.eval_model import predict_coco_file
     from posetrack.evaluate_coco import coco_json, coco_table, evaluate_coco
 
-    how = _style(**style)
+    how = _style(as_json, as_csv, as_markdown)
+    settings = predict_coco_file(truth, results, run, _factors(six_scales)) if _runs(run) else {}
     figures = evaluate_coco(truth, results)
+    boxes = f"; boxes: {settings['boxes']}" if settings else ""
     if how == "json":
-        _print_json(coco_json(figures, truth, results, {}))
+        _print_json(coco_json(figures, truth, results, settings))
     else:
-        _print_tables([coco_table(figures, f"COCO keypoints, percent ({results.name})")], how)
+        _print_tables([coco_table(figures, f"COCO keypoints, percent ({results.name}{boxes})")], how)
 
 
 @evaluate.command()
 @click.argument("truth", metavar="GT", type=PATH)
 @click.argument("prediction", metavar="PRED", type=PATH)
 @_output_options
-def mpii(truth: Path, prediction: Path, **style: bool) -> None:
+@model_options
+@_SIX_SCALES
+def mpii(
+    truth: Path, prediction: Path, as_json: bool, as_csv: bool, as_markdown: bool, six_scales: bool, **run: Any
+) -> None:
     """MPII PCKh@0.5 per joint and mean, PCKh@0.1, and the official figure that is really at 0.11.
 
     GT is MPII's own .mat, or the HRNet code's gt_valid.mat or JSON. PRED is a .mat with preds, an .npy or JSON, people
-    in the order of GT.
+    in the order of GT. With --model PRED (a JSON file) is written first, on the annotated people.
     """
+    from posetrack.cli.eval_model import predict_mpii_file
     from posetrack.evaluate_mpii import evaluate_mpii, mpii_json, mpii_tables
 
-    how = _style(**style)
+    how = _style(as_json, as_csv, as_markdown)
+    settings = predict_mpii_file(truth, prediction, run, _factors(six_scales)) if _runs(run) else {}
     result = evaluate_mpii(truth, prediction)
     if how == "json":
-        _print_json(mpii_json(result, (truth, prediction), {}))
+        _print_json(mpii_json(result, (truth, prediction), settings))
     else:
         _print_tables(mpii_tables(result), how)

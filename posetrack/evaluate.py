@@ -64,6 +64,7 @@ class PoseTrackReport:
     sequences: tuple[SequenceScores, ...]
     total: SequenceScores
     left_out: tuple[LeftOut, ...] = ()
+    source: str = ""  # where boxes or poses came from, when we made the predictions: printed with every table
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,17 +30,19 @@ def header(report: PoseTrackReport) -> str:
     """One line that says what was scored and by which rules."""
     name = report.protocol.name
     frames = f"{report.total.frames} frames of {len(report.sequences)} sequence{'s' * (len(report.sequences) != 1)}"
-    return f"PoseTrack, protocol {name} ({_COMPARABLE.get(name, '')}): {frames}."
+    source = f" {report.source}." if report.source else ""
+    return f"PoseTrack, protocol {name} ({_COMPARABLE.get(name, '')}): {frames}.{source}"
 
 
 def official_text(report: PoseTrackReport) -> str:
     """The two tables as poseval prints them, each under a line that says what it is."""
     parts, total = [], report.total
+    rules = f"protocol {report.protocol.name}" + (f"; {report.source}" if report.source else "")
     if total.ap is not None:
-        parts.append(f"Pose: AP in percent (protocol {report.protocol.name})\n{ap_table(total.ap)}")
+        parts.append(f"Pose: AP in percent ({rules})\n{ap_table(total.ap)}")
     if total.mot is not None:
         what = "over all events, as poseval prints it" if report.protocol is POSEVAL else "over matched pairs"
-        parts.append(f"Tracking (protocol {report.protocol.name}; MOTP {what})\n{mot_table(total.mot)}")
+        parts.append(f"Tracking ({rules}; MOTP {what})\n{mot_table(total.mot)}")
         matched = total.mot.motp_matched[-1]
         parts.append(f"MOTP over matched pairs, as in the tables published for 2017: {matched:.1f}\n")
     return "\n".join(parts)
@@ -48,7 +50,7 @@ def official_text(report: PoseTrackReport) -> str:
 
 def report_tables(report: PoseTrackReport) -> list[Table]:
     """Scores by body part, by sequence and by joint."""
-    rules = f"protocol {report.protocol.name}"
+    rules = f"protocol {report.protocol.name}" + (f"; {report.source}" if report.source else "")
     if report.total.hota is not None:
         rules += f"; HOTA by {'the PoseTrack21 kit' if report.hota_protocol is KIT else 'the same rules'}"
     return [_by_part(report, rules), _by_sequence(report, rules), _by_joint(report, rules)]
@@ -111,6 +113,7 @@ def report_json(report: PoseTrackReport) -> dict[str, Any]:
         "task": "posetrack",
         "protocol": report.protocol.name,
         "hota_protocol": report.hota_protocol.name,
+        "source": report.source,
         "units": "percent, except counts",
         "joints": [*JOINTS, "total"],
         "total": scores_json(report.total),

@@ -6,7 +6,7 @@ __all__ = ["REPORT_FILE", "SWEEP_PLOT", "ScoredFiles", "score_files", "write_res
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,13 @@ def score_files(
     metrics: Collection[str] = METRICS,
     skip_bad: bool = False,
     sweep: bool = False,
+    source: str = "",
     progress: Callable[[int, int | None], None] | None = None,
 ) -> ScoredFiles:
-    """Score prediction files against ground-truth files. Raises PosetrackError naming file, frame and field."""
+    """Score prediction files against ground-truth files. Raises PosetrackError naming file, frame and field.
+
+    ``source`` says where the predictions' boxes came from, where that is known; it is printed with the tables.
+    """
     pairs, unmatched = pair_files(truth, prediction)
     kept: dict[str, tuple[LabelTable, LabelTable]] = {}
     done = 0
@@ -83,7 +87,7 @@ def score_files(
     report = evaluate_posetrack(named, protocol, metrics=metrics, skip_bad=skip_bad, progress=count)
     scored = [kept[s.name] for s in report.sequences] if sweep else []
     result = sweep_joint_thresholds(scored, protocol) if sweep else None
-    return ScoredFiles(report, tuple(pairs), tuple(unmatched), result)
+    return ScoredFiles(replace(report, source=source), tuple(pairs), tuple(unmatched), result)
 
 
 def write_results(scored: ScoredFiles, folder: Path, settings: dict[str, Any] | None = None) -> list[Path]:
