@@ -22,7 +22,7 @@ MIN_BIRTH_SCORE = 0.3  # score of a pose (box times joints) that may become some
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
-OKS_NMS = 0.7  # of two poses more alike than that, the worse one goes
+OKS_NMS = 0.5  # of two poses more alike, the worse one goes; as many people of COCO are that close as at 0.7: 2.4 %
 MIN_BOX_SCORE = 0.3
 MIN_POSE_SCORE = 0.2  # mean joint score of a pose below which nobody stands there
 MIN_JOINT_SCORE = 0.2  # joints below are left out of the output; official HRNet code: IN_VIS_THRE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -190,6 +191,7 @@ def test_finished_frames_of_a_broken_run_can_be_read(clip: Path, tmp_path: Path,
 
 KILLED = """
 import os, sys
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_recording
@@ -259,6 +261,17 @@ def test_the_viewer_can_stop_a_run(clip: Path, tmp_path: Path) -> None:
 
     assert _record(clip, tmp_path, show=show, video=False).frames == 6
     assert len(seen) == 6
+    assert is_complete(tmp_path / "clip.jsonl")
+
+
+def test_ctrl_c_ends_a_live_source_as_its_end_would(clip: Path, tmp_path: Path) -> None:
+    with open_source(clip) as source:
+        live = replace(source, live=True, path=None, has_audio=False)
+        paths = plan_results(live, OutputOptions(tmp_path))
+        header = native_header(live, POSETRACK_15, {})
+        summary = record(live, paths, header, _Broken(_run(1), 9, KeyboardInterrupt()))
+    assert summary.frames == 9
+    assert _names(tmp_path) == {"clip.mp4", "clip.jsonl"}
     assert is_complete(tmp_path / "clip.jsonl")
 
 
