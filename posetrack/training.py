@@ -171,19 +171,24 @@ class Run:
     def total_steps(self) -> int:
         return sum(self.steps_per_stage)
 
-    @property
-    def stage(self) -> int:
-        """The number of the stage that the next step belongs to."""
+    def at(self, step: int) -> tuple[int, int, int]:
+        """Stage, epoch and batch of a step, all from 0."""
+        stages = self.recipe.stages
         ends = np.cumsum(self.steps_per_stage)
-        return min(int(np.searchsorted(ends, self.step, side="right")), len(ends) - 1)
+        number = min(int(np.searchsorted(ends, step, side="right")), len(stages) - 1)
+        per_epoch = self.steps_per_stage[number] // stages[number].epochs
+        done = step - sum(self.steps_per_stage[:number])
+        return number, sum(s.epochs for s in stages[:number]) + done // per_epoch, done % per_epoch
 
     @property
     def place(self) -> tuple[int, int]:
         """Epoch and batch, both from 0, of the next step."""
-        stages, number = self.recipe.stages, self.stage
-        per_epoch = self.steps_per_stage[number] // stages[number].epochs
-        done = self.step - sum(self.steps_per_stage[:number])
-        return sum(s.epochs for s in stages[:number]) + done // per_epoch, done % per_epoch
+        return self.at(self.step)[1:]
+
+    @property
+    def epoch_is_learnt(self) -> bool:
+        """Whether the state is from between the last step of an epoch and its validation."""
+        return self.epoch_steps > 0 and self.place[1] == 0
 
     def rate(self) -> float:
         """The learning rate of the next step."""
@@ -248,8 +253,8 @@ def train(
         report(f"Resumed at step {run.step} of {run.total_steps}.")
     run.engine.wrap(run.net, run.optimizer)
     with stop_requests() as stop:
-        while run.step < run.total_steps and not _stalled(run):
-            stage = recipe.stages[run.stage]
+        while (run.step < run.total_steps or run.epoch_is_learnt) and not _stalled(run):
+            stage = recipe.stages[run.at(run.step - run.epoch_is_learnt)[0]]
             sampler = Sampler(
                 crops, skeleton, recipe.spec(stage), stage.sigma, stage.augmentation, stage.batch_size, recipe.seed,
                 recipe.targets, run.engine.rank, run.engine.world,
@@ -276,9 +281,10 @@ def _epoch(
 ) -> dict[str, Any]:
     """Learn what is left of the epoch; returns its line of metrics so far."""
     (epoch, number), begin = run.place, run.step
+    feed = () if run.epoch_is_learnt else batches(sampler, epoch, number, workers)
     started = saved = time.monotonic()
     speed = 0.0
-    for batch in batches(sampler, epoch, number, workers):
+    for batch in feed:
         loss = _step(run, stage, batch)
         run.epoch_loss, run.epoch_steps = run.epoch_loss + loss, run.epoch_steps + 1
         speed = (run.step - begin) * stage.batch_size / max(time.monotonic() - started, 1e-9)
@@ -291,7 +297,7 @@ def _epoch(
         if stopping:
             raise KeyboardInterrupt
     return {
-        "epoch": epoch + 1,
+        "epoch": run.at(run.step - 1)[1] + 1,
         "step": run.step,
         "size_wh": stage.size_wh,
         "loss": run.epoch_loss / max(1, run.epoch_steps),

@@ -149,18 +149,24 @@ def load_data(
     Validation counts the joints that the held-out set has. Raises TrainingError where no image can be read.
     """
     side = DETAIL * max(max(stage.size_wh) for stage in recipe.stages)
-    validations = tuple(_validation(s, skeleton, side, report) for s in held_out)
+    names = _different([s.name for s in held_out])
+    validations = tuple(_validation(n, s, skeleton, side, report) for n, s in zip(names, held_out, strict=True))
     people = unite(train, skeleton).people
     if memory_bytes(people, side) > memory:
         return Data(skeleton, CropFiles(people, side, report), validations)
     return Data(skeleton, CropStore(people, side, report), validations)
 
 
-def _validation(people: PersonSet, skeleton: Skeleton, side: float, report: Report) -> Validation:
+def _different(names: Sequence[str]) -> list[str]:
+    """The names as words, with a number where one comes again."""
+    words = ["".join(c if c.isalnum() else "_" for c in name) for name in names]
+    return [f"{word}_{i + 1}" if words.count(word) > 1 else word for i, word in enumerate(words)]
+
+
+def _validation(name: str, people: PersonSet, skeleton: Skeleton, side: float, report: Report) -> Validation:
     joints = tuple(i for i, j in enumerate(joint_map(people.skeleton, skeleton)) if j >= 0)
     if not joints:
         raise UsageError(f"The validation set {people.name} has none of the joints of {skeleton.name}.")
-    name = "".join(c if c.isalnum() else "_" for c in people.name)
     return Validation(name, CropStore(people.mapped(skeleton).people, side, report), joints)
 
 

@@ -32,6 +32,8 @@ class CropFiles(Sequence[Crop]):
         return len(self.people)
 
     def __getitem__(self, index: int) -> Crop:  # type: ignore[override]
+        if index >= len(self.people):
+            raise IndexError(index)
         for step in range(min(TRIES, len(self.people))):
             person = self.people[(index + step) % len(self.people)]
             try:
