@@ -26,7 +26,7 @@ from posetrack.nets.person_detector import PersonDetector
 from posetrack.structures import InputSpec
 
 NET_ARGS = {"channels": [16, 32, 64, 128, 192], "blocks": [1, 1, 2, 1], "width": 64, "depth": 1}
-INPUT = InputSpec((416, 416))  # the long side of what the detector is shown
+INPUT = InputSpec((384, 384))  # the long side of what the detector is shown
 
 
 def arguments() -> argparse.Namespace:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posetrack.datasets.mosaics import MosaicSampler, Picture
+from posetrack.datasets.mosaics import MIXED, NATURAL, MosaicSampler, Picture
 from posetrack.detector_loss import Targets, detector_loss, joint_loss, joint_targets
 from posetrack.errors import TrainingError
 from posetrack.nets.person_detector import PersonDetector, cell_centers
@@ -29,6 +29,7 @@ from posetrack.structures import InputSpec
 
 # Side of the training pictures in pixels from each part of the run on.
 SIZES = ((0.0, (160, 192)), (0.35, (224, 256)), (0.8, (288, 320)))
+NATURAL_FROM = 0.8  # part of the run from which pictures look like real ones
 NORMALISATION = InputSpec((416, 416))  # only its mean and standard deviation count here
 
 
@@ -157,7 +158,8 @@ def train_detector(
     settings, sizes = run.settings, np.random.default_rng((run.settings.seed, run.steps))
 
     def draw(size: int) -> tuple[Tensor, Targets]:
-        return make_batch([sampler.draw(size) for _ in range(settings.batch)])
+        mix = NATURAL if run.progress >= NATURAL_FROM else MIXED
+        return make_batch([sampler.draw(size, mix) for _ in range(settings.batch)])
 
     saved, parts, size = time.monotonic(), [], 0
     with ThreadPoolExecutor(1) as ahead:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SCORE = 0.3  # boxes from here up are people: near the best F1 on COCO's validation images
 HOPELESS_SCORE = 0.05  # boxes below are not handed on
-MAX_IOU = 0.6  # of two boxes of one person; people in a crowd overlap less
+MAX_IOU = 0.5  # of two boxes; more gave repeats of one person, less cost people in crowds
 MAX_CANDIDATES = 300  # cells kept before suppression, best first
 GRAIN = 32  # pixels: the network's coarsest stride
 PADDING = 114  # grey, about the mean of the normalisation

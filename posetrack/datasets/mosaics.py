@@ -8,7 +8,7 @@ people cut to a sliver, too small, or covered by a paste).
 
 from __future__ import annotations
 
-__all__ = ["GROUND_STRIDE", "IGNORED", "TRUSTED", "UNKNOWN", "MosaicSampler", "Picture"]
+__all__ = ["GROUND_STRIDE", "IGNORED", "MIXED", "NATURAL", "TRUSTED", "UNKNOWN", "Mix", "MosaicSampler", "Picture"]
 
 import itertools
 from collections.abc import Sequence
@@ -25,15 +25,27 @@ GROUND_STRIDE = 8  # pixels of a picture per cell of its map of the ground
 MIN_SIDES = (5.0, 12.0)  # pixels, shorter and longer side of the smallest box that is learnt
 MIN_VISIBLE = 0.3  # part of a box that must lie inside its cell of the mosaic
 MAX_COVERED = 0.7  # part of a box that a paste may cover
-GRIDS = ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12))  # cells a side of a mosaic, and how often
-SCENES = 0.25  # share of pictures that are one whole scene
 PEOPLED = 0.75  # share of scenes drawn from those that show people
 SINGLES = 0.55  # share of mosaic cells from the images with one labelled person
-PEOPLE_PASTED, CLUTTER_PASTED = 0.35, 0.3  # share of pictures with pasted people, with pasted empty ground
 UPRIGHT = 0.6  # share of single people turned towards upright: athletes are often upside down, people seldom
 MIRROR = np.array(JOINTS.flip_order)
 
 Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What pictures are made of: the share that is one whole scene, cells a side of a mosaic and how often, the share
+    with pasted people and with pasted empty ground."""
+
+    scenes: float
+    grids: tuple[tuple[int, float], ...]
+    people_pasted: float
+    clutter_pasted: float
+
+
+MIXED = Mix(0.25, ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12)), 0.35, 0.3)  # many people a picture: fast learning
+NATURAL = Mix(0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.15, 0.15)  # nearer to real pictures, for the end of a run
 
 
 @dataclass(slots=True)
@@ -61,19 +73,19 @@ class MosaicSampler:
         self.clutter = [item for item in scenes if item.complete]
         self.rng = np.random.default_rng(seed)
 
-    def draw(self, size: int) -> Picture:
+    def draw(self, size: int, mix: Mix = MIXED) -> Picture:
         """A picture of ``size`` x ``size`` pixels."""
         cells = size // GROUND_STRIDE
         picture = Picture(np.zeros((size, size, 3), np.uint8), np.zeros((cells, cells), np.uint8))
         rng = self.rng
-        if self.scenes and rng.random() < SCENES:
+        if self.scenes and rng.random() < mix.scenes:
             self._scene(picture)
         else:
-            self._mosaic(picture)
-        if self.singles and rng.random() < PEOPLE_PASTED:
+            self._mosaic(picture, mix)
+        if self.singles and rng.random() < mix.people_pasted:
             for _ in range(rng.integers(1, 5)):
                 self._paste_person(picture)
-        if self.clutter and rng.random() < CLUTTER_PASTED:
+        if self.clutter and rng.random() < mix.clutter_pasted:
             for _ in range(rng.integers(1, 4)):
                 self._paste_clutter(picture)
         picture.image = change_colours(picture.image, rng)
@@ -88,9 +100,9 @@ class MosaicSampler:
         spare = size - np.array([width, height]) * scale
         self._place(picture, item, (0, 0, size, size), _affine(scale, 0, rng.uniform(0, 1, 2) * spare, (0, 0)))
 
-    def _mosaic(self, picture: Picture) -> None:
+    def _mosaic(self, picture: Picture, mix: Mix) -> None:
         size, rng = len(picture.image), self.rng
-        sides = int(rng.choice([n for n, _ in GRIDS], p=[p for _, p in GRIDS]))
+        sides = int(rng.choice([n for n, _ in mix.grids], p=[p for _, p in mix.grids]))
         xs, ys = (self._cuts(size, sides) for _ in range(2))
         for x1, x2 in itertools.pairwise(xs):
             for y1, y2 in itertools.pairwise(ys):
