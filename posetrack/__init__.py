@@ -181,6 +181,7 @@ def _build_stages(o: TrackOptions) -> Stages:
         o.flow if o.tracker == "flow" else "none",
         long_side=o.flow_size, checkpoint=o.flow_weights, device=o.device, offline=o.offline,
     )  # fmt: skip
+    assert o.weights is not None  # the preset names one
     net, spec = weights.load_pose(o.weights, offline=o.offline)
     pose = PoseEstimator(
         net, spec.input, spec.skeleton, device=o.device, precision=o.precision,
@@ -197,6 +198,7 @@ def _build_detector(o: TrackOptions) -> Detector | FileBoxes:
         from posetrack.formats.boxes import read_boxes
 
         return FileBoxes(read_boxes(o.boxes))
+    assert o.detector is not None  # the preset names one
     return weights.load_detector(o.detector, device=o.device, offline=o.offline)
 
 
