@@ -66,7 +66,7 @@ def load_weights(
     order = joint_map(source, skeleton) if source else [-1] * len(skeleton)
     same_joints = source is not None and [j for j in order if j >= 0] == list(range(len(source))) and -1 not in order
     taken, remapped = [], []
-    for name in mine.keys() & state.keys():
+    for name in (n for n in mine if n in state):
         if name in heads and not same_joints:
             if source is not None and _fits(state[name], mine[name], heads[name], len(source)):
                 mine[name].copy_(_sorted(state[name], mine[name], heads[name], order))
