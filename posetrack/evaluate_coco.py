@@ -63,7 +63,7 @@ def score_coco(truth: Json, results: Any, truth_name: str = "truth", results_nam
     _check(results, {image["id"] for image in truth["images"]}, joints, truth_name, results_name)
     with contextlib.redirect_stdout(io.StringIO()):
         known = COCO()
-        known.dataset = copy.deepcopy(truth)
+        known.dataset = _numbered(truth)
         known.createIndex()
         found = known.loadRes([dict(row) for row in results])
         evaluation = COCOeval(known, found, "keypoints")
@@ -75,6 +75,14 @@ def score_coco(truth: Json, results: Any, truth_name: str = "truth", results_nam
         evaluation.summarize()
     values = (float(v) for v in evaluation.stats)
     return {k: math.nan if v == NO_OBJECTS else 100 * v for k, v in zip(COCO_FIGURES, values, strict=True)}
+
+
+def _numbered(truth: Json) -> Json:
+    """A copy whose annotations are numbered from 1: pycocotools takes a match with annotation 0 for none."""
+    content = copy.deepcopy(truth)
+    for n, person in enumerate(content["annotations"]):
+        person["id"] = n + 1
+    return content
 
 
 def _joints(truth: Json) -> int:
