@@ -1,13 +1,12 @@
-"""Drawn bodies up to the neck: trunk, limbs, hands, shoes, and what they wear."""
+"""Drawn bodies: the trunk from hips to neck, and what is worn on it."""
 
 from __future__ import annotations
 
-__all__ = ["arm", "backpack", "foot", "hand", "leg", "neck", "skirt", "thumb", "torso"]
+__all__ = ["backpack", "neck", "share", "shirt_colour", "skirt", "torso"]
 
 import numpy as np
 import numpy.typing as npt
 
-from posetrack import synthetic_body as b
 from posetrack.synthetic_body import (
     SIDES,
     Look,  # noqa
@@ -26,41 +25,9 @@ _TORSO = np.array([
     (0.274, 0.098, 0.052, -0.006), (0.287, 0.084, 0.045, -0.008), (0.297, 0.058, 0.039, -0.008),
     (0.305, 0.040, 0.034, -0.006), (0.311, 0.034, 0.032, -0.004),
 ])  # fmt: skip
-# along the arm (0 shoulder, 1 elbow, 2 wrist), half width, half depth, shift to the front
-_ARM = np.array([
-    (-0.13, 0.005, 0.006, 0.0), (-0.12, 0.012, 0.016, 0.0), (-0.08, 0.021, 0.027, 0.0), (-0.02, 0.027, 0.033, 0.0),
-    (0.10, 0.031, 0.036, 0.0), (0.25, 0.030, 0.035, 0.001), (0.40, 0.028, 0.034, 0.002), (0.55, 0.027, 0.032, 0.002),
-    (0.70, 0.025, 0.029, 0.001), (0.85, 0.024, 0.026, 0.0), (0.95, 0.024, 0.025, 0.0), (1.05, 0.024, 0.025, 0.0),
-    (1.15, 0.025, 0.026, 0.0), (1.30, 0.024, 0.027, 0.001), (1.45, 0.022, 0.025, 0.001), (1.60, 0.019, 0.022, 0.0),
-    (1.75, 0.016, 0.019, 0.0), (1.90, 0.014, 0.017, 0.0), (2.02, 0.013, 0.017, 0.0),
-])  # fmt: skip
-# beyond the wrist as shares of the hand's length, half width (thin), half depth, shift to the front
-_HAND = np.array([
-    (-0.05, 0.012, 0.016, 0.0), (0.12, 0.012, 0.018, 0.0), (0.30, 0.012, 0.023, 0.001), (0.48, 0.012, 0.025, 0.003),
-    (0.62, 0.011, 0.023, 0.006), (0.78, 0.010, 0.020, 0.011), (0.92, 0.008, 0.016, 0.017), (1.0, 0.003, 0.008, 0.021),
-])  # fmt: skip
-_THUMB = np.array([
-    (0.12, 0.005, 0.005, 0.012), (0.25, 0.008, 0.009, 0.024), (0.42, 0.007, 0.008, 0.033), (0.58, 0.006, 0.006, 0.037),
-    (0.64, 0.002, 0.002, 0.038),
-])  # fmt: skip
-# along the leg (0 hip, 1 knee, 2 ankle), half width, half depth, shift to the front
-_LEG = np.array([
-    (-0.12, 0.024, 0.034, 0.0), (-0.04, 0.037, 0.048, -0.002), (0.05, 0.045, 0.054, -0.003),
-    (0.17, 0.050, 0.056, -0.002), (0.32, 0.049, 0.054, 0.0), (0.47, 0.045, 0.050, 0.002), (0.62, 0.041, 0.045, 0.003),
-    (0.76, 0.036, 0.040, 0.003), (0.88, 0.034, 0.037, 0.003), (0.96, 0.033, 0.037, 0.004), (1.04, 0.032, 0.036, 0.002),
-    (1.14, 0.031, 0.035, -0.003), (1.27, 0.033, 0.038, -0.007), (1.40, 0.032, 0.037, -0.008),
-    (1.55, 0.027, 0.031, -0.006), (1.70, 0.022, 0.025, -0.003), (1.85, 0.019, 0.021, -0.001),
-    (1.97, 0.019, 0.022, 0.0), (2.06, 0.021, 0.025, 0.002),
-])  # fmt: skip
-# along the foot (from the heel), half width, height of the upper, shares of the body height
-_FOOT = np.array([
-    (-0.042, 0.012, 0.020), (-0.036, 0.020, 0.036), (-0.020, 0.023, 0.046), (0.000, 0.023, 0.050),
-    (0.020, 0.024, 0.045), (0.040, 0.026, 0.036), (0.062, 0.029, 0.029), (0.082, 0.029, 0.025),
-    (0.098, 0.025, 0.021), (0.109, 0.017, 0.016), (0.114, 0.006, 0.010),
-])  # fmt: skip
 
 
-def _shirt(fit: Fit, x: Array, y: Array, front: Array) -> Array:
+def shirt_colour(fit: Fit, x: Array, y: Array, front: Array) -> Array:
     """Shirt colours at x and y (metres from the hips' centre), ``front`` 0..1; (..., 3)."""
     look, h = fit.look, fit.h
     base, accent = np.array(look.shirt), np.array(look.shirt_accent)
@@ -79,42 +46,59 @@ def _shirt(fit: Fit, x: Array, y: Array, front: Array) -> Array:
 
 
 def torso(fit: Fit) -> Loft:
-    look, h, n = fit.look, fit.h, 28
-    t = refine(_TORSO, 2) * h
-    share = t[:, 0] / h
-    wide = look.girth * np.interp(
-        share, [0.0, 0.09, 0.18, 0.26, 0.30], [look.hips, 1, look.shoulders, look.shoulders, 1]
-    )
-    belly = 1 + max(look.girth - 1, 0) * 1.2 * np.exp(-(((share - 0.08) / 0.07) ** 2))
-    t[:, 1] *= wide
-    t[:, 2] *= look.girth * belly
-    points = rings(t, n, np.zeros(3), 1.0, 0.86)
-    theta = around(n)[0]
-    y = points[..., 1] / h
-    lobes = np.exp(-(((abs(theta - np.pi / 2) - 0.55) / 0.33) ** 2))
-    points[..., 2] += look.bust * h * np.exp(-(((y - 0.205) / 0.026) ** 2)) * lobes
-    seat = np.exp(-(((abs(theta - 1.5 * np.pi) - 0.5) / 0.5) ** 2))
-    points[..., 2] -= 0.016 * h * np.exp(-(((y + 0.008) / 0.03) ** 2)) * seat
-    hem = -0.02 if look.seed % 3 else 0.045  # worn over the trousers or tucked in
+    """The trunk from crotch to throat, in shirt and trousers."""
+    hem = -0.02 if fit.look.seed % 3 else 0.045  # of the shirt: worn over the trousers or tucked in
+    points = _trunk(fit, 28)
+    y = points[..., 1] / fit.h
+    points[..., 0::2] *= np.where(y > hem, 1.05, 1.0)[..., None]
+    return Loft(points, _trunk_weights(points / fit.h), _trunk_colour(fit, points, hem), CLOTH, "torso")
+
+
+def _trunk(fit: Fit, n: int) -> Array:
+    """The bare trunk's points (R, n, 3): the build's widths, a belly, bust and seat."""
+    look, h = fit.look, fit.h
+    t = refine(_TORSO, 2)
+    up = t[:, 0]
+    builds = [look.hips, 1, look.shoulders, look.shoulders, 1]
+    t[:, 1] *= look.girth * np.interp(up, [0.0, 0.09, 0.18, 0.26, 0.30], builds)
+    t[:, 2] *= look.girth * (1 + max(look.girth - 1, 0) * 1.2 * np.exp(-(((up - 0.08) / 0.07) ** 2)))
+    points = rings(t * h, n, np.zeros(3), 1.0, 0.86)
+    theta, y = around(n)[0], points[..., 1] / h
+    bust = np.exp(-(((y - 0.205) / 0.026) ** 2)) * np.exp(-(((abs(theta - np.pi / 2) - 0.55) / 0.33) ** 2))
+    seat = np.exp(-(((y + 0.008) / 0.03) ** 2)) * np.exp(-(((abs(theta - 1.5 * np.pi) - 0.5) / 0.5) ** 2))
+    points[..., 2] += h * (look.bust * bust - 0.016 * seat)
+    return points
+
+
+def _trunk_colour(fit: Fit, points: Array, hem: float) -> Array:
+    look, h = fit.look, fit.h
     centre = (points[:-1] + points[1:]) / 2
-    shirt = _shirt(fit, centre[..., 0], centre[..., 1], np.broadcast_to(np.sin(theta), centre.shape[:2]))
-    shirt = np.where((centre[..., 1:2] / h) > 0.306, np.array(look.shirt) * 0.8, shirt)
-    trousers = np.array(look.shirt if look.skirt and look.seed % 2 else look.trousers)
-    colour = np.where(centre[..., 1:2] / h > hem, shirt, trousers)
-    colour = colour * folds(fit, len(centre), n, 0.05)
-    points[..., 0] *= np.where(y > hem, 1.05, 1.0)
-    points[..., 2] *= np.where(y > hem, 1.05, 1.0)
+    up, n = centre[..., 1:2] / h, points.shape[1]
+    shirt = shirt_colour(fit, centre[..., 0], centre[..., 1], np.broadcast_to(np.sin(around(n)[0]), centre.shape[:2]))
+    shirt = np.where(up > 0.306, np.array(look.shirt) * 0.8, shirt)  # the collar's edge
+    below = np.array(look.shirt if look.skirt and look.seed % 2 else look.trousers)
+    colour: Array = np.where(up > hem, shirt, below) * folds(fit, len(centre), n, 0.05)
+    return colour
+
+
+def _trunk_weights(points: Array) -> dict[str, Array]:
+    """Pelvis below, chest above; shoulders follow raised arms, hips the thighs. ``points`` in body heights."""
+    x, y = points[..., 0], points[..., 1]
     chest = ramp(y, 0.045, 0.135)
     weights = {"pelvis": 1 - chest, "chest": chest}
     for side, sign in SIDES:
-        pull = 0.4 * ramp(sign * points[..., 0] / h, 0.06, 0.115) * ramp(y, 0.2, 0.27)
-        weights = {bone: w * (1 - pull) for bone, w in weights.items()} | {f"{side}_upper_arm": pull}
-        sit = 0.55 * ramp(-y, -0.01, 0.05) * ramp(sign * points[..., 0] / h, 0.0, 0.05)
-        weights = {bone: w * (1 - sit) for bone, w in weights.items()} | {f"{side}_thigh": sit}
-    return Loft(points, weights, colour, CLOTH, "torso")
+        weights = share(weights, f"{side}_upper_arm", 0.4 * ramp(sign * x, 0.06, 0.115) * ramp(y, 0.2, 0.27))
+        weights = share(weights, f"{side}_thigh", 0.55 * ramp(-y, -0.01, 0.05) * ramp(sign * x, 0.0, 0.05))
+    return weights
+
+
+def share(weights: dict[str, Array], bone: str, part: Array) -> dict[str, Array]:
+    """Give ``part`` of every vertex to one more bone."""
+    return {other: w * (1 - part) for other, w in weights.items()} | {bone: part}
 
 
 def neck(fit: Fit) -> Loft:
+    """The neck, from the collar into the head."""
     h, n = fit.h, 16
     base = fit.rest["neck"]
     table = np.array([(-0.02, 0.040, 0.034, 0.004), (0.0, 0.034, 0.033, 0.0), (0.02, 0.031, 0.033, 0.003),
@@ -126,106 +110,8 @@ def neck(fit: Fit) -> Loft:
     return Loft(points, {"chest": 1 - up, "head": up}, colour, SKIN, "neck")
 
 
-def _clothed(fit: Fit, table: Array, reach: float, flare: float) -> Array:
-    """Where a limb is clothed, its rings are wider: the table with a step at ``reach``."""
-    at = table[:, 0]
-    cloth = at <= reach
-    table = table.copy()
-    table[cloth, 1:3] += flare
-    if reach > 0.3 and reach < 1.99:  # the opening of a sleeve or a trouser leg stands off a little
-        last = np.flatnonzero(cloth)[-1]
-        table[last, 1:3] += flare * 0.6
-    return table
-
-
-def _limb(
-    fit: Fit, table: Array, n: int, side: str, bones: tuple[str, str, str], reach: float, parts: tuple[str, str]
-) -> tuple[Array, dict[str, Array], Array]:
-    """Points, weights and places along the limb (R,) of an arm or a leg."""
-    h, rest = fit.h, fit.rest
-    top, mid, end = (rest[f"{side}_{b}"] for b in bones)
-    t = _clothed(fit, refine(table, 2), reach, 0.004)
-    at = t[:, 0].copy()
-    t[:, 0] = np.interp(
-        at, [-1, 0, 1, 2, 3], [-(top - mid)[1], 0, (top - mid)[1], (top - end)[1], (top - end)[1] * 1.5]
-    )
-    t[:, 1:] *= h
-    t[:, 1:3] *= 0.35 + 0.65 * fit.look.girth
-    points = rings(t, n, top, -1.0)
-    low = np.repeat(ramp(at, 0.88, 1.12)[:, None], n, axis=1)
-    return points, {f"{side}_{parts[0]}": 1 - low, f"{side}_{parts[1]}": low}, at
-
-
-def arm(fit: Fit, side: str, sign: float) -> Loft:
-    look, n = fit.look, 14
-    bones, parts = ("shoulder", "elbow", "wrist"), ("upper_arm", "forearm")
-    points, weights, at = _limb(fit, _ARM, n, side, bones, look.sleeve, parts)
-    mid = (at[1:] + at[:-1]) / 2
-    y = (0.24 - 0.12 * mid)[:, None] * fit.h + np.zeros((1, n))
-    shirt = _shirt(fit, np.full(y.shape, 0.5) + around(n)[1] * 0.03, y, np.zeros(y.shape))
-    shirt = shirt * folds(fit, len(mid), n, 0.06)
-    skin = np.array(look.skin) * (1 - 0.05 * ramp(abs(mid - 1), 0.12, 0.0001))[:, None, None]
-    colour = np.where((mid <= look.sleeve)[:, None, None], shirt, skin)
-    chest = 0.5 * (1 - ramp(np.repeat(at[:, None], n, axis=1), -0.15, 0.12))
-    weights = {bone: w * (1 - chest) for bone, w in weights.items()} | {"chest": chest}
-    return Loft(points, weights, colour, CLOTH if look.sleeve > 1.5 else SKIN, "arm")
-
-
-def hand(fit: Fit, side: str, sign: float) -> Loft:
-    return _hand(fit, _HAND, 10, side, 0.0, "hand")
-
-
-def thumb(fit: Fit, side: str, sign: float) -> Loft:
-    return _hand(fit, _THUMB, 6, side, -sign * 0.004, "thumb")
-
-
-def _hand(fit: Fit, table: Array, n: int, side: str, x: float, name: str) -> Loft:
-    t = table * fit.h
-    t[:, 0] *= b.HAND
-    points = rings(t, n, fit.rest[f"{side}_wrist"] + np.array([x * fit.h, 0, 0]), -1.0)
-    shade = np.linspace(1.0, 0.9, len(t) - 1)[:, None, None]
-    colour = np.array(fit.look.skin) * shade * np.ones((1, n, 1))
-    return Loft(points, {f"{side}_forearm": np.ones(points.shape[:2])}, colour, SKIN, name)
-
-
-def leg(fit: Fit, side: str, sign: float) -> Loft:
-    look, n = fit.look, 16
-    points, weights, at = _limb(fit, _LEG, n, side, ("hip", "knee", "ankle"), look.trouser, ("thigh", "shank"))
-    if look.trouser > 1.5:  # trouser legs hang wider than the shin
-        hang = 1 + 0.22 * ramp(at, 1.2, 1.9)[:, None] * (1 + look.seed % 3) / 2
-        centre = points.mean(axis=1, keepdims=True)
-        points[..., 0::2] = centre[..., 0::2] + (points[..., 0::2] - centre[..., 0::2]) * hang[..., None]
-    mid = (at[1:] + at[:-1]) / 2
-    cloth = np.array(look.trousers) * folds(fit, len(mid), n, 0.07)
-    bent = 1 - 0.05 * np.exp(-(((mid - 1) / 0.06) ** 2))[:, None, None]
-    skin = np.array(look.skin) * bent * np.ones((1, n, 1))
-    colour = np.where((mid <= look.trouser)[:, None, None], cloth, skin)
-    hip = 0.6 * (1 - ramp(np.repeat(at[:, None], n, axis=1), -0.1, 0.25))
-    weights = {bone: w * (1 - hip) for bone, w in weights.items()} | {"pelvis": hip}
-    return Loft(points, weights, colour, CLOTH if look.trouser > 1.5 else SKIN, "leg")
-
-
-def foot(fit: Fit, side: str, sign: float) -> Loft:
-    h, n = fit.h, 12
-    t = refine(_FOOT, 2) * h
-    _, c, s = around(n)
-    ankle = fit.rest[f"{side}_ankle"]
-    floor = ankle[1] - b.ANKLE_UP * h
-    toe = ramp(t[:, 0] / h, 0.03, 0.1)[:, None] * 0.004 * h
-    x = ankle[0] + t[:, 1:2] * np.sign(c) * abs(c) ** 0.7 + sign * toe
-    up = np.clip(s, -0.35, 1)
-    y = floor + np.where(
-        up > 0, 0.014 * h + up * np.maximum(t[:, 2:3] - 0.014 * h, 0.002 * h), 0.014 * h * (1 + up / 0.35)
-    )
-    z = ankle[2] + np.repeat(t[:, :1], n, axis=1)
-    points = np.stack([x, y, z], axis=-1)
-    sole = np.array(fit.look.shoes) * 0.4 if fit.look.seed % 2 else np.array([0.8, 0.8, 0.78])
-    low = (points[:-1, :, 1] + points[1:, :, 1])[..., None] / 2 - floor < 0.011 * h
-    colour = np.where(low, sole, np.array(fit.look.shoes) * folds(fit, len(t) - 1, n, 0.06))
-    return Loft(points, {f"{side}_foot": np.ones(points.shape[:2])}, colour, LEATHER, "foot")
-
-
 def skirt(fit: Fit) -> Loft:
+    """A skirt that follows both thighs."""
     h, n, look = fit.h, 28, fit.look
     length = 0.16 + 0.16 * fit.rng.random()
     down = np.linspace(-0.045, length, 16)
@@ -248,6 +134,7 @@ def skirt(fit: Fit) -> Loft:
 
 
 def backpack(fit: Fit) -> Loft:
+    """A backpack."""
     h, n = fit.h, 16
     table = np.array([(0.055, 0.02, 0.01, 0), (0.06, 0.068, 0.03, 0), (0.08, 0.078, 0.042, 0), (0.20, 0.076, 0.042, 0),
                       (0.26, 0.064, 0.03, 0.005), (0.272, 0.02, 0.01, 0.01)]) * h  # fmt: skip

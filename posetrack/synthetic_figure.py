@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from posetrack import synthetic_clothes as clothes
 from posetrack import synthetic_head as heads
+from posetrack import synthetic_limbs as limbs
 from posetrack.synthetic_body import ANCHORS, SIDES, Look, Skeleton3D, pose_skeleton
 from posetrack.synthetic_loft import Fit, Loft
 from posetrack.synthetic_motion import posture
@@ -26,9 +27,9 @@ def _fit(look: Look) -> Fit:
 def _lofts(fit: Fit) -> list[Loft]:
     """All tubes of one person."""
     look = fit.look
-    limbs = (clothes.arm, clothes.hand, clothes.thumb, clothes.leg, clothes.foot)
+    pairs = (limbs.arm, limbs.hand, limbs.thumb, limbs.leg, limbs.foot)
     lofts = [clothes.torso(fit), clothes.neck(fit), heads.head(fit)]
-    lofts += [limb(fit, side, sign) for side, sign in SIDES for limb in limbs]
+    lofts += [limb(fit, side, sign) for side, sign in SIDES for limb in pairs]
     lofts += [heads.ear(fit, sign) for _, sign in SIDES]
     lofts += heads.hair(fit) if look.hair_style != "bald" else []
     lofts += [clothes.skirt(fit)] if look.skirt else []

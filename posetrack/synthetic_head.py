@@ -32,6 +32,7 @@ def _head_points(fit: Fit, table: Array, n: int) -> Array:
 
 
 def head(fit: Fit) -> Loft:
+    """Skull and face."""
     n, look = 32, fit.look
     t = refine(_HEAD, 2)
     points = _head_points(fit, t, n)
@@ -70,6 +71,7 @@ def _face(fit: Fit, colour: Array, up: Array, front: Array) -> Array:
 
 
 def ear(fit: Fit, sign: float) -> Loft:
+    """One ear."""
     unit = b.HEAD * fit.h
     centre = fit.rest["neck"] + np.array([sign * 0.34 * unit, b.CHIN_UP * fit.h + 0.35 * unit, 0.03 * unit])
     table = np.array([(0, 0.01, 0.02, 0), (0.05, 0.035, 0.06, 0), (0.13, 0.05, 0.085, -0.02), (0.2, 0.055, 0.09, -0.03),
@@ -80,6 +82,7 @@ def ear(fit: Fit, sign: float) -> Loft:
 
 
 def hair(fit: Fit) -> list[Loft]:
+    """Hair, its tail or bun, or a cap."""
     look, n, unit = fit.look, 32, b.HEAD * fit.h
     style = look.hair_style
     t = refine(_HEAD, 2)
