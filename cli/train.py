@@ -44,6 +44,12 @@ def _recipe_options(command: Command) -> Command:
 @click.option("--print-recipe", is_flag=True, help="Print the recipe as JSON and do nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN, or begin it.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, mps.")
+@click.option("--devices", type=click.IntRange(1), default=1, help="How many of them; a batch is shared among them.")
+@click.option(
+    "--nodes", type=click.IntRange(1), default=1, help="Machines, each started with this command or torchrun."
+)
+@click.option("--precision", default="auto", show_default=True, metavar="NAME", help="float32, bfloat16 or float16; "
+              "auto: a half one on CUDA.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Processor threads of PyTorch.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Processes that make batches; 0: a thread.")
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")

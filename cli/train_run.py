@@ -129,23 +129,28 @@ def train_here(
     import torch
 
     from posetrack.cli.train_progress import training_progress
-    from posetrack.devices import pick_device
     from posetrack.training import train
     from posetrack.training_curves import BoardWatcher, draw_curves
-    from posetrack.training_setup import remember_recipe
+    from posetrack.training_fabric import is_first, make_engine
+    from posetrack.training_setup import check_share, remember_recipe
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])
-    tell = teller(quiet)
-    remember_recipe(out, recipe, len(data.crops), resume)
-    tell(f"{len(data.crops)} people with {len(data.skeleton)} joints; {recipe.net}; results go to {out}.")
-    with training_progress(quiet) as watchers:
-        if options["tensorboard"]:
+    if is_first():
+        remember_recipe(out, recipe, len(data.crops), resume)
+    engine = make_engine(options["device"], options["precision"], options["devices"], options["nodes"])
+    check_share(recipe, engine.world)
+    first = engine.rank == 0
+    teller(quiet or not first)(
+        f"{len(data.crops)} people with {len(data.skeleton)} joints; {recipe.net}; results go to {out}."
+    )
+    with training_progress(quiet or not first) as watchers:
+        if options["tensorboard"] and first:
             watchers = [*watchers, BoardWatcher(out / "tensorboard")]
         run = train(
             recipe, data.skeleton, data.crops, out, validations=data.validations, resume=resume,
-            device=str(pick_device(options["device"])), initialise=initialise, watchers=watchers,
-            workers=options["workers"],
+            initialise=initialise, watchers=watchers, workers=options["workers"], engine=engine,
         )  # fmt: skip
-    draw_curves(run.history, out / "curves.png")
+    if first:
+        draw_curves(run.history, out / "curves.png")
     return out / "best.safetensors"

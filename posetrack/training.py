@@ -247,7 +247,8 @@ def train(
     no number, OutputError where nothing can be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    run = start(recipe, skeleton, len(crops), torch.device(device), initialise=initialise, engine=engine)
+    engine = engine or Engine(torch.device(device))
+    run = start(recipe, skeleton, len(crops), engine.device, initialise=initialise, engine=engine)
     if resume and (out / "state.pt").is_file():
         load_state(run, out / "state.pt")
         report(f"Resumed at step {run.step} of {run.total_steps}.")
@@ -329,12 +330,13 @@ def _step(run: Run, stage: Stage, batch: Batch) -> float:
     value = 0.0
     for number, part in enumerate(parts):
         share = len(part.image) / len(batch.image)
-        loss = _loss(run, stage, part) * share
-        run.engine.backward(loss, last=number == len(parts) - 1)
+        with run.engine.part(last=number == len(parts) - 1):
+            loss = _loss(run, stage, part) * share
+            run.engine.backward(loss)
         value += float(loss.detach())
     for group in run.optimizer.param_groups:
         group["lr"] = run.rate()
-    run.engine.step(run.net, run.optimizer, run.recipe.clip_norm)
+    run.engine.step(run.recipe.clip_norm)
     _average(run)
     run.step += 1
     return run.engine.mean(value)
@@ -355,7 +357,7 @@ def _loss(run: Run, stage: Stage, batch: Batch) -> Tensor:
     loss_of = losses.LOSSES[run.recipe.loss]
     if run.recipe.loss == "ce_mse":
         loss_of = partial(losses.ce_mse, ce_share=stage.ce_share, mse_share=stage.mse_share)
-    output = run.engine.forward(run.net, x)
+    output = run.engine.forward(x)
     loss = losses.supervised(output, lambda maps: loss_of(maps, target, weight))
     if not math.isfinite(float(loss.detach())):
         raise blame(output, loss_of, target, weight, batch.names, run.place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Engine"]
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Engine:
-    """One process, one device, float32: nothing but torch. ``rank`` of ``world`` processes, 0 writes the files."""
+    """One process, one device, float32: nothing but torch. ``rank`` of ``world`` processes; 0 writes the files."""
 
     rank = 0
     world = 1
@@ -20,30 +21,35 @@ class Engine:
         self.device = device or torch.device("cpu")
 
     def wrap(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Called once, when network and optimiser are on the device."""
+        """Called once, when network and optimiser are complete and on the device."""
+        self.net, self.optimizer = net, optimizer
 
-    def forward(self, net: nn.Module, x: Tensor) -> Any:
+    def part(self, last: bool) -> AbstractContextManager[None]:
+        """Around forward and backward of a part of a batch; ``last`` is False while more parts follow."""
+        return nullcontext()
+
+    def forward(self, x: Tensor) -> Any:
         """The network's output, in float32."""
-        return net(x)
+        return self.net(x)
 
-    def backward(self, loss: Tensor, last: bool) -> None:
-        """Add gradients; ``last`` is False while more parts of the same batch follow."""
+    def backward(self, loss: Tensor) -> None:
+        """Add to the gradients."""
         loss.backward()  # type: ignore[no-untyped-call]
 
-    def step(self, net: nn.Module, optimizer: torch.optim.Optimizer, clip_norm: float) -> None:
+    def step(self, clip_norm: float) -> None:
         """Move the weights, with gradients at most ``clip_norm`` long (0: any)."""
         if clip_norm:
-            nn.utils.clip_grad_norm_(net.parameters(), clip_norm)
-        optimizer.step()
+            nn.utils.clip_grad_norm_(self.net.parameters(), clip_norm)
+        self.optimizer.step()
 
     def mean(self, value: float) -> float:
         """The mean of a number over all processes."""
         return value
 
-    def from_first(self, value: Any) -> Any:
-        """What process 0 says."""
-        return value
-
     def any(self, flag: bool) -> bool:
         """Whether it holds in one of the processes."""
         return flag
+
+    def from_first(self, value: Any) -> Any:
+        """What process 0 says."""
+        return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "Data",
     "check_recipe",
+    "check_share",
     "follow",
     "load_data",
     "pick_skeleton",
@@ -72,6 +73,15 @@ def check_recipe(recipe: Recipe) -> None:
     if not 0 <= recipe.ema < 1:
         raise UsageError(f"The setting ema is {recipe.ema}; it must be from 0 to less than 1.")
     nets.NETS[recipe.net]
+
+
+def check_share(recipe: Recipe, processes: int) -> None:
+    """Raise UsageError where a batch cannot be shared equally."""
+    for stage in recipe.stages:
+        if stage.batch_size % processes:
+            raise UsageError(
+                f"A batch of {stage.batch_size} cannot be shared by {processes} devices equally; change --batch-size."
+            )
 
 
 def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recipe:
