@@ -71,7 +71,9 @@ def measure(net: torch.nn.Module, spec: checkpoints.ModelSpec, name: str, source
                 "flip_test": flip,
                 "pck": round(score_pck(xy, crops, spec.skeleton, joints), 2),
                 "pck_by_joint": {
-                    spec.skeleton.joints[i]: round(score_pck(xy, crops, spec.skeleton, [i]), 1) for i in joints
+                    spec.skeleton.joints[i]: round(score_pck(xy, crops, spec.skeleton, [i]), 1)
+                    for i in joints
+                    if any(p.flag[i] for p in people)
                 },
                 "by_score": by_score(pck_hits(xy, crops, spec.skeleton)[:, joints], score[:, joints]),
                 "crops_per_s": round(len(crops) / seconds, 1),
