@@ -1,6 +1,6 @@
 """How long the PoseTrack evaluator takes: writes benchmarks/results/eval_speed.json.
 
-    python benchmarks/eval_speed.py FOLDER [--runs 7]
+    OMP_NUM_THREADS=1 python benchmarks/eval_speed.py FOLDER [--runs 7]
 
 FOLDER holds ``gt`` and ``pred`` with the sequences (a workload of 50 sequences x 100 frames x 6 people in our table).
 One process, one thread; every run reads all files and scores them anew after one run to warm up. Processor seconds of
@@ -9,17 +9,14 @@ the process are given (a busy machine stretches the wall clock, not these), as m
 
 from __future__ import annotations
 
-import os
-
-for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_pool] = "1"  # before numpy is loaded
-
 import argparse
 import json
+import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,13 @@ RESULTS = Path(__file__).parent / "results" / "eval_speed.json"
 OFFICIAL_S = {"reading": 6.5, "AP": 14.7, "tracking": 27.6, "total": 48.8}
 
 
+STEPS: dict[str, tuple[str, ...]] = {
+    "reading": (),
+    "AP and tracking (what the official tool does)": ("ap", "mot"),
+    "AP, tracking, IDF1 and HOTA (our default)": METRICS,
+}
+
+
 def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
     """Processor seconds, wall seconds and the result."""
     wall, cpu = time.perf_counter(), time.process_time()
@@ -41,7 +45,15 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 
 def score(tables: list[tuple[LabelTable, LabelTable]], metrics: tuple[str, ...]) -> PoseTrackReport:
-    return evaluate_posetrack([(pair[0].name, lambda pair=pair: pair) for pair in tables], metrics=metrics)
+    return evaluate_posetrack([(pair[0].name, given(pair)) for pair in tables], metrics=metrics)
+
+
+def read(folder: Path) -> list[tuple[LabelTable, LabelTable]]:
+    return [pair.read() for pair in pair_files(folder / "gt", folder / "pred")[0]]
+
+
+def given(pair: tuple[LabelTable, LabelTable]) -> Callable[[], tuple[LabelTable, LabelTable]]:
+    return lambda: pair
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
@@ -66,14 +78,9 @@ def main() -> None:
     wall: dict[str, list[float]] = {}
     tables: list[tuple[LabelTable, LabelTable]] = []
     for run in range(args.runs + 1):
-        steps: dict[str, Callable[[], Any]] = {
-            "reading": lambda: [p.read() for p in pair_files(args.folder / "gt", args.folder / "pred")[0]],
-            "AP and tracking (what the official tool does)": lambda: score(tables, ("ap", "mot")),
-            "AP, tracking, IDF1 and HOTA (our default)": lambda: score(tables, METRICS),
-        }
-        for name, work in steps.items():
-            cpu_s, wall_s, result = timed(work)
-            tables = result if name == "reading" else tables
+        for name, metrics in STEPS.items():
+            cpu_s, wall_s, result = timed(partial(score, tables, metrics) if metrics else partial(read, args.folder))
+            tables = tables if metrics else result
             if run:  # the first one warms up
                 cpu.setdefault(name, []).append(cpu_s)
                 wall.setdefault(name, []).append(wall_s)
