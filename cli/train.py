@@ -34,6 +34,8 @@ def _recipe_options(command: Command) -> Command:
 @click.option("--recipe", "name", default="finetune", show_default=True, metavar="NAME",
               help="coco, mpii, posetrack17, finetune, bundled_pose.")  # fmt: skip
 @click.option("--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable.")
+@click.option("--metric", default="pck", show_default=True, metavar="NAME",
+              help="What decides which epoch is best: pck, or ap (COCO AP from the labelled boxes).")  # fmt: skip
 @click.option("--init", "weights", metavar="NAME", help="Start from these weights: a name or a file.")
 @click.option("--skeleton", metavar="NAME", help="coco17, mpii16, posetrack15, lsp14, or joint names with commas. "
               "[the data's]")  # fmt: skip
@@ -56,7 +58,7 @@ def _recipe_options(command: Command) -> Command:
 @click.option("--quiet", is_flag=True, help="Only warnings and errors.")
 def train(
     data: tuple[str, ...], out: Path | None, name: str, val: tuple[str, ...], weights: str | None,
-    skeleton: str | None, print_recipe: bool, resume: bool, quiet: bool, **rest: Any,
+    metric: str, skeleton: str | None, print_recipe: bool, resume: bool, quiet: bool, **rest: Any,
 ) -> None:  # fmt: skip
     """Train or fine-tune a network on labelled people.
 
@@ -79,7 +81,5 @@ def train(
     sets, held_out = read_sets(data), read_sets(val)
     joints = pick_skeleton(skeleton, sets, warn)
     initialise = run.initialiser(start, recipe, joints, run.teller(quiet))
-    best = run.train_here(
-        recipe, load_data(recipe, sets, held_out, joints, report=warn), out, initialise, resume, quiet, rest
-    )
-    click.echo(best)
+    loaded = run.scored(load_data(recipe, sets, held_out, joints, report=warn), held_out, metric)
+    click.echo(run.train_here(recipe, loaded, out, initialise, resume, quiet, rest))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["initialiser", "read_weights", "recipe_json", "recipe_of", "required", "teller", "train_here"]
+__all__ = ["initialiser", "read_weights", "recipe_json", "recipe_of", "required", "scored", "teller", "train_here"]
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from posetrack.checkpoints import ModelSpec
+    from posetrack.datasets.people import PersonSet
     from posetrack.recipes import Recipe
     from posetrack.structures import Skeleton
     from posetrack.training_setup import Data
@@ -85,6 +87,25 @@ def recipe_json(recipe: Recipe) -> str:
     return json.dumps(to_json(recipe), indent=1)
 
 
+# --- scores ----------------------------------------------------------------------------------------------------------
+
+
+def scored(data: Data, held_out: Sequence[PersonSet], metric: str) -> Data:
+    """The data with validations that give ``metric``. Raises UsageError where the labels cannot."""
+    from posetrack.cli.train_scores import coco_score
+    from posetrack.errors import UsageError, unknown_name
+
+    if metric not in ("pck", "ap"):
+        raise unknown_name("metric", metric, ("pck", "ap"))
+    if metric == "pck":
+        return data
+    if not held_out or any(people.file is None for people in held_out):
+        raise UsageError("The metric ap needs --val with COCO-style labels; use --metric pck for others.")
+    pairs = zip(data.validations, held_out, strict=True)
+    with_ap = tuple(replace(v, score=coco_score(people, v.crops, data.skeleton)) for v, people in pairs)
+    return replace(data, validations=with_ap)
+
+
 # --- weights to start from -------------------------------------------------------------------------------------------
 
 
@@ -144,13 +165,17 @@ def train_here(
     teller(quiet or not first)(
         f"{len(data.crops)} people with {len(data.skeleton)} joints; {recipe.net}; results go to {out}."
     )
-    with training_progress(quiet or not first) as watchers:
-        if options["tensorboard"] and first:
-            watchers = [*watchers, BoardWatcher(out / "tensorboard")]
-        run = train(
-            recipe, data.skeleton, data.crops, out, validations=data.validations, resume=resume,
-            initialise=initialise, watchers=watchers, workers=options["workers"], engine=engine,
-        )  # fmt: skip
+    try:
+        with training_progress(quiet or not first) as watchers:
+            if options["tensorboard"] and first:
+                watchers = [*watchers, BoardWatcher(out / "tensorboard")]
+            run = train(
+                recipe, data.skeleton, data.crops, out, validations=data.validations, resume=resume,
+                initialise=initialise, watchers=watchers, workers=options["workers"], engine=engine,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        teller(not (out / "state.pt").exists())(f"Stopped; the same command with --resume goes on with {out}.")
+        raise
     if first:
         draw_curves(run.history, out / "curves.png")
     return out / "best.safetensors"

@@ -72,11 +72,15 @@ def to_input(images: npt.NDArray[np.uint8], spec: InputSpec, device: torch.devic
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A named set of held-out crops; ``joints`` are the indices that count."""
+    """A named set of held-out crops; ``joints`` are the indices that count.
+
+    ``score`` adds numbers of its own, in percent, from joints (N, K, 2) in pixels of the images and scores (N, K).
+    """
 
     name: str
     crops: Sequence[Crop]
     joints: tuple[int, ...]
+    score: Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], Mapping[str, float]] | None = None
 
 
 def predict(
@@ -316,9 +320,11 @@ def _stalled(run: Run) -> bool:
 
 
 def _score(row: Mapping[str, Any]) -> float | None:
-    """The mean of an epoch's validations, None without any."""
-    values = [v for k, v in row.items() if k.startswith("pck_")]
-    return float(np.mean(values)) if values else None
+    """The mean of an epoch's validations, by AP where there is one, else by PCK; None without any."""
+    for metric in ("ap_", "pck_"):
+        if values := [v for k, v in row.items() if k.startswith(metric)]:
+            return float(np.mean(values))
+    return None
 
 
 def _step(run: Run, stage: Stage, batch: Batch) -> float:
@@ -379,8 +385,11 @@ def _validate(run: Run, stage: Stage, validations: Sequence[Validation]) -> dict
     spec = run.recipe.spec(stage)
     scores = {}
     for v in validations:
-        xy, _ = predict(run.averaged, v.crops, spec, run.skeleton, method="quarter")
+        xy, score = predict(run.averaged, v.crops, spec, run.skeleton, method="quarter")
         scores[f"pck_{v.name}"] = round(score_pck(xy, v.crops, run.skeleton, v.joints), 2)
+        if v.score is not None:
+            in_image = np.stack([(at + c.offset) / c.zoom for at, c in zip(xy, v.crops, strict=True)])
+            scores |= {f"{name}_{v.name}": round(value, 2) for name, value in v.score(in_image, score).items()}
     return scores
 
 

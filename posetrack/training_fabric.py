@@ -15,7 +15,11 @@ from posetrack.devices import PRECISIONS, pick_device
 from posetrack.errors import UsageError, unknown_name
 from posetrack.training_engine import Engine
 
-_NAMES = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}  # posetrack's -> Fabric's
+_NAMES: dict[str, Any] = {
+    "float32": "32-true",
+    "bfloat16": "bf16-mixed",
+    "float16": "16-mixed",
+}  # posetrack's -> Fabric's
 
 
 def make_engine(device: str = "auto", precision: str = "auto", devices: int = 1, nodes: int = 1) -> Engine:
@@ -71,7 +75,7 @@ class FabricEngine(Engine):
 
     def wrap(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         if self.world > 1 and self.device.type == "cuda":  # on the CPU torch has no common batch norm
-            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+            net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
         self.net, self.optimizer = self.fabric.setup(net, optimizer)
 
     def part(self, last: bool) -> AbstractContextManager[None]:

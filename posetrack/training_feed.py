@@ -7,6 +7,7 @@ __all__ = ["batches"]
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from posetrack.datasets.samples import Batch, Sampler
 
@@ -52,7 +53,7 @@ def _from_processes(sampler: Sampler, epoch: int, start: int, workers: int) -> I
     )
 
 
-def _unchanged(batch: Batch) -> Batch:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 

@@ -38,7 +38,7 @@ def read(path: Path) -> PersonSet:
             raise FormatError(f"{file}: annotation {number} breaks the COCO format ({error!r}).") from error
         if person is not None:
             people.append(person)
-    return PersonSet(file.stem, skeleton, tuple(people), tuple(name for name, _ in sizes.values()))
+    return PersonSet(file.stem, skeleton, tuple(people), tuple(name for name, _ in sizes.values()), file)
 
 
 def _label_file(path: Path) -> Path:

@@ -121,7 +121,8 @@ def _mat_rows(file: Path) -> list[Row]:
 def _mat_row(image: Any, person: Any) -> Row | None:
     """A labelled person, None for one with a head box only."""
     points = getattr(getattr(person, "annopoints", None), "point", None)
-    place, scale = getattr(person, "objpos", None), getattr(person, "scale", None)
+    place: Any = getattr(person, "objpos", None)
+    scale: Any = getattr(person, "scale", ())
     if points is None or not hasattr(place, "x") or not np.size(scale):
         return None
     xy, flag = np.zeros((len(MPII_16), 2)), np.full(len(MPII_16), ABSENT)
@@ -129,7 +130,7 @@ def _mat_row(image: Any, person: Any) -> Row | None:
         joint = int(point.id)
         xy[joint] = float(point.x), float(point.y)
         flag[joint] = VISIBLE if joint in HEAD_JOINTS or _is_visible(point) else HIDDEN
-    return str(image.image.name), np.array([place.x, place.y], np.float64), float(scale), xy, flag  # type: ignore[arg-type]
+    return str(image.image.name), np.array([place.x, place.y], np.float64), float(scale), xy, flag
 
 
 def _is_visible(point: Any) -> bool:

@@ -6,6 +6,7 @@ __all__ = ["Person", "PersonSet", "unite"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class PersonSet:
-    """People of one skeleton, in the order of the file; ``images`` are all its images, those without people too."""
+    """People of one skeleton, in the order of the file; ``images`` are all its images, those without people too.
+
+    ``file`` is the COCO-style file they are from, None for other layouts.
+    """
 
     name: str
     skeleton: Skeleton
     people: tuple[Person, ...]
     images: tuple[str, ...]
+    file: Path | None = None
 
     def __len__(self) -> int:
         return len(self.people)

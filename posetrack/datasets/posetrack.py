@@ -47,7 +47,9 @@ def read(path: Path) -> PersonSet:
     files = [path] if path.is_file() else sorted([*path.rglob("*.json"), *path.rglob("*.json.gz")])
     if not files:
         raise InputError(f"{path} holds no PoseTrack label file (*.json); give the folder of the labels.")
-    roots, people, images = _Roots({}), [], []
+    roots = _Roots({})
+    people: list[Person] = []
+    images: list[str] = []
     for file in files:
         for frame in _frames(file):
             if frame.image is None:
