@@ -111,6 +111,28 @@ def test_mat_files_of_something_else_are_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+# --- LSP -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_lsp_people(tmp_path: Path, extended: bool) -> None:
+    joints = np.random.default_rng(0).uniform(10, 90, (2, 14, 3))
+    joints[..., 2] = 1
+    joints[0, 3, 2] = 0
+    savemat(tmp_path / "joints.mat", {"joints": joints.transpose(1, 2, 0) if extended else joints.transpose(2, 1, 0)})
+    assert {kind_of(tmp_path), kind_of(tmp_path / "joints.mat")} == {"lsp"}
+    people = read(tmp_path)
+    assert people.images == (("im00001.jpg", "im00002.jpg") if extended else ("im0001.jpg", "im0002.jpg"))
+    assert people.people[0].flag.sum() == 2 * (13 if extended else 14)
+    np.testing.assert_allclose(people.people[1].xy, joints[1, :, :2], rtol=1e-6)
+
+
+def test_an_array_of_another_shape_is_named(tmp_path: Path) -> None:
+    savemat(tmp_path / "joints.mat", {"joints": np.zeros((3, 16, 2))})
+    with pytest.raises(FormatError, match=r"joints has the shape \(3, 16, 2\)"):
+        read(tmp_path)
+
+
 # --- PoseTrack -------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@
 ``people.unite`` maps sets onto one target skeleton by joint name; a joint a set does not have is never supervised.
 ``crops.CropStore`` decodes the images once and keeps a small crop of every person in memory.
 
-State: COCO-style JSON (COCO, LSPET as prepared, anybody's own joints), MPII, PoseTrack. Add yours: a file with
+State: COCO-style JSON (COCO, LSPET as prepared, anybody's own joints), LSP, MPII, PoseTrack. Add yours: a file with
 ``read(path) -> PersonSet``, and a line in ``DATASETS``; ``kind_of`` may learn to tell it from the others.
 """
 
@@ -16,12 +16,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from posetrack.datasets import coco, mpii, posetrack
+from posetrack.datasets import coco, lsp, mpii, posetrack
 from posetrack.datasets.people import PersonSet
 from posetrack.errors import InputError, UsageError, unknown_name
 
 DATASETS: dict[str, Callable[[Path], PersonSet]] = {
     "coco": coco.read,
+    "lsp": lsp.read,
     "mpii": mpii.read,
     "posetrack": posetrack.read,
 }
@@ -60,11 +61,11 @@ def kind_of(path: Path) -> str:
     if path.is_dir():
         if any(path.glob("*keypoints*.json")):
             return "coco"
-        if any(path.glob("*.mat")):
-            return "mpii"
+        if mat := next(path.glob("*.mat"), None):
+            return kind_of(mat)
         path = next((f for f in sorted(path.rglob("*.json*"))), path)
     if path.suffix == ".mat":
-        return "mpii"
+        return "lsp" if path.name == lsp.LABELS else "mpii"
     if path.suffix == ".gz":
         return "posetrack"
     head = _head(path)
