@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from people_on_disk import write_people
 from tiny_net import tiny  # noqa: F401
 
 from posetrack import checkpoints, training
-from posetrack.cli import _root
+from posetrack.cli import _root, main
 from posetrack.errors import InputError, PosetrackError, TrainingError, UsageError
 from posetrack.skeletons import LSP_14, make_skeleton
 
@@ -167,3 +169,20 @@ def test_perfect_joints_have_an_ap_of_100(labels: Path) -> None:
     score = coco_score(people, crops, turned)
     assert score(xy[:, ::-1], np.ones((3, 4), np.float32)) == {"ap": 100}
     assert score(xy[:, ::-1] + 1000, np.ones((3, 4), np.float32)) == {"ap": 0}
+
+
+def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = training._step
+
+    def interrupted(run: training.Run, *rest: Any) -> float:
+        os.kill(os.getpid(), signal.SIGINT)
+        return steps(run, *rest)
+
+    monkeypatch.setattr(training, "_step", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main(["train", str(labels), "-o", str(tmp_path / "run"), *QUICK])
+    assert end.value.code == 130
+    assert "the same command with --resume goes on" in capsys.readouterr().err
+    assert (tmp_path / "run" / "state.pt").is_file()
