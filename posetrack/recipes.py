@@ -113,6 +113,17 @@ RECIPES: dict[str, Recipe] = {
         betas=(0.9, 0.99),
         ema=0.98,
     ),
+    # Three more epochs on the result of bundled_pose_finish, which had not levelled off.
+    "bundled_pose_more": Recipe(
+        "bundled_pose_more",
+        "hrnet_w24",
+        BUNDLED_NET,
+        stages=(Stage(3, (96, 128), 32, 1.2, LIGHT, 0.3, 5.0),),
+        lr=7e-4,
+        warmup=0.05,
+        betas=(0.9, 0.99),
+        ema=0.99,
+    ),
     # Sun et al. 2019, section 4.1: Adam, 1e-3, a tenth of it from epoch 170 and of that from 200, 210 epochs. Sigma as
     # in the official code (the paper's text says 1); batch 128 as on its four GPUs. Start from ImageNet weights.
     "coco": Recipe("coco", "hrnet_w32", {}, (Stage(210, (192, 256), 128, 2.0),), milestones=(170, 200), **_PAPER),
