@@ -183,7 +183,9 @@ def _errors(scene: Scene, tp: Floats, protocol: Protocol) -> tuple[Floats, Float
             sides.append(joints - tp)
             continue
         alone = ~np.isin(frame, other)
-        empty = scene.frames - len(np.unique(other))  # the kit adds the whole sequence's joints for each of these
+        # The kit adds the whole sequence's joints for each frame in which the other side is empty; a frame without
+        # anybody it takes for one without ground truth.
+        empty = len(np.unique(frame[alone])) if table is scene.gt else scene.frames - len(np.unique(other))
         sides.append(joints - table.present[alone].sum(axis=0) - tp + empty * joints)
     return sides[0], sides[1]
 
