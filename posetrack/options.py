@@ -18,12 +18,13 @@ from posetrack.errors import UsageError, unknown_name
 MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; about a second
 MIN_SIMILARITY = 0.2  # OKS (or IoU) below which two poses are two people
 AGE_DECAY = 0.95  # factor on a similarity for every frame since the pose was seen: fresh memories go first
-MIN_BIRTH_SCORE = 0.3  # score of a pose (box times joints) that may become somebody new
+MIN_BIRTH_SCORE = 0.2  # score of a pose (box times joints) that may become somebody new
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
 OKS_NMS = 0.5  # of two poses more alike, the worse one goes; as many people of COCO are that close as at 0.7: 2.4 %
 MIN_BOX_SCORE = 0.3
+CARRIED_SHARE = 0.5  # of the minimum box score is enough for a box that flow proposes: tracks fade, they do not flicker
 MIN_POSE_SCORE = 0.2  # mean joint score of a pose below which nobody stands there
 MIN_JOINT_SCORE = 0.2  # joints below are left out of the output; official HRNet code: IN_VIS_THRE
 WINDOW_FRAMES = 8  # frames that go through detector, flow and pose network together

@@ -28,6 +28,7 @@ from posetrack.flow import FlowEstimator, still
 from posetrack.matching import merge_boxes, without_duplicates
 from posetrack.options import (
     BOX_NMS_IOU,
+    CARRIED_SHARE,
     MIN_BOX_SCORE,
     MIN_JOINT_SCORE,
     MIN_POSE_SCORE,
@@ -118,7 +119,7 @@ class Pipeline:
         poses = self._estimate_poses(window, detected)
         for frame, flow, boxes, found in zip(window, flows, detected, poses, strict=True):
             with self.stopwatch("track"):
-                proposed = self.tracker.propose(frame, flow)
+                proposed = self._proposals(frame, flow)
                 keep, keep_proposed = merge_boxes(boxes, proposed, self.settings.box_nms)
             carried = self._estimate_poses([frame], [proposed[keep_proposed]])[0]
             with self.stopwatch("track"):
@@ -145,6 +146,11 @@ class Pipeline:
         with self.stopwatch("flow"):
             flows = self._flow.estimate(list(pairwise(images))) if len(images) > 1 else []
         return flows if before else [still(window[0].size_wh), *flows]
+
+    def _proposals(self, frame: Frame, flow: Flow) -> Boxes:
+        """Where the tracker expects people; tracks that no detection confirmed for long have faded out."""
+        proposed = self.tracker.propose(frame, flow)
+        return proposed[proposed.score >= CARRIED_SHARE * self.settings.min_box_score]
 
     def _estimate_poses(self, window: list[Frame], boxes: list[Boxes]) -> list[Poses]:
         with self.stopwatch("pose"):

@@ -20,7 +20,7 @@ from posetrack.structures import Boxes, Frame, Image, InputSpec, Poses, Tracks
 from posetrack.trackers import TrackerSettings, build_tracker
 
 SIZE = (320, 240)
-SHAPE = np.stack(np.meshgrid([0.1, 0.5, 0.9], [0.1, 0.3, 0.5, 0.7, 0.9]), axis=-1).reshape(15, 2)
+SHAPE = np.stack(np.meshgrid([0.065, 0.5, 0.935], [0.065, 0.3, 0.5, 0.7, 0.935]), axis=-1).reshape(15, 2)
 
 
 def _frames(count: int, speed: float = 3.0) -> Iterator[Frame]:

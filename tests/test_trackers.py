@@ -120,9 +120,14 @@ def test_a_detection_beside_a_proposal_that_drifted_is_the_same_person() -> None
     boxes = tracker.propose(_frame(1), _shift(10))
     found, drifted = _poses((105, 100)), _poses((110, 100))
     drifted = Poses(drifted.xy, drifted.score, Boxes(boxes.xyxy, drifted.boxes.score), POSETRACK_15)
-    tracks = tracker.update(_frame(1), Poses.concat([found, drifted], POSETRACK_15), _shift(10))
-    assert tracks.id.tolist() == [1]
-    np.testing.assert_array_equal(tracks.poses.xy, found.xy)
+    for better in (0, 1):
+        state = tracker.state()
+        score = np.stack([found.score[0] - 0.1 * better, drifted.score[0] - 0.1 * (1 - better)])
+        both = Poses.concat([found, drifted], POSETRACK_15)
+        tracks = tracker.update(_frame(1), Poses(both.xy, score, both.boxes, POSETRACK_15), _shift(10))
+        assert tracks.id.tolist() == [1]
+        np.testing.assert_array_equal(tracks.poses.xy, (found, drifted)[better].xy)
+        tracker.restore(state)
 
 
 def test_fresh_memories_go_before_old_ones() -> None:

@@ -163,19 +163,19 @@ class MemoryTracker:
         """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be somebody new.
 
         What a proposal found can only be the person it came from. A detected pose that would be somebody new, but is
-        like a person whom only a proposal found, takes that identity over: the proposal had drifted off.
+        like a person whom only a proposal found, is that person: of the two poses the more certain one stays.
         """
         ids, carried = np.zeros(len(poses), np.int64), self._is_carried(poses)
         people, worth = self._worth(poses)
         for pose, person in greedy_match(worth, 0.0):
             ids[pose] = people[person]
-        claimed = worth[:, np.isin(people, ids[carried])]
-        claimed[(ids > 0) | carried] = -np.inf
-        rivals = people[np.isin(people, ids[carried])]
-        for pose, person in greedy_match(claimed, 0.0):
-            ids[ids == rivals[person]] = 0
-            ids[pose] = rivals[person]
-        born = (ids == 0) & ~carried & (poses.boxes.score >= self.settings.min_birth_score)
+        spare = (ids == 0) & ~carried
+        rivals = np.flatnonzero(carried & (ids > 0))
+        alike = np.where(spare[:, None], worth[:, np.searchsorted(people, ids[rivals])], -np.inf)
+        for pose, rival in greedy_match(alike, 0.0):
+            if self._certainty(poses)[pose] > self._certainty(poses)[rivals[rival]]:
+                ids[pose], ids[rivals[rival]] = ids[rivals[rival]], 0
+        born = spare & (alike.max(axis=1, initial=-np.inf) < 0) & (poses.boxes.score >= self.settings.min_birth_score)
         ids[born] = np.arange(self._next_id, self._next_id + born.sum())
         self._next_id += int(born.sum())
         return ids
@@ -198,9 +198,13 @@ class MemoryTracker:
         same: npt.NDArray[np.bool_] = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(axis=2)
         return np.asarray(same.any(axis=1), bool)
 
+    def _certainty(self, poses: Poses) -> npt.NDArray[np.float64]:
+        """Mean score of the joints of each pose that count, (N,)."""
+        return rescore(poses.score, np.ones(len(poses)))
+
     def _remember(self, tracks: Tracks) -> None:
         m, poses = self._memory, tracks.poses
-        joints = rescore(poses.score, np.ones(len(poses)))
+        joints = self._certainty(poses)
         box_score = np.divide(poses.boxes.score, joints, out=np.zeros(len(poses)), where=joints > 0)
         self._memory = _Memory(
             np.concatenate([m.id, tracks.id]),
