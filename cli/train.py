@@ -68,7 +68,7 @@ def train(
     are, metrics.jsonl and curves.png, and prints the name of the best.
     """
     from posetrack.cli import train_run as run
-    from posetrack.training_setup import check_recipe, load_data, pick_skeleton, read_sets
+    from posetrack.training_setup import check_net, check_recipe, load_data, pick_skeleton, read_sets
 
     warn = run.teller(quiet=False)
     start = run.read_weights(weights) if weights else None
@@ -80,6 +80,7 @@ def train(
     out = run.required(data, out)
     sets, held_out = read_sets(data), read_sets(val)
     joints = pick_skeleton(skeleton, sets, warn)
+    check_net(recipe, len(joints))
     initialise = run.initialiser(start, recipe, joints, run.teller(quiet))
     loaded = run.scored(load_data(recipe, sets, held_out, joints, report=warn), held_out, metric)
     click.echo(run.train_here(recipe, loaded, out, initialise, resume, quiet, rest))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Data",
+    "check_net",
     "check_recipe",
     "check_share",
     "follow",
@@ -20,6 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from posetrack import nets
 from posetrack.checkpoints import ModelSpec
 from posetrack.datasets import read
@@ -28,6 +31,7 @@ from posetrack.datasets.crops_on_disk import CropFiles, memory_bytes
 from posetrack.datasets.people import PersonSet, unite
 from posetrack.errors import FormatError, TrainingError, UsageError, unknown_name
 from posetrack.files import read_json, write_beside
+from posetrack.heatmaps import STRIDE
 from posetrack.losses import LOSSES
 from posetrack.recipes import Recipe
 from posetrack.recipes_override import to_json
@@ -65,7 +69,7 @@ def check_recipe(recipe: Recipe) -> None:
     numbers = {"lr": recipe.lr, "padding": recipe.padding, "accumulate": recipe.accumulate}
     for number, stage in enumerate(recipe.stages):
         numbers |= {f"epochs of stage {number + 1}": stage.epochs, "batch_size": stage.batch_size, "sigma": stage.sigma}
-        if min(stage.size_wh) < 1 or any(side % 4 for side in stage.size_wh):
+        if min(stage.size_wh) < 1 or any(side % STRIDE for side in stage.size_wh):
             raise UsageError(f"The input size {stage.size_wh} must be a multiple of 4, say 192x256.")
     for name, value in numbers.items():
         if not value > 0:
@@ -73,6 +77,24 @@ def check_recipe(recipe: Recipe) -> None:
     if not 0 <= recipe.ema < 1:
         raise UsageError(f"The setting ema is {recipe.ema}; it must be from 0 to less than 1.")
     nets.NETS[recipe.net]
+
+
+def check_net(recipe: Recipe, joints: int) -> None:
+    """Raise UsageError where the network cannot be built, or makes no heatmaps of a quarter of the input's size.
+
+    Nothing is computed: shapes go through the network on torch's "meta" device.
+    """
+    try:
+        with torch.device("meta"):
+            net = nets.build(recipe.net, joints=joints, **recipe.net_args).eval()
+            outputs = [net(torch.zeros(1, 3, stage.size_wh[1], stage.size_wh[0])) for stage in recipe.stages]
+    except (TypeError, ValueError, KeyError) as error:
+        raise UsageError(f"The network {recipe.net} cannot be trained so: {error}.") from error
+    for stage, output in zip(recipe.stages, outputs, strict=True):
+        wanted = (1, joints, stage.size_wh[1] // STRIDE, stage.size_wh[0] // STRIDE)
+        maps = output if isinstance(output, list) else [output]
+        if not all(isinstance(m, torch.Tensor) and tuple(m.shape) == wanted for m in maps):
+            raise UsageError(f"{recipe.net} makes no heatmaps of a quarter of its input; posetrack nets lists others.")
 
 
 def check_share(recipe: Recipe, processes: int) -> None:

@@ -20,7 +20,7 @@ from posetrack.recipes_override import changed, to_json
 from posetrack.skeletons import COCO_17, LSP_14, POSETRACK_15, make_skeleton
 from posetrack.structures import InputSpec
 from posetrack.training_init import load_weights
-from posetrack.training_setup import check_recipe, follow, load_data, pick_skeleton, remember_recipe
+from posetrack.training_setup import check_net, check_recipe, follow, load_data, pick_skeleton, remember_recipe
 
 # --- recipes ---------------------------------------------------------------------------------------------------------
 
@@ -88,6 +88,21 @@ def test_a_recipe_that_cannot_run_is_refused(key: str, value: object, words: str
     check_recipe(RECIPES["coco"])
     with pytest.raises(UsageError, match=words):
         check_recipe(changed(RECIPES["coco"], {key: value}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"net": "hrnet_w8", "size_wh": [32, 48]}, "multiples of 32, not 32x48"),
+        ({"net": "tiny", "net_args": {"depth": 1}}, "unexpected keyword"),
+        ({"net": "hrnet_w18_cls"}, "cannot be trained so|makes no heatmaps"),
+        ({"net": "person_detector"}, "cannot be trained so|makes no heatmaps"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(changes: dict[str, object], words: str) -> None:
+    check_net(changed(RECIPES["coco"], {"net": "tiny"}), 3)
+    with pytest.raises(UsageError, match=words):
+        check_net(changed(RECIPES["coco"], changes), 3)
 
 
 def test_a_run_is_not_overwritten_and_resumed_with_its_own_recipe_only(tmp_path: Path) -> None:
