@@ -132,7 +132,7 @@ def _wrong(labels: Path, **changes: Any) -> Path:
         (["{labels}", "-o", "{run}", "--set", "rl=1"], UsageError, "Unknown setting"),
         (["{labels}", "-o", "{run}", "--init", "nothing.safetensors"], PosetrackError, "no checkpoint at"),
         (["{labels}", "-o", "{run}", "--init", "nothing_like_it"], UsageError, "Unknown weights"),
-        (["{labels}", "-o", "{run}", "--device", "tpu"], UsageError, "Unknown device"),
+        (["{labels}", "-o", "{run}", "--net", "tiny", "--device", "tpu"], UsageError, "Unknown device"),
     ],
 )
 def test_mistakes_are_one_sentence_before_anything_starts(
