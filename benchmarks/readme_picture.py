@@ -20,7 +20,7 @@ from posetrack.structures import Image
 from posetrack.synthetic import DrawnSequence, draw_sequence
 from posetrack.video_writer import VideoWriter
 
-SEED, PEOPLE, FRAMES, SIZE_WH = 21, 3, 50, (640, 360)
+SEED, PEOPLE, FRAMES, SIZE_WH = 32, 3, 50, (640, 360)
 SHOWN = (12, 24, 38)  # frames side by side: before, while and after people cross
 
 
