@@ -18,6 +18,7 @@ from posetrack.datasets.crops import CropStore
 from posetrack.errors import TrainingError
 from posetrack.recipes import RECIPES, Recipe, Stage
 from posetrack.skeletons import POSETRACK_15
+from posetrack.training_setup import check_net, check_recipe
 
 _spec = importlib.util.spec_from_file_location("people_on_disk", Path(__file__).parent / "people_on_disk.py")
 assert _spec
@@ -91,12 +92,8 @@ def test_a_loss_that_is_no_number_stops_the_run(crops: CropStore, tmp_path: Path
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_recipes_build_and_fit_their_sizes(name: str) -> None:
-    recipe = RECIPES[name]
-    net = nets.build(recipe.net, joints=15, **recipe.net_args).eval()
-    for stage in recipe.stages:
-        width, height = stage.size_wh
-        with torch.inference_mode():
-            assert net(torch.zeros(1, 3, height, width)).shape == (1, 15, height // 4, width // 4)
+    check_recipe(RECIPES[name])
+    check_net(RECIPES[name], 15)
 
 
 def _maps(peak: tuple[int, int]) -> torch.Tensor:
