@@ -53,6 +53,7 @@ from posetrack.training_optimizer import freeze, keep_norms, make_optimizer, rat
 from posetrack.training_signals import StopRequest, stop_requests
 
 STATE_SCHEMA = 1
+_DIAGONALS = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
 PCK_TORSOS = 0.2  # how near a joint must be, in torsos
 CHECKPOINT_EVERY_S = 120.0  # seconds between two state files: what a killed run loses at most
 
@@ -132,16 +133,23 @@ def score_pck(xy: npt.NDArray[np.float32], crops: Sequence[Crop], skeleton: Skel
 def pck_hits(xy: npt.NDArray[np.float32], crops: Sequence[Crop], skeleton: Skeleton) -> npt.NDArray[np.float64]:
     """(N, K): 1 where a joint is within 0.2 torsos, 0 where it is not, NaN where it or the torso is not labelled."""
     truth = np.stack([c.xy for c in crops])
-    torso = np.array([torso_px(c.xy, skeleton) for c in crops])[:, None]
+    torso = np.array([_unit_px(c, skeleton) for c in crops])[:, None]
     distance = np.linalg.norm(xy - truth, axis=2)
     judged = np.isfinite(distance) & (torso > 0)
     return np.where(judged, distance <= PCK_TORSOS * torso, np.nan)
 
 
+def _unit_px(crop: Crop, skeleton: Skeleton) -> float:
+    """The torso of a person; for a skeleton without one, half the longer side of the box."""
+    if any(set(pair) <= set(skeleton.joints) for pair in _DIAGONALS):
+        return torso_px(crop.xy, skeleton)
+    return float((crop.xyxy[2:] - crop.xyxy[:2]).max()) / 2
+
+
 def torso_px(xy: npt.NDArray[np.float32], skeleton: Skeleton) -> float:
     """Left shoulder to right hip, else right shoulder to left hip, in px; 0 where neither is labelled."""
     at = {name: xy[i] for i, name in enumerate(skeleton.joints)}
-    for a, b in (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip")):
+    for a, b in _DIAGONALS:
         length = float(np.linalg.norm(at[a] - at[b])) if a in at and b in at else math.nan
         if math.isfinite(length):
             return length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from people_on_disk import write_people
@@ -19,6 +20,7 @@ from posetrack.recipes import RECIPES
 from posetrack.recipes_override import changed, to_json
 from posetrack.skeletons import COCO_17, LSP_14, POSETRACK_15, make_skeleton
 from posetrack.structures import InputSpec
+from posetrack.training import score_pck
 from posetrack.training_init import load_weights
 from posetrack.training_setup import check_net, check_recipe, follow, load_data, pick_skeleton, remember_recipe
 
@@ -232,3 +234,11 @@ def test_joints_that_go_in_again_are_sorted_on_both_axes(monkeypatch: pytest.Mon
 def test_a_checkpoint_of_another_network_is_refused() -> None:
     with pytest.raises(WeightsError, match="No tensor of the checkpoint fits tiny"):
         load_weights(TinyNet(2), ("tiny", {}), make_skeleton("ab", "ab"), {"x": torch.zeros(1)}, COCO_17)
+
+
+def test_pck_of_a_skeleton_without_a_torso_goes_by_the_box(tmp_path: Path) -> None:
+    own = make_skeleton("own", ["tail", "tip", "paw"])
+    crop = CropStore(read(write_people(tmp_path, 1, own)).people, 1000)[0]
+    side = (crop.xyxy[2:] - crop.xyxy[:2]).max()
+    for share, expected in ((0.09, 100), (0.11, 0)):
+        assert score_pck((crop.xy + np.array([share * side, 0]))[None], [crop], own, (0, 1, 2)) == expected
