@@ -1,0 +1,91 @@
+"""Write the README's tables from ``results/*.json``: ``python benchmarks/readme_tables.py [--check]``.
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; with ``--check`` nothing is written and the exit
+code is 1 where the README does not say what the results say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).parents[1] / "README.md"
+RESULTS = Path(__file__).parent / "results"
+_BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; numbers are right-aligned by their column's first row."""
+    numeric = [not isinstance(cell, str) or cell[:1].isdigit() for cell in rows[0]]
+    rule = ["--:" if n else "---" for n in numeric]
+    return "".join(f"| {' | '.join(str(c) for c in row)} |\n" for row in (head, rule, *rows))
+
+
+def read(name: str) -> Any:
+    """A committed result file."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def ablation() -> str:
+    """The default once, then each group's variants."""
+    rows = read("ablation")["rows"]
+    cells = [
+        (r["group"], r["name"], *(f"{r[key]:.1f}" for key in ("mAP", "MOTA", "IDF1", "HOTA")), r["switches"])
+        for r in rows
+    ]
+    return table(("group", "variant", "mAP", "MOTA", "IDF1", "HOTA", "switches"), cells)
+
+
+def eval_speed() -> str:
+    """Processor seconds of the evaluator by part."""
+    r = read("eval_speed")
+    rows = [
+        (part, f"{s['median']:.2f}", f"{s['min']:.2f}-{s['max']:.2f}") for part, s in r["processor_seconds"].items()
+    ]
+    return table(("part", "processor seconds, median", "range"), rows)
+
+
+def pose_speed() -> str:
+    """Pose estimation against the one-by-one procedure."""
+    rows = []
+    for name, r in read("pose_speed")["networks"].items():
+        size = "x".join(map(str, r["size_wh"]))
+        ways = [(way, s) for way, s in r.items() if isinstance(s, dict)]
+        rows += [
+            (f"{name.removeprefix('net:')} {size}", way, s["people_per_cpu_s"]["median"], s["times_eager"]["median"])
+            for way, s in ways
+        ]
+    return table(("network", "way", "people per processor second", "times eager"), rows)
+
+
+def pose_pck() -> str:
+    """PCK of the bundled pose network."""
+    r = read("pose_pck")
+    rows = [(row["set"], row["people"], "yes" if row["flip_test"] else "no", f"{row['pck']:.1f}") for row in r["rows"]]
+    return table(("set", "people", "flip test", "PCK@0.2"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {f.__name__: f for f in (ablation, eval_speed, pose_speed, pose_pck)}
+
+
+def filled(text: str) -> str:
+    """The README with its tables as the results have them."""
+    return _BLOCK.sub(lambda m: m[1] + TABLES[m[2]]() + m[3], text)
+
+
+def main() -> int:
+    """Write, or with ``--check`` compare."""
+    text = README.read_text()
+    new = filled(text)
+    if "--check" in sys.argv:
+        return int(new != text)
+    README.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
