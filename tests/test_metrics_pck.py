@@ -29,7 +29,7 @@ def test_pckh_is_the_official_value(case: int) -> None:
 def test_the_two_fine_thresholds_are_told_apart() -> None:
     assert pytest.approx(0.11) == OFFICIAL_FINE
     truth = np.zeros((1, 16, 2))
-    off = truth + [10.5, 0]  # 0.105 head sizes
+    off = truth + np.array([10.5, 0])  # 0.105 head sizes
     result = pckh(off, truth, np.zeros((1, 16), bool), np.array([100.0]))
     assert (result.mean, result.mean_at_0_1, result.official_mean_at_0_1) == (100, 0, 100)
 
