@@ -72,7 +72,7 @@ class DetectorRun:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.lr * rate
         self.net.train()
-        logits, sides, heatmaps = self.net(normalise(images))
+        logits, sides, heatmaps = self.net(_normalise(images))
         centers, strides = cell_centers((images.shape[2], images.shape[1]))
         loss, parts = detector_loss(logits, sides, targets, centers, strides)
         if heatmaps is not None:
@@ -120,7 +120,7 @@ class DetectorRun:
         self.steps, self.pictures, self.seconds = state["steps"], state["pictures"], state["seconds"]
 
 
-def normalise(images: Tensor) -> Tensor:
+def _normalise(images: Tensor) -> Tensor:
     """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32, channels last in memory, as the backbone wants it."""
     mean, std = (255 * torch.tensor(v) for v in (NORMALISATION.mean, NORMALISATION.std))
     return ((images.float() - mean) / std).permute(0, 3, 1, 2)

@@ -88,7 +88,7 @@ class MosaicSampler:
         if self.clutter and rng.random() < mix.clutter_pasted:
             for _ in range(rng.integers(1, 4)):
                 self._paste_clutter(picture)
-        picture.image = change_colours(picture.image, rng)
+        picture.image = _change_colours(picture.image, rng)
         return picture
 
     # Whole cells
@@ -233,7 +233,7 @@ class MosaicSampler:
         return items[int(self.rng.integers(len(items)))]
 
 
-def change_colours(image: Image, rng: np.random.Generator) -> Image:
+def _change_colours(image: Image, rng: np.random.Generator) -> Image:
     """Gain, gamma and tint by a table; at times grey, blurred, coarse, noisy or JPEG-coded."""
     import cv2
 
