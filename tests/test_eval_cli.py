@@ -188,9 +188,10 @@ def test_mpii_in_every_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     _, _, err = run(capsys, "mpii", str(tmp_path / "valid.json"), str(tmp_path / "pred.json"))
     assert "person 2: image: 'other.jpg'" in err
     truth.unlink()
-    assert "put the HRNet code's gt_valid.mat beside it" in run(
-        capsys, "mpii", str(tmp_path / "valid.json"), str(tmp_path / "pred.npy")
-    )[2]
+    assert (
+        "put the HRNet code's gt_valid.mat beside it"
+        in run(capsys, "mpii", str(tmp_path / "valid.json"), str(tmp_path / "pred.npy"))[2]
+    )
 
 
 def test_mpii_s_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

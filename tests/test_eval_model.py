@@ -120,7 +120,11 @@ def test_coco_on_true_boxes_of_a_knowing_network() -> None:
     truth, known = coco_truth()
     network, seen = Known(known), []
     rows = predict_coco(
-        truth, lambda name: dot(1, 1), network, truth_boxes(truth), progress=lambda *a: seen.append(a)  # type: ignore[arg-type]
+        truth,
+        lambda name: dot(1, 1),
+        network,
+        truth_boxes(truth),
+        progress=lambda *a: seen.append(a),  # type: ignore[arg-type]
     )
     assert network.calls == [2, 1]
     assert seen == [(2, 3), (3, 3)]

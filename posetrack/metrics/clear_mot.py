@@ -169,9 +169,7 @@ class _Walk:
         a, g, p, j = np.nonzero(left)
         chosen[a, g, j] = p
 
-    def _remember(
-        self, scenes: Ints, reach: Floats, gt_rows: Ints, pred_rows: Ints, chosen: Ints, new: Mask
-    ) -> None:
+    def _remember(self, scenes: Ints, reach: Floats, gt_rows: Ints, pred_rows: Ints, chosen: Ints, new: Mask) -> None:
         """Count the switches among the ``new`` pairs and change the memory, true person by true person."""
         for g in np.flatnonzero(new.any(axis=(0, 2))):
             a, j = np.nonzero(new[:, g])

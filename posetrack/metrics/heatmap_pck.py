@@ -13,7 +13,6 @@ MAX_DISTANCE = 0.5  # in that unit, exclusive
 FIRST_PIXEL = 1  # a target counts only beyond this row and column
 
 
-
 def heatmap_accuracy(
     output_xy: npt.NDArray[np.float64], target_xy: npt.NDArray[np.float64], size_hw: tuple[int, int]
 ) -> tuple[npt.NDArray[np.float64], float, int]:

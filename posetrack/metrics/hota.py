@@ -81,9 +81,7 @@ def hota(scene: Scene, protocol: Protocol) -> Hota:
 def combine(parts: Sequence[Hota]) -> Hota:
     """HOTA of several sequences: counts summed, association and localisation weighted by true positives."""
     tp, fn, fp = (np.sum([getattr(p, c) for p in parts], axis=0) for c in ("tp", "fn", "fp"))
-    values = {
-        field: np.sum([p.values[field] * p.tp for p in parts], axis=0) / np.maximum(1, tp) for field in _AVERAGED
-    }
+    values = {field: np.sum([p.values[field] * p.tp for p in parts], axis=0) / np.maximum(1, tp) for field in _AVERAGED}
     located = np.sum([p.values["LocA"] * p.tp for p in parts], axis=0)
     values["LocA"] = np.maximum(TINY, located) / np.maximum(TINY, tp)
     values |= _detection(tp, fn, fp)
