@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["first", "identities", "numbers", "stem", "to_sequence", "to_table", "video_of", "write_json"]
+__all__ = ["first", "flags", "identities", "numbers", "stem", "to_sequence", "to_table", "video_of", "write_json"]
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +19,7 @@ from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Tracks
 
 _FILE_SKELETON = make_skeleton("posetrack17", JOINTS)
 _NUMBERS = (float, int, bool)
+_FLOAT32 = (float(np.finfo(np.float32).min), float(np.finfo(np.float32).max))
 _FROM_FILE = joint_map(_FILE_SKELETON, POSETRACK_15)
 
 
@@ -36,8 +37,10 @@ def to_sequence(table: LabelTable) -> Sequence:
 
 def _frames(table: LabelTable, anonymous: bool) -> Iterator[FrameLabels]:
     starts = np.searchsorted(table.frame, np.arange(table.frame_count + 1))
-    score = np.where(table.score == NO_SCORE, np.nan, table.score).astype(np.float32)
-    xy, boxes, pose_score = (a.astype(np.float32) for a in (table.xy, _boxes(table), table.pose_score))
+    score = np.clip(np.where(table.score == NO_SCORE, np.nan, table.score), *_FLOAT32).astype(np.float32)
+    with np.errstate(over="ignore"):  # what no picture is wide enough for becomes infinite
+        arrays = (table.xy, _boxes(table), table.pose_score, table.head_xyxy)
+        xy, boxes, pose_score, heads = (a.astype(np.float32) for a in arrays)
     for f in range(table.frame_count):
         rows = slice(starts[f], starts[f + 1])
         poses = Poses(
@@ -49,14 +52,14 @@ def _frames(table: LabelTable, anonymous: bool) -> Iterator[FrameLabels]:
         ids = np.arange(len(poses)) if anonymous else table.track_id[rows]
         if len(np.unique(ids)) != len(ids):
             raise FormatError(f"{table.source}: {table.where_frame(f)}: track_id: an identity repeats in the frame.")
-        head = table.head_xyxy[rows]
+        head = heads[rows]
         yield FrameLabels(
             index=int(table.index[f]),
             time_s=float(table.time_s[f]),
             tracks=Tracks(ids, poses),
             image=table.images[f] or None,
             labeled=bool(table.labeled[f] != 0),
-            head_xyxy=None if np.isnan(head).all() else head.astype(np.float32),
+            head_xyxy=None if np.isnan(head).all() else head,
             ignore_regions=table.regions[f],
         )
 
@@ -105,6 +108,8 @@ def to_table(sequence: Sequence) -> LabelTable:
 def numbers(values: list[Any]) -> npt.NDArray[np.float64]:
     """The values as doubles. Raises TypeError where one is no number, instead of reading "1.5" as 1.5."""
     array = np.array(values)
+    if array.dtype.kind == "O" and all(type(v) in _NUMBERS for v in values):  # whole numbers beyond 64 bits
+        array = np.array([float(v) for v in values])
     if array.size and array.dtype.kind not in "iufb":
         raise TypeError("a value is not a number")
     return array.astype(np.float64)
@@ -113,11 +118,15 @@ def numbers(values: list[Any]) -> npt.NDArray[np.float64]:
 def identities(values: list[Any]) -> npt.NDArray[np.int64]:
     """Track ids as integers; 3.0 counts as 3. Raises TypeError where one is no whole number."""
     array = np.array(values)
-    if array.size and (array.dtype.kind not in "iuf" or (array.dtype.kind == "f" and (array % 1 != 0).any())):
+    if array.size and (array.dtype.kind not in "iuf" or (array.dtype.kind == "f" and not _whole(array))):
         raise TypeError("a track_id is not a whole number")
     if array.dtype.kind == "f":  # one by one: a double cannot hold NO_ID beside small numbers exactly
         return np.array([int(v) for v in values], np.int64)
     return array.astype(np.int64)
+
+
+def _whole(array: npt.NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(array).all() and (array % 1 == 0).all())
 
 
 def first(value: Any, missing: float) -> Any:
@@ -125,6 +134,12 @@ def first(value: Any, missing: float) -> Any:
     if type(value) is list and value:
         value = value[0]
     return value if type(value) in _NUMBERS else missing
+
+
+def flags(values: list[Any]) -> npt.NDArray[np.int8]:
+    """Label flags as a file gives them: 1, 0, and -1 for anything else."""
+    known = {1: 1, 0: 0}
+    return np.array([known.get(first(v, -1), -1) for v in values], np.int8)
 
 
 def stem(path: str | Path) -> str:

@@ -23,7 +23,17 @@ import numpy.typing as npt
 
 from posetrack.errors import FormatError
 from posetrack.files import read_json
-from posetrack.formats.label_tables import first, identities, numbers, stem, to_sequence, to_table, video_of, write_json
+from posetrack.formats.label_tables import (
+    first,
+    flags,
+    identities,
+    numbers,
+    stem,
+    to_sequence,
+    to_table,
+    video_of,
+    write_json,
+)
 from posetrack.formats.posetrack_faults import explain17
 from posetrack.labels import JOINTS, NO_ID, NO_SCORE, LabelTable, Polygon
 from posetrack.structures import Sequence
@@ -70,7 +80,7 @@ def _parse(data: Any, path: str, heads: bool) -> LabelTable:
         name=stem(path),
         source=path,
         images=tuple(_image_name(f) for f in frames),
-        labeled=_loose(frames, "is_labeled", -1).astype(np.int8),
+        labeled=flags([f.get("is_labeled") for f in frames]),
         regions=tuple(tuple(map(_polygon, f.get("ignore_regions") or ())) for f in frames),
         index=_frame_numbers(frames),
         time_s=_loose(frames, "time_s", np.nan),
@@ -139,8 +149,9 @@ def _frame_numbers(frames: list[Json]) -> npt.NDArray[np.int64]:
 
 
 def _image_name(frame: Json) -> str:
-    image = frame.get("image") or [{}]
-    return str((image[0] if isinstance(image, list) else image).get("name", ""))
+    image = frame.get("image")
+    image = image[0] if isinstance(image, list) and image else image
+    return str(image.get("name", "")) if isinstance(image, dict) else ""
 
 
 def _polygon(region: Json) -> Polygon:

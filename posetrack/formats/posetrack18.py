@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from posetrack.errors import FormatError
 from posetrack.files import read_json
-from posetrack.formats.label_tables import first, identities, numbers, stem, to_sequence, to_table, write_json
+from posetrack.formats.label_tables import first, flags, identities, numbers, stem, to_sequence, to_table, write_json
 from posetrack.formats.posetrack_faults import explain18
 from posetrack.labels import JOINTS, NO_ID, NO_SCORE, LabelTable, Polygon
 from posetrack.skeletons import canonical_joint
@@ -110,7 +110,7 @@ def _one(images: list[Json], people: list[Json], names: list[str], path: str, he
         name=folder or stem(path),
         source=path,
         images=tuple(image["file_name"] for image in images),
-        labeled=numbers([first(image.get("is_labeled"), -1) for image in images]).astype(np.int8),
+        labeled=flags([image.get("is_labeled") for image in images]),
         regions=tuple(_polygons(image) for image in images),
         index=_frame_numbers(images),
         time_s=numbers([first(image.get("time_s"), np.nan) for image in images]),

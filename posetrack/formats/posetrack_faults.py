@@ -13,6 +13,8 @@ from typing import Any
 
 from posetrack.errors import FormatError
 
+MAX_INT = 2**63  # whole numbers from here on do not fit into 64 bits
+
 
 def explain17(data: Any, path: str) -> None:
     """Raise FormatError at the first fault of a 2017 file; return where none is found."""
@@ -20,7 +22,7 @@ def explain17(data: Any, path: str) -> None:
         where = f"{path}: frame {f}{_image17(frame)}"
         for n, person in enumerate(_list(_key(frame, "annorect", where), f"{where}: annorect")):
             _person17(person, f"{where}: person {n}")
-        for region in frame.get("ignore_regions") or ():
+        for region in _list(frame.get("ignore_regions") or [], f"{where}: ignore_regions"):
             points = _list(_key(region, "point", f"{where}: ignore_regions"), f"{where}: ignore_regions: point")
             for point in points:
                 for key in ("x", "y"):
@@ -60,6 +62,9 @@ def explain18(data: Any, path: str) -> None:
     if not categories:
         raise FormatError(f"{path}: categories: the list is empty; it has to name the keypoints.")
     names = _list(_key(categories[0], "keypoints", f"{path}: categories"), f"{path}: categories: keypoints")
+    for name in names:
+        if not isinstance(name, str):
+            raise FormatError(f"{path}: categories: keypoints: {_show(name)} is not a text.")
     frames: dict[Any, str] = {}
     for f, image in enumerate(_list(data["images"], f"{path}: images")):
         name = _key(image, "file_name", f"{path}: frame {f}: image")
@@ -145,12 +150,14 @@ def _single(value: Any, where: str, *, finite: bool = True) -> None:
 def _number(value: Any, where: str, *, finite: bool = True) -> None:
     if not isinstance(value, (int, float)):
         raise FormatError(f"{where}: {_show(value)} is not a number.")
+    if isinstance(value, int) and abs(value) >= MAX_INT:
+        raise FormatError(f"{where}: {_show(value)} is too large.")
     if finite and not math.isfinite(value):
         raise FormatError(f"{where}: {value} is not a finite number.")
 
 
 def _whole(value: Any, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value % 1:
         raise FormatError(f"{where}: {_show(value)} is not a whole number.")
-    if abs(value) >= 2**63:
+    if abs(value) >= MAX_INT:
         raise FormatError(f"{where}: {_show(value)} is too large.")

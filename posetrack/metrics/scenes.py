@@ -176,12 +176,12 @@ def _distances(gt: LabelTable, pred: LabelTable, pair_gt: Ints, pair_pred: Ints)
             f"{_at(gt, int(pair_gt[headless[pair_gt]][0]))}: head box (x1, y1, x2, y2 or bbox_head): the field is "
             "missing; distances are measured in head sizes."
         )
-    sides = gt.head_xyxy[:, 2:] - gt.head_xyxy[:, :2]
-    head = HEAD_FACTOR * np.sqrt((sides**2).sum(axis=1))
-    offset = pred.xy[pair_pred] - gt.xy[pair_gt]
-    offset *= offset
-    squared = offset[..., 0] + offset[..., 1]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        sides = gt.head_xyxy[:, 2:] - gt.head_xyxy[:, :2]
+        head = HEAD_FACTOR * np.sqrt((sides**2).sum(axis=1))
+        offset = pred.xy[pair_pred] - gt.xy[pair_gt]
+        offset *= offset
+        squared = offset[..., 0] + offset[..., 1]
         distance: Floats = np.sqrt(squared, out=squared)
         distance /= head[pair_gt, None]
     distance[np.isnan(distance)] = np.inf
