@@ -68,14 +68,22 @@ def test_a_network_that_no_paper_has_is_counted(run: Run, monkeypatch: pytest.Mo
 
 
 def test_speeds_of_the_last_benchmark(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = {"device": "Abacus", "threads": 2, "precision": "float32", "torch": "2", "batch": 8, "runs": 5}
+    machine = {
+        "device": "Abacus",
+        "threads": 2,
+        "precision": "float32",
+        "torch": "2",
+        "batch": 8,
+        "runs": 5,
+        "clock": "wall clock",
+    }
     speeds = {"hourglass_1": {"size_wh": [256, 256], "crops_per_s": 12.34, "lowest": 12.0, "highest": 13.0}}
     path = tmp_path / "nets.json"
     path.write_text(json.dumps({"machine": machine, "networks": speeds}))
     monkeypatch.setattr(overview, "RESULTS", path)
     _, out, err = run("hourglass_1")
     assert "12.3" in out.splitlines()[1].split()
-    assert "Abacus, 2 threads, float32, batch 8" in err
+    assert "Abacus, 2 threads, float32, batch 8, wall clock" in err
     monkeypatch.setattr(overview, "RESULTS", tmp_path / "none.json")
     assert json.loads(run("hourglass_1", "--json")[1])["speed_measured_on"] is None
 

@@ -92,7 +92,8 @@ def committed_speeds() -> tuple[str, Speeds]:
     except OSError:
         return "", {}
     m = content["machine"]
-    machine = f"{m['device']}, {m['threads']} threads, {m['precision']}, batch {m['batch']} (benchmarks/nets_speed.py)"
+    threads = f"{m['threads']} thread" + "s" * (m["threads"] != 1)
+    machine = f"{m['device']}, {threads}, {m['precision']}, batch {m['batch']}, {m['clock']} (benchmarks/nets_speed.py)"
     return machine, {name: {tuple(n["size_wh"]): n["crops_per_s"]} for name, n in content["networks"].items()}
 
 
