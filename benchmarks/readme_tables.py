@@ -69,7 +69,17 @@ def pose_pck() -> str:
     return table(("set", "people", "flip test", "PCK@0.2"), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {f.__name__: f for f in (ablation, eval_speed, pose_speed, pose_pck)}
+def detector() -> str:
+    """The bundled detector beside OpenCV's."""
+    rows = []
+    for name, r in read("detector")["detectors"].items():
+        speed = r["speed_640x360"]
+        ms = f"{speed['ms']:.0f} ({speed['processor_ms']:.0f})"
+        rows.append((name, f"{r['AP50']:.1f}", f"{r['recall']:.0f} %", ms))
+    return table(("detector", "AP50", "recall", "ms (of processor time) for a 640x360 image"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {f.__name__: f for f in (ablation, detector, eval_speed, pose_speed, pose_pck)}
 
 
 def filled(text: str) -> str:
