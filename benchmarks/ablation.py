@@ -34,6 +34,7 @@ import numpy as np
 from posetrack.detect import FileBoxes
 from posetrack.evaluate import SequenceScores, evaluate_posetrack
 from posetrack.evaluate_tables import Table, provenance, render
+from posetrack.evaluate_tracking import follow_true_poses
 from posetrack.flow import build_flow
 from posetrack.formats.label_tables import to_table
 from posetrack.geometry import iou_matrix, keypoint_boxes
@@ -75,6 +76,7 @@ class Variant:
     min_joint_score: float = MIN_JOINT_SCORE
     box_nms: float = BOX_NMS_IOU
     detect_every: int = 1
+    true_poses: bool = False  # matching alone: the true poses instead of the simulated networks
 
 
 def variants() -> list[Variant]:
@@ -84,6 +86,11 @@ def variants() -> list[Variant]:
         Variant("similarity and flow", "OKS, poses moved by flow"),
         Variant("similarity and flow", "OKS, no flow", tracker="oks"),
         Variant("similarity and flow", "IoU of boxes, no flow", tracker="iou"),
+    ]
+    rows += [
+        Variant("true poses, matching alone", "OKS, poses moved by flow", true_poses=True),
+        Variant("true poses, matching alone", "OKS, no flow", tracker="oks", true_poses=True),
+        Variant("true poses, matching alone", "IoU of boxes, no flow", tracker="iou", true_poses=True),
     ]
     rows += [Variant("memory (frames)", f"{n}", memory=n) for n in (1, 5, 15, 30, 60)]
     rows += [Variant("smallest OKS of a match", f"{v:g}", min_oks=v) for v in (0.05, 0.1, 0.2, 0.3, 0.5)]
@@ -196,8 +203,12 @@ def run(clip: Clip, v: Variant) -> Video:
     tracker = TrackerSettings(v.memory, v.min_oks, v.min_new_score, v.min_joint_score)
     settings = PipelineSettings(detect_every=v.detect_every, box_nms=v.box_nms, min_joint_score=v.min_joint_score)
     stages = (FileBoxes(clip.detections), KnownFlow(clip), clip)
-    pipeline = Pipeline(*stages, build_tracker(v.tracker, POSETRACK_15, tracker), settings)
-    labels = [FrameLabels(f.index, f.time_s, tracks) for f, tracks in pipeline.run(iter(clip.frames))]
+    follower = build_tracker(v.tracker, POSETRACK_15, tracker)
+    if v.true_poses:
+        followed = follow_true_poses(clip.frames, clip.truth, follower, KnownFlow(clip))
+    else:
+        followed = Pipeline(*stages, follower, settings).run(iter(clip.frames))
+    labels = [FrameLabels(f.index, f.time_s, tracks) for f, tracks in followed]
     return replace(clip.truth, frames=tuple(labels))
 
 
@@ -217,6 +228,13 @@ def figures(scores: SequenceScores) -> dict[str, float]:
     }
 
 
+def against(clips: list[dict[str, float]], default: list[dict[str, float]], key: str) -> str:
+    """Mean difference from the default over the clips, and its standard error: within two of it nothing is said."""
+    difference = np.array([a[key] - b[key] for a, b in zip(clips, default, strict=True)])
+    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else float("nan")
+    return f"{difference.mean():+.1f} +- {error:.1f}"
+
+
 def given(pair: Any) -> Callable[[], Any]:
     return lambda: pair
 
@@ -227,7 +245,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     groups = [g for g in dict.fromkeys(row["group"] for row in rows) if g != "default"]
-    figure = Figure(figsize=(13, 6.4), layout="constrained")
+    figure = Figure(figsize=(15, 6.6), layout="constrained")
     panels = FigureCanvasAgg(figure).figure.subplots(2, (len(groups) + 1) // 2, sharey=True).ravel()
     for axes, group in zip(panels, groups, strict=False):
         chosen = [row for row in rows if row["group"] == group]
@@ -262,7 +280,11 @@ def main() -> None:
     rows = []
     for n, variant in enumerate(table):
         report = evaluate_posetrack([(pair[0].name, given(pair)) for pair in predictions[n]])
-        rows.append({"group": variant.group, "name": variant.name, **figures(report.total)})
+        clips = [figures(scores) for scores in report.sequences]
+        rows.append({"group": variant.group, "name": variant.name, **figures(report.total), "per_clip": clips})
+    for row in rows:
+        for key in ("MOTA", "IDF1"):
+            row[f"{key} against default"] = against(row["per_clip"], rows[0]["per_clip"], key)
     settings = {
         "clips": args.clips, "frames": args.frames, "people": args.people, "size_wh": SIZE_WH, "cameras": CAMERAS,
         "first_seed": FIRST_SEED, "protocol": "poseval",
@@ -278,7 +300,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "ablation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     plot(rows, RESULTS / "ablation.png")
-    keys = tuple(rows[0])
+    keys = tuple(key for key in rows[0] if key != "per_clip")
     print(render([Table("Ablation on drawn clips", keys, tuple(tuple(r[k] for k in keys) for r in rows))], "text"))
 
 
