@@ -25,7 +25,15 @@ import numpy.typing as npt
 from posetrack.geometry import keypoint_boxes
 from posetrack.matching import greedy_match, reliable_joints
 from posetrack.oks import rescore
-from posetrack.options import AGE_DECAY, MEMORY_FRAMES, MIN_BIRTH_SCORE, MIN_JOINT_SCORE, MIN_SIMILARITY, PROPOSAL_DECAY
+from posetrack.options import (
+    AGE_DECAY,
+    MEMORY_FRAMES,
+    MIN_BIRTH_SCORE,
+    MIN_JOINT_SCORE,
+    MIN_SIMILARITY,
+    PROPOSAL_DECAY,
+    WEAK_SIMILARITY,
+)
 from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
 
 
@@ -38,6 +46,7 @@ class TrackerSettings:
     ``min_joint_score``: joints below it count neither for similarity nor for the box around a pose.
     ``proposal_decay``: factor on the box score for every frame without a detection. ``age_decay``: factor on the
     similarity for every frame of a pose's age, for the order of matching only: old memories drift, fresh ones go first.
+    ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs.
     """
 
     memory_frames: int = MEMORY_FRAMES
@@ -46,6 +55,7 @@ class TrackerSettings:
     min_joint_score: float = MIN_JOINT_SCORE
     proposal_decay: float = PROPOSAL_DECAY
     age_decay: float = AGE_DECAY
+    weak_similarity: float = WEAK_SIMILARITY
 
 
 class Tracker(Protocol):
@@ -187,7 +197,9 @@ class MemoryTracker:
         """
         memory, s = self._memory, self.settings
         similarity = self._similarity(poses, memory.poses)
-        aged = np.where(similarity >= s.min_similarity, similarity * s.age_decay**memory.age, -np.inf)
+        weak = poses.boxes.score < s.min_birth_score
+        needed = np.where(weak, max(s.weak_similarity, s.min_similarity), s.min_similarity)
+        aged = np.where(similarity >= needed[:, None], similarity * s.age_decay**memory.age, -np.inf)
         people, of = np.unique(memory.id, return_inverse=True)
         worth = np.full((len(poses), len(people)), -np.inf)
         np.maximum.at(worth.T, of, aged.T)
