@@ -21,7 +21,7 @@ from posetrack.synthetic import DrawnSequence, draw_sequence
 from posetrack.video_writer import VideoWriter
 
 SEED, PEOPLE, FRAMES, SIZE_WH = 32, 3, 50, (640, 360)
-SHOWN = (12, 24, 38)  # frames side by side: before, while and after people cross
+SHOWN = (3, 26, 40)  # frames side by side: before, while and after people cross
 
 
 def tracked_frames(clip: DrawnSequence) -> list[Image]:
