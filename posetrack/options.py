@@ -19,7 +19,7 @@ MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; a
 MIN_SIMILARITY = 0.2  # OKS (or IoU) below which two poses are two people
 WEAK_SIMILARITY = 0.5  # needed by a pose too weak to be somebody new: a thing near the place somebody left is not them
 AGE_DECAY = 0.95  # factor on a similarity for every frame since the pose was seen: fresh memories go first
-MIN_BIRTH_SCORE = 0.2  # score of a pose (box times joints) that may become somebody new
+MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
