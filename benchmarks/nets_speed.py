@@ -15,6 +15,7 @@ import json
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -49,14 +50,18 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     device = pick_device("auto")
     name_of_device = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    old = json.loads(RESULTS.read_text())["networks"] if RESULTS.exists() else {}
-    networks = {}
-    for name, facts in PUBLISHED.items():
-        if args.names and name not in args.names:
-            if name in old:
-                networks[name] = old[name]
-            continue
-        size = next(iter(facts.macs))
+    machine = {
+        "device": name_of_device,
+        "threads": args.threads,
+        "precision": str(pick_precision(device)).removeprefix("torch."),
+        "torch": torch.__version__,
+        "batch": args.batch,
+        "runs": args.runs,
+        "clock": "processor time" if args.processor_time else "wall clock",
+    }
+    networks = json.loads(RESULTS.read_text())["networks"] if RESULTS.exists() else {}
+    for name in args.names or PUBLISHED:
+        size = next(iter(PUBLISHED[name].macs))
         speed = measure(build(name), size, batch=args.batch, runs=args.runs, clock=clock)
         networks[name] = {
             "size_wh": list(size),
@@ -68,18 +73,11 @@ def main() -> None:
             f"{name:22s} {size[0]}x{size[1]} {speed.median:8.2f} ({speed.lowest:.2f} to {speed.highest:.2f})",
             flush=True,
         )
-    result = {
-        "machine": {
-            "device": name_of_device,
-            "threads": args.threads,
-            "precision": str(pick_precision(device)).removeprefix("torch."),
-            "torch": torch.__version__,
-            "batch": args.batch,
-            "runs": args.runs,
-            "clock": "processor time" if args.processor_time else "wall clock",
-        },
-        "networks": networks,
-    }
+        _write({"machine": machine, "networks": {n: networks[n] for n in PUBLISHED if n in networks}})
+
+
+def _write(result: dict[str, Any]) -> None:
+    """After every network, so that an interrupted run keeps what it has."""
     RESULTS.parent.mkdir(exist_ok=True)
     part = RESULTS.with_name(RESULTS.name + ".part")
     part.write_text(json.dumps(result, indent=1) + "\n")
