@@ -23,6 +23,7 @@ from posetrack.datasets.people import unite
 from posetrack.recipes import RECIPES
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training import Validation, train
+from posetrack.training_fabric import is_first, make_engine
 
 HELD_BACK = 1000  # images at the end of LSPET; the last 500 are the test
 MAX_SIDE_PX = 256.0
@@ -64,7 +65,8 @@ def main() -> None:
     parser.add_argument("--recipe", default="bundled_pose", choices=sorted(RECIPES))
     parser.add_argument("--coco-times", type=int, default=5)
     parser.add_argument("--init", type=Path, help="checkpoint of another run to start from")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument("--devices", type=int, default=1, help="processes that share every batch")
     parser.add_argument("--export", type=Path, help="only write RUN_DIR's last checkpoint there")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -86,7 +88,8 @@ def main() -> None:
         args.out,
         validations=validations,
         resume=True,
-        report=tell,
+        engine=make_engine("cpu", "float32", args.devices),
+        report=tell if is_first() else lambda _: None,
         initialise=lambda net: net.load_state_dict(weights) if weights else None,
     )
 

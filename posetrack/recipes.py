@@ -124,6 +124,20 @@ RECIPES: dict[str, Recipe] = {
         betas=(0.9, 0.99),
         ema=0.99,
     ),
+    # The long one, from the weights of bundled_pose_more: most of it at the small size, where a sample costs half.
+    "bundled_pose_long": Recipe(
+        "bundled_pose_long",
+        "hrnet_w24",
+        BUNDLED_NET,
+        stages=(
+            Stage(28, (64, 96), 64, 1.0, MILD, 1.0, 1.0),
+            Stage(8, (64, 96), 64, 1.0, LIGHT, 1.0, 1.0),
+            Stage(7, (96, 128), 64, 1.2, LIGHT, 0.3, 5.0),
+        ),
+        lr=1.5e-3,
+        warmup=0.02,
+        betas=(0.9, 0.99),
+    ),
     # Sun et al. 2019, section 4.1: Adam, 1e-3, a tenth of it from epoch 170 and of that from 200, 210 epochs. Sigma as
     # in the official code (the paper's text says 1); batch 128 as on its four GPUs. Start from ImageNet weights.
     "coco": Recipe("coco", "hrnet_w32", {}, (Stage(210, (192, 256), 128, 2.0),), milestones=(170, 200), **_PAPER),
