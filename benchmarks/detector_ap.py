@@ -37,17 +37,6 @@ MATCH_IOU = 0.5
 SPEED_WH = (640, 360)
 
 
-class TrimmedHog:
-    """HOG without the margin of its search window: people fill 32x96 of its 64x128 pixels."""
-
-    def __init__(self) -> None:
-        self._hog = HogDetector()
-
-    def detect(self, images: Sequence[np.ndarray]) -> list[Boxes]:
-        trim = np.array([0.25, 0.125, -0.25, -0.125], np.float32)
-        return [Boxes(b.xyxy + np.tile(b.wh, 2) * trim, b.score) for b in self._hog.detect(images)]
-
-
 def match(truth: np.ndarray, found: Boxes, min_height: float) -> list[tuple[float, bool]]:
     """(score, right) of the boxes of one image that count, matched greedily, best first, as COCO's evaluation does."""
     tall = (truth[:, 3] - truth[:, 1]) >= min_height
@@ -137,7 +126,6 @@ def main() -> None:
         detectors[f"bundled {side}"] = BundledDetector(net, spec, device="cpu", long_side=side)  # type: ignore[arg-type]
     if not args.skip_hog:
         detectors["opencv hog"] = HogDetector()
-        detectors["opencv hog, window's margin cut off"] = TrimmedHog()
     rows = {}
     picture = cv2.resize(items[0].image, SPEED_WH)
     for name, detector in detectors.items():

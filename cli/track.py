@@ -46,7 +46,7 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Folder for the results; default: beside the input, as NAME.tracked.mp4 and so on.")  # fmt: skip
 @click.option("--format", "formats", multiple=True, metavar="NAME",
-              help="Also write posetrack17, posetrack18, coco or csv; repeatable.")  # fmt: skip
+              help="Also write posetrack17, posetrack18, coco, csv, parquet or openpose; repeatable.")  # fmt: skip
 @click.option("--no-video", is_flag=True, help="Do not render a video.")
 @click.option("--show", is_flag=True, help="Show the frames in a window while they are tracked.")
 @click.option("--force", is_flag=True, help="Replace existing results.")

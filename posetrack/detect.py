@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from posetrack.devices import full_batches
 from posetrack.errors import WeightsError, unknown_name
 from posetrack.structures import Boxes, Frame, Image
 
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_BATCH = 4  # images; detectors at full size fill a processor with few
+DEFAULT_BATCH = 4  # images; one on a processor
 HOPELESS_SCORE = 0.05  # boxes below are not even handed on; torchvision's own default for most detectors
 PERSON_LABEL = 1  # of "person" in every torchvision detector trained on COCO
 # torchvision runs the published weights of these with an epsilon of 0 in the backbone's batch norms
@@ -36,6 +37,7 @@ _NORMS_WITHOUT_EPSILON = frozenset(
 HOG_STRIDE = (8, 8)  # px, of the search window; OpenCV's block stride
 HOG_ZOOM = 1.05  # between the scales searched; OpenCV's default
 HOG_LONG_SIDE = 640  # px; the window is 64x128, so that people from a fifth of the height upwards are found
+HOG_MARGIN_SHARE = (16 / 64, 16 / 128)  # of its width and height on each side: the people it learnt from fill 32x96
 
 
 class Detector(Protocol):
@@ -68,9 +70,9 @@ class TorchvisionDetector:
 
         found: list[Boxes] = []
         with torch.inference_mode():
-            for start in range(0, len(images), self._batch_size):
-                batch = [self._tensor(image) for image in images[start : start + self._batch_size]]
-                found += [_people(result) for result in self._net(batch)]
+            for batch, count in full_batches(images, self._batch_size, self._device):
+                results = self._net([self._tensor(image) for image in batch])
+                found += [_people(result) for result in results[:count]]
         return found
 
     def _tensor(self, image: Image) -> torch.Tensor:
@@ -103,8 +105,9 @@ class HogDetector:
         if not len(xywh):
             return Boxes.empty()
         back = np.array([w / small.shape[1], h / small.shape[0]] * 2)
-        x, y, width, height = np.asarray(xywh, np.float32).T
-        corners = np.stack([x, y, x + width, y + height], axis=1) * back
+        corner, size = np.hsplit(np.asarray(xywh, np.float32), 2)
+        cut = size * HOG_MARGIN_SHARE
+        corners = np.concatenate([corner + cut, corner + size - cut], axis=1) * back
         score = 1 / (1 + np.exp(-np.ravel(margin)))  # a distance of at least 0 becomes 0.5..1
         return Boxes(corners.astype(np.float32), score.astype(np.float32))
 

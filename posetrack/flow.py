@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.devices import pick_device
+from posetrack.devices import full_batches, pick_device
 from posetrack.errors import WeightsError, unknown_name
 from posetrack.structures import Flow, Image
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 DEFAULT_LONG_SIDE = 448  # px, longer side at which flow is computed: 448x256 for 16:9, where DIS takes milliseconds
 NETWORK_MULTIPLE = 64  # px: every network here halves its input at most six times
 NETWORK_MIN_SIDE = 128  # px: torchvision's RAFT refuses less
-DEFAULT_BATCH = 4  # pairs a batch: RAFT's correlation volume grows with the batch
+DEFAULT_BATCH = 4  # pairs a batch, one on a processor: RAFT's correlation volume grows with the batch
 _DIS_PRESETS = {"dis": 2, "dis_fast": 1, "dis_ultrafast": 0}  # cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, FAST, ULTRAFAST
 _TORCHVISION = ("torchvision_raft_large", "torchvision_raft_small")
 
@@ -102,11 +102,10 @@ class NetworkFlow:
 
         flows: list[Flow] = []
         with torch.inference_mode():
-            for start in range(0, len(pairs), self._batch_size):
-                batch = pairs[start : start + self._batch_size]
+            for batch, count in full_batches(pairs, self._batch_size, self._device):
                 first, second = (self._tensor([pair[i] for pair in batch]) for i in (0, 1))
                 fields = self._run(first, second).float().permute(0, 2, 3, 1).cpu().numpy()
-                flows += [Flow(field, _size_wh(b)) for field, (_, b) in zip(fields, batch, strict=True)]
+                flows += [Flow(field, _size_wh(b)) for field, (_, b) in zip(fields[:count], batch[:count], strict=True)]
         return flows
 
     def _tensor(self, images: Sequence[Image]) -> torch.Tensor:

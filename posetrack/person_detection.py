@@ -1,7 +1,8 @@
 """The project's own person detector at work: images in, boxes in their pixels out.
 
 Each image is scaled to one long side, aspect ratio kept, and padded to multiples of 32 at its right and bottom. Images
-of equal shape go through the network together, others apart, so that no image's boxes depend on its company.
+of equal shape go through the network together, in batches of one size, so that no image's boxes depend on its company
+to the last bit (``devices.full_batches``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posetrack.devices import pick_device
+from posetrack.devices import full_batches, pick_device
 from posetrack.geometry import clip_boxes, nms
 from posetrack.structures import Boxes, FloatArray, Image
 
@@ -30,7 +31,7 @@ MAX_IOU = 0.5  # of two boxes; more gave repeats of one person, less cost people
 MAX_CANDIDATES = 300  # cells kept before suppression, best first
 GRAIN = 32  # pixels: the network's coarsest stride
 PADDING = 114  # grey, about the mean of the normalisation
-BATCH = 8  # images
+BATCH = 8  # images; one on a processor
 
 
 class BundledDetector:
@@ -69,10 +70,9 @@ class BundledDetector:
                 boxed, scale = letterbox(image, self._long_side)
                 groups[boxed.shape].append((index, boxed, scale))
         for group in groups.values():
-            for start in range(0, len(group), self._batch_size):
-                part = group[start : start + self._batch_size]
-                boxes, score = self._forward(np.stack([boxed for _, boxed, _ in part]))
-                for (index, _, scale), xyxy, s in zip(part, boxes, score, strict=True):
+            for batch, count in full_batches(group, self._batch_size, self.device):
+                boxes, score = self._forward(np.stack([boxed for _, boxed, _ in batch]))
+                for (index, _, scale), xyxy, s in zip(batch[:count], boxes[:count], score[:count], strict=True):
                     found[index] = self._select(xyxy, s, scale, images[index])
         return found
 

@@ -4,9 +4,8 @@
 
 Detection and flow depend on no track, and neither does a pose on a detected box: over a window of frames they go
 through the networks in full batches. Only the proposals that no detection covers need a second, small batch a frame.
-What comes out does not depend on the size of the window; a window of 1 is for live pictures. (PyTorch takes another
-routine for a batch of one small picture, which rounds heatmaps differently by 2e-6 of their maximum: identities and
-points are the same, the last digits of scores may not be.)
+What comes out does not depend on the size of the window, bit for bit: the stages see to that (``pose.PoseEstimator``,
+``devices.full_batches``). A window of 1 is for live pictures.
 """
 
 from __future__ import annotations

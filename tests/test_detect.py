@@ -8,6 +8,7 @@ import torch
 
 from posetrack import detect
 from posetrack.detect import FileBoxes, HogDetector, TorchvisionDetector, detect_frames, torchvision_names
+from posetrack.devices import full_batches
 from posetrack.errors import UsageError, WeightsError
 from posetrack.structures import Boxes, Frame
 
@@ -36,6 +37,22 @@ def test_a_torchvision_detector_gives_people_of_each_image(ssd_state, monkeypatc
         assert (boxes.xyxy >= 0).all()
         assert (boxes.xyxy[:, [0, 2]] <= image.shape[1]).all()
         assert (boxes.xyxy[:, [1, 3]] <= image.shape[0]).all()
+
+
+def test_the_company_of_an_image_does_not_change_its_boxes(ssd_state, monkeypatch) -> None:
+    monkeypatch.setattr(detect, "HOPELESS_SCORE", 0.0)
+    detector = TorchvisionDetector(SSD, ssd_state)
+    images = [np.random.default_rng(i).integers(0, 255, (60, 90, 3), np.uint8) for i in range(2)]
+    for image, boxes in zip(images, detector.detect(images), strict=True):
+        [alone] = detector.detect([image])
+        np.testing.assert_array_equal(boxes.xyxy, alone.xyxy)
+        np.testing.assert_array_equal(boxes.score, alone.score)
+
+
+def test_batches_have_one_size_whatever_their_number() -> None:
+    assert list(full_batches("abc", 2, "cuda:0")) == [(["a", "b"], 2), (["c", "c"], 1)]
+    assert list(full_batches("ab", 2, "cpu")) == [(["a"], 1), (["b"], 1)]
+    assert list(full_batches("", 2, "cuda")) == []
 
 
 def test_only_label_1_above_the_hopeless_score_is_a_person() -> None:
@@ -80,7 +97,7 @@ def test_hog_boxes_come_back_in_the_pixels_of_the_image(monkeypatch) -> None:
 
     monkeypatch.setattr(detector, "_hog", Fixed())
     boxes = detector.detect([np.zeros((720, 1280, 3), np.uint8)])[0]
-    np.testing.assert_allclose(boxes.xyxy, [[20, 40, 148, 296]])
+    np.testing.assert_allclose(boxes.xyxy, [[52, 72, 116, 264]])  # without the window's margin
     np.testing.assert_allclose(boxes.score, [0.5])
 
 

@@ -136,8 +136,8 @@ def test_a_batch_gives_what_single_images_give():
     together, apart = one.detect(images), [one.detect([image])[0] for image in images]
     for a, b in zip(together, apart, strict=True):
         assert len(a) == len(b) > 0
-        assert np.allclose(a.xyxy, b.xyxy, atol=1e-2)
-        assert np.allclose(a.score, b.score, atol=1e-5)
+        np.testing.assert_array_equal(a.xyxy, b.xyxy)
+        np.testing.assert_array_equal(a.score, b.score)
 
 
 def test_giou_of_known_boxes():
