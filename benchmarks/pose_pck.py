@@ -25,7 +25,7 @@ from posetrack import checkpoints, nets
 from posetrack.datasets import read
 from posetrack.datasets.crops import CropStore
 from posetrack.skeletons import COCO_17, canonical_joint
-from posetrack.training import pck_hits, predict, score_pck
+from posetrack.training_validation import pck_hits, predict, score_pck
 
 # Larger than any image: the picture is not shrunk before the network's own crop, as in the pipeline.
 FULL_SIZE_PX = 1e6

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["batches"]
+__all__ = ["batches", "to_input"]
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
 from posetrack.datasets.samples import Batch, Sampler
+from posetrack.structures import InputSpec
 
 
 def batches(sampler: Sampler, epoch: int, start: int, workers: int = 0) -> Iterator[Batch]:
@@ -65,3 +71,11 @@ def _one_thread(_: int) -> None:
 
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def to_input(images: npt.NDArray[np.uint8], spec: InputSpec, device: torch.device) -> Tensor:
+    """Pictures (B, H, W, 3) uint8 -> normalised (B, 3, H, W) float32, channels last in memory."""
+    x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
+    mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1) * 255
+    std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1) * 255
+    return (x - mean) / std

@@ -15,7 +15,7 @@ import torch
 from people_on_disk import write_people
 from tiny_net import tiny  # noqa: F401
 
-from posetrack import checkpoints, losses, training
+from posetrack import checkpoints, losses, training, training_run
 from posetrack.augment import PAPER
 from posetrack.datasets import read
 from posetrack.datasets.crops import CropStore
@@ -71,10 +71,11 @@ def _losses(out: Path) -> list[dict[str, Any]]:
         (training, "_step", 1),
         (training, "_step", 5),
         (training, "_average", 4),
-        (training, "_validate", 1),
+        (training, "validate", 1),
         (training, "save_state", 4),
         (checkpoints, "save", 4),
-        (training, "write_beside", 8),
+        (training, "write_beside", 2),
+        (training_run, "write_beside", 6),
         (torch, "save", 5),
     ],
 )
@@ -145,7 +146,7 @@ def test_frozen_parts_stay_as_they_are(crops: CropStore, tmp_path: Path) -> None
 
 
 def test_a_run_that_gets_no_better_ends(crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_validate", lambda *_: {"pck_v": 50.0})
+    monkeypatch.setattr(training, "validate", lambda *_: {"pck_v": 50.0})
     recipe = replace(RECIPE, patience=2, stages=(Stage(9, (32, 32), 6, 1.0, PAPER),))
     assert [r["epoch"] for r in _run(crops, tmp_path, recipe).history] == [1, 2, 3]
     assert len(_run(crops, tmp_path, recipe, resume=True).history) == 3

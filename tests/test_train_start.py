@@ -20,9 +20,9 @@ from posetrack.recipes import RECIPES
 from posetrack.recipes_override import changed, to_json
 from posetrack.skeletons import COCO_17, LSP_14, POSETRACK_15, make_skeleton
 from posetrack.structures import InputSpec
-from posetrack.training import score_pck
 from posetrack.training_init import load_weights
 from posetrack.training_setup import check_net, check_recipe, follow, load_data, pick_skeleton, remember_recipe
+from posetrack.training_validation import score_pck
 
 # --- recipes ---------------------------------------------------------------------------------------------------------
 

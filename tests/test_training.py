@@ -19,6 +19,7 @@ from posetrack.errors import TrainingError
 from posetrack.recipes import RECIPES, Recipe, Stage
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training_setup import check_net, check_recipe
+from posetrack.training_validation import predict, score_pck, torso_px
 
 _spec = importlib.util.spec_from_file_location("people_on_disk", Path(__file__).parent / "people_on_disk.py")
 assert _spec
@@ -47,8 +48,8 @@ def test_eight_people_are_learnt_by_heart(crops: CropStore, tmp_path: Path) -> N
     spec = checkpoints.read_spec(tmp_path / "last.safetensors")
     net = nets.build(spec.net, **spec.net_args)
     net.load_state_dict(checkpoints.read_state(tmp_path / "last.safetensors"))
-    xy, score = training.predict(net, crops, spec.input, spec.skeleton)
-    assert training.score_pck(xy, crops, POSETRACK_15, ALL) == 100
+    xy, score = predict(net, crops, spec.input, spec.skeleton)
+    assert score_pck(xy, crops, POSETRACK_15, ALL) == 100
     assert 0.3 < score.mean() < 1.2  # the maximum of a map is a confidence
     assert run.history[5]["loss"] < run.history[0]["loss"]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -120,10 +121,10 @@ def test_pck_uses_the_torso_and_its_other_diagonal(crops: CropStore) -> None:
     names = list(POSETRACK_15.joints)
     xy = np.full((15, 2), np.nan, np.float32)
     xy[names.index("left_shoulder")], xy[names.index("right_hip")] = (0, 0), (30, 40)
-    assert training.torso_px(xy, POSETRACK_15) == 50
+    assert torso_px(xy, POSETRACK_15) == 50
     xy[names.index("left_shoulder")] = np.nan
-    assert training.torso_px(xy, POSETRACK_15) == 0
+    assert torso_px(xy, POSETRACK_15) == 0
     crop = replace(crops[0])
     for offset, expected in ((0.19, 100.0), (0.21, 0.0)):
-        found = crop.xy + np.array([offset * training.torso_px(crop.xy, POSETRACK_15), 0])
-        assert training.score_pck(found[None], [crop], POSETRACK_15, ALL) == expected
+        found = crop.xy + np.array([offset * torso_px(crop.xy, POSETRACK_15), 0])
+        assert score_pck(found[None], [crop], POSETRACK_15, ALL) == expected
