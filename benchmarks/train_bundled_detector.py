@@ -7,13 +7,16 @@
 
 ``--singles``: images of one labelled person each, in joints; the last ``--hold-back`` of them are left out.
 ``--boxed``: images in which everybody is boxed. ``--partial``: images in which some are. A run that was broken off goes
-on where it was; ``--export-only`` writes the averaged weights of an unfinished one.
+on where it was; ``--export-only`` writes the averaged weights of an unfinished one. ``--refine FIRST_RUN`` starts from
+the averaged weights of another run, at half the learning rate and with large pictures from the beginning.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -27,6 +30,11 @@ from posetrack.structures import InputSpec
 
 NET_ARGS = {"channels": [16, 32, 64, 128, 192], "blocks": [1, 1, 2, 1], "width": 64, "depth": 1}
 INPUT = InputSpec((384, 384))  # the long side of what the detector is shown
+REFINE: dict[str, Any] = {
+    "lr": 1e-3,
+    "natural_from": 0.5,
+    "sizes": ((0.0, (192, 256)), (0.4, (256, 320)), (0.8, (320, 352))),
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -40,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=88.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--refine", type=Path, metavar="FIRST_RUN")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--export-only", action="store_true")
     return parser.parse_args()
@@ -72,7 +81,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     torch.manual_seed(args.seed)
-    run = DetectorRun(PersonDetector(**NET_ARGS, joints=len(JOINTS)), Settings(minutes=args.minutes, seed=args.seed))
+    net, settings = PersonDetector(**NET_ARGS, joints=len(JOINTS)), Settings(minutes=args.minutes, seed=args.seed)
+    if args.refine:
+        net.load_state_dict(torch.load(args.refine, weights_only=True)["average"])
+        settings = replace(settings, **REFINE)
+    run = DetectorRun(net, settings)
     if args.export_only:
         run.load(args.run)
     else:

@@ -35,7 +35,11 @@ NORMALISATION = InputSpec((416, 416))  # only its mean and standard deviation co
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How long and how fast: ``minutes`` of training, learning rate after ``warmup`` steps, decay, save interval."""
+    """How long and how fast: ``minutes`` of training, learning rate after ``warmup`` steps, decay, save interval.
+
+    ``sizes`` are the sides of the pictures in pixels from each part of the run on, ``natural_from`` the part of it from
+    which pictures look like real ones.
+    """
 
     minutes: float = 80.0
     batch: int = 16
@@ -45,6 +49,8 @@ class Settings:
     average: float = 0.999
     save_every_s: float = 120.0
     seed: int = 0
+    sizes: tuple[tuple[float, tuple[int, ...]], ...] = SIZES
+    natural_from: float = NATURAL_FROM
 
 
 class DetectorRun:
@@ -126,9 +132,9 @@ def _normalise(images: Tensor) -> Tensor:
     return ((images.float() - mean) / std).permute(0, 3, 1, 2)
 
 
-def picture_size(progress: float, draw: float) -> int:
+def picture_size(progress: float, draw: float, table: Sequence[tuple[float, Sequence[int]]] = SIZES) -> int:
     """Side in pixels of the pictures at this part of the run; ``draw`` in 0..1 picks among several."""
-    sizes = [sizes for start, sizes in SIZES if progress >= start][-1]
+    sizes = [sizes for start, sizes in table if progress >= start][-1]
     return sizes[min(int(draw * len(sizes)), len(sizes) - 1)]
 
 
@@ -158,17 +164,17 @@ def train_detector(
     settings, sizes = run.settings, np.random.default_rng((run.settings.seed, run.steps))
 
     def draw(size: int) -> tuple[Tensor, Targets]:
-        mix = NATURAL if run.progress >= NATURAL_FROM else MIXED
+        mix = NATURAL if run.progress >= settings.natural_from else MIXED
         return make_batch([sampler.draw(size, mix) for _ in range(settings.batch)])
 
     saved, parts, size = time.monotonic(), [], 0
     with ThreadPoolExecutor(1) as ahead:
-        pending = ahead.submit(draw, picture_size(run.progress, 0.0))
+        pending = ahead.submit(draw, picture_size(run.progress, 0.0, settings.sizes))
         while run.progress < 1:
             start = time.monotonic()
             batch = pending.result()
             size = batch[0].shape[1]
-            pending = ahead.submit(draw, picture_size(run.progress, float(sizes.random())))
+            pending = ahead.submit(draw, picture_size(run.progress, float(sizes.random()), settings.sizes))
             parts.append(run.step(*batch))
             run.seconds += time.monotonic() - start
             if run.steps % 50 == 0:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.datasets.boxes import JOINTS, BoxImage, joint_boxes
+from posetrack.datasets.silhouettes import silhouette
 from posetrack.structures import FloatArray, Image, IntArray
 
 TRUSTED, UNKNOWN, IGNORED = 0, 1, 2
@@ -25,8 +26,10 @@ GROUND_STRIDE = 8  # pixels of a picture per cell of its map of the ground
 MIN_SIDES = (5.0, 12.0)  # pixels, shorter and longer side of the smallest box that is learnt
 MIN_VISIBLE = 0.3  # part of a box that must lie inside its cell of the mosaic
 MAX_COVERED = 0.7  # part of a box that a paste may cover
+MAX_COVERED_BY_SHAPE = 0.5  # the same for a person's shape, which rarely fills more than half of a box
 PEOPLED = 0.75  # share of scenes drawn from those that show people
 SINGLES = 0.55  # share of mosaic cells from the images with one labelled person
+CUT_OUT = 0.6  # share of pasted people that are cut out along their shape; others are rectangles
 UPRIGHT = 0.6  # share of single people turned towards upright: athletes are often upside down, people seldom
 MIRROR = np.array(JOINTS.flip_order)
 
@@ -45,7 +48,7 @@ class Mix:
 
 
 MIXED = Mix(0.25, ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12)), 0.35, 0.3)  # many people a picture: fast learning
-NATURAL = Mix(0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.15, 0.15)  # nearer to real pictures, for the end of a run
+NATURAL = Mix(0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.3, 0.15)  # nearer to real pictures, for the end of a run
 
 
 @dataclass(slots=True)
@@ -175,25 +178,35 @@ class MosaicSampler:
     # Pastes
 
     def _paste_person(self, picture: Picture) -> None:
-        """Paste a tight rectangle around a person, often partly over or beside somebody who is there already."""
+        """Paste somebody, cut out or as a rectangle, often partly over or beside somebody who is there already."""
         item, size, rng = self._pick(self.singles), len(picture.image), self.rng
         long_side = np.exp(rng.uniform(np.log(20), np.log(0.6 * size)))
         center = rng.uniform(0, size, 2)
+        cut_out = rng.random() < CUT_OUT
         if len(picture.boxes) and rng.random() < 0.6:
             near = picture.boxes[rng.integers(len(picture.boxes))]
             sides = near[2:] - near[:2]
-            center = (near[:2] + near[2:]) / 2 + sides * rng.uniform(0.3, 0.9, 2) * rng.choice([-1, 1], 2) * [1, 0.4]
+            apart = rng.uniform(0.15 if cut_out else 0.3, 0.9, 2)  # a shape may stand closer
+            center = (near[:2] + near[2:]) / 2 + sides * apart * rng.choice([-1, 1], 2) * [1, 0.4]
             long_side = min(sides.max() * rng.uniform(0.7, 1.3), size)
         box = item.boxes[0]
         scale = min(long_side / (box[2:] - box[:2]).max(), 2.0)
         affine = _affine(scale, self._angle(item), center, (box[:2] + box[2:]) / 2)
-        moved = _move(item, affine)[0][0]
-        margin = (moved[2:] - moved[:2]) * rng.uniform(0.0, 0.15)
-        rect = _whole(np.concatenate([moved[:2] - margin, moved[2:] + margin]), size)
+        boxes, joints = _move(item, affine)
+        margin = (boxes[0, 2:] - boxes[0, :2]) * (0.1 if cut_out else rng.uniform(0.0, 0.15))
+        rect = _whole(np.concatenate([boxes[0, :2] - margin, boxes[0, 2:] + margin]), size)
         if min(rect[2] - rect[0], rect[3] - rect[1]) < MIN_SIDES[0]:
             return
-        self._cover(picture, rect)
-        self._place(picture, item, rect, affine, reflect=True)
+        shape = silhouette(joints[0], np.array(rect[:2]), (rect[2] - rect[0], rect[3] - rect[1])) if cut_out else None
+        if shape is None:
+            self._cover(picture, rect)
+            self._place(picture, item, rect, affine, reflect=True)
+            return
+        self._cover(picture, rect, shape > 0.5)
+        x1, y1, x2, y2 = rect
+        patch, old = _warp(item.image, affine, rect, None), picture.image[y1:y2, x1:x2]
+        picture.image[y1:y2, x1:x2] = np.round(old + (patch.astype(np.float32) - old) * shape[..., None])
+        self._add(picture, rect, boxes, joints)
 
     def _paste_clutter(self, picture: Picture) -> None:
         """Paste a rectangle of ground that shows nobody: not every rectangle with an edge is a person."""
@@ -214,16 +227,19 @@ class MosaicSampler:
         _mark(picture.ground, rect, TRUSTED)
 
     @staticmethod
-    def _cover(picture: Picture, rect: tuple[int, int, int, int]) -> None:
-        """Forget the people whom the paste ``rect`` hides; what still shows of them is ignored ground."""
-        overlap = np.minimum(picture.boxes[:, 2:], rect[2:]) - np.maximum(picture.boxes[:, :2], rect[:2])
-        area = (picture.boxes[:, 2:] - picture.boxes[:, :2]).prod(axis=1)
-        hidden: Mask = overlap.clip(min=0).prod(axis=1) > MAX_COVERED * area
+    def _cover(picture: Picture, rect: tuple[int, int, int, int], shape: Mask | None = None) -> None:
+        """Forget people whom the paste ``rect`` (of ``shape``) hides; what still shows of them is ignored ground."""
+        x1, y1, x2, y2 = rect
+        over = np.zeros(picture.image.shape[:2], bool)
+        over[y1:y2, x1:x2] = True if shape is None else shape
+        covered = np.array([over[b[1] : b[3] + 1, b[0] : b[2] + 1].mean() for b in picture.boxes.round().astype(int)])
+        hidden: Mask = covered > (MAX_COVERED if shape is None else MAX_COVERED_BY_SHAPE)
         for box in picture.boxes[hidden]:
             _mark(picture.ground, box, IGNORED)
-        joints = picture.joints
-        under: Mask = np.all((joints >= rect[:2]) & (joints <= rect[2:]), axis=2)
-        picture.joints = np.where(under[..., None], np.nan, joints)[~hidden].astype(np.float32)
+        last = np.array(over.shape[::-1]) - 1
+        at = np.clip(np.nan_to_num(picture.joints, nan=0.0).round(), 0, last).astype(int)
+        under = over[at[..., 1], at[..., 0]]
+        picture.joints = np.where(under[..., None], np.nan, picture.joints)[~hidden].astype(np.float32)
         picture.boxes = picture.boxes[~hidden]
 
     def _pick_scene(self) -> BoxImage:
