@@ -129,11 +129,11 @@ def _follow(run: dict[str, Any], source: str, track: tuple[str, ...]) -> tuple[F
 def _follow_poses(o: Any) -> Follow:
     """Matching alone: no detector and no pose network are loaded."""
     from posetrack.evaluate_tracking import follow_true_poses
-    from posetrack.flow import build_flow
     from posetrack.trackers import TrackerSettings, build_tracker
+    from posetrack.weights import load_flow
 
     name = o.flow if o.tracker == "flow" else "none"
-    flow = build_flow(name, long_side=o.flow_size, checkpoint=o.flow_weights, device=o.device, offline=o.offline)
+    flow = load_flow(name, long_side=o.flow_size, checkpoint=o.flow_weights, device=o.device, offline=o.offline)
     settings = TrackerSettings(o.memory, o.min_oks, o.min_new_score, o.min_joint_score)
     return lambda frames, truth: follow_true_poses(
         frames, truth, build_tracker(o.tracker, truth.skeleton, settings), flow
@@ -181,7 +181,7 @@ def _estimator(run: dict[str, Any]) -> PoseEstimator:
     net, spec = load_pose(preset.weights if preset else run["model"], offline=run["offline"])
     return PoseEstimator(
         net, spec.input, spec.skeleton, device=run["device"], precision=run["precision"],
-        flip_test=True if run["flip"] is None else run["flip"], decode=run["decode"] or "quarter",
+        flip_test=True if run["flip"] is None else run["flip"], decode=run["decode"] or spec.notes.get("decode") or "quarter",
         batch_size=run["batch_size"],
     )  # fmt: skip
 

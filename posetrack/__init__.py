@@ -122,7 +122,8 @@ class PoseTracker:
             if outputs.resume and recording_results.is_finished(paths):
                 return recording_results.Summary(video.name, paths.all(), skipped=True)
             stages = self._load()
-            header = recording.native_header(video, stages[2].skeleton, self.options.shaping())
+            settings = {**self.options.shaping(), "decode": stages[2].decode}
+            header = recording.native_header(video, stages[2].skeleton, settings)
             run = self._pipeline(video.live, *stages)
             return recording.record(video, paths, header, run, resume=outputs.resume, progress=progress, show=show)
 
@@ -143,7 +144,7 @@ class PoseTracker:
     def _load(self) -> Stages:
         """Detector, flow and pose network, loaded once."""
         if self._stages is None:
-            self._stages = _build_stages(self.options)
+            self._stages = _build_stages(self.options, self._asked.decode)
         return self._stages
 
     def _pipeline(
@@ -168,16 +169,18 @@ class PoseTracker:
         return Pipeline(detector, flow, pose, build_tracker(o.tracker, pose.skeleton, tracker), settings)
 
 
-def _build_stages(o: TrackOptions) -> Stages:
-    """The stages ``o`` names, with their weights: the one place where networks and weights are joined for tracking."""
+def _build_stages(o: TrackOptions, decode: str | None) -> Stages:
+    """The stages ``o`` names, with their weights: the one place where networks and weights are joined for tracking.
+
+    ``decode`` is what the user asked for; without it the checkpoint's own note goes before the preset.
+    """
     from posetrack import weights
-    from posetrack.flow import build_flow
     from posetrack.pose import PoseEstimator
 
     if o.threads:
         _use_threads(o.threads)
     detector = _build_detector(o)
-    flow = build_flow(
+    flow = weights.load_flow(
         o.flow if o.tracker == "flow" else "none",
         long_side=o.flow_size, checkpoint=o.flow_weights, device=o.device, offline=o.offline,
     )  # fmt: skip
@@ -185,7 +188,8 @@ def _build_stages(o: TrackOptions) -> Stages:
     net, spec = weights.load_pose(o.weights, offline=o.offline)
     pose = PoseEstimator(
         net, spec.input, spec.skeleton, device=o.device, precision=o.precision,
-        flip_test=bool(o.flip), decode=o.decode or "quarter", batch_size=o.batch_size,
+        flip_test=bool(o.flip), decode=decode or spec.notes.get("decode") or o.decode or "quarter",
+        batch_size=o.batch_size,
     )  # fmt: skip
     return detector, flow, pose
 

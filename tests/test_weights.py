@@ -22,11 +22,12 @@ from posetrack.checkpoints import ModelSpec
 from posetrack.cli import main
 from posetrack.detect import HogDetector, TorchvisionDetector, torchvision_names
 from posetrack.errors import UsageError, WeightsError
+from posetrack.flow import NoFlow
 from posetrack.nets import build
 from posetrack.person_detection import BundledDetector
 from posetrack.skeletons import COCO_17, POSETRACK_15, SKELETONS
 from posetrack.structures import InputSpec
-from posetrack.weights import PRESETS, entries, load_detector, load_pose, manifest
+from posetrack.weights import PRESETS, entries, load_detector, load_flow, load_pose, manifest
 from posetrack.weights.add import add_file
 from posetrack.weights.load import published_state
 from posetrack.weights.pickles import read_pickle
@@ -212,6 +213,20 @@ def test_torchvision_detectors_come_from_the_cache() -> None:
     elsewhere = path.parents[2] / path.name  # a file given by its path is the user's own business
     path.rename(elsewhere)
     assert isinstance(load_detector(elsewhere, device="cpu"), TorchvisionDetector)
+
+
+def test_flow_networks_of_the_manifest_come_from_the_cache() -> None:
+    name = "torchvision_raft_small"
+    assert isinstance(load_flow("none", long_side=128), NoFlow)
+    with pytest.raises(WeightsError, match=f"{name} is not in the cache and this is offline"):
+        load_flow(name, long_side=128, device="cpu")
+    path = entries()[name].path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"something else")
+    with pytest.raises(WeightsError, match=entries()[name].sha256):
+        load_flow(name, long_side=128, device="cpu")
+    with pytest.raises(WeightsError, match="cannot be read"):  # a file given by its path is the user's own business
+        load_flow(name, long_side=128, checkpoint=path, device="cpu")
 
 
 # --- pickles ---------------------------------------------------------------------------------------------------------

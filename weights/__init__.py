@@ -5,9 +5,9 @@ Importing this package loads nothing heavy.
 
 from __future__ import annotations
 
-__all__ = ["PRESETS", "Entry", "Preset", "entries", "load_detector", "load_pose", "path_of"]
+__all__ = ["PRESETS", "Entry", "Preset", "entries", "load_detector", "load_flow", "load_pose", "path_of"]
 
 from posetrack.weights.fetch import path_of
-from posetrack.weights.load import load_detector, load_pose
+from posetrack.weights.load import load_detector, load_flow, load_pose
 from posetrack.weights.manifest import Entry, entries
 from posetrack.weights.presets import PRESETS, Preset

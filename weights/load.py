@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["build_net", "load_detector", "load_pose", "published_state", "read_checkpoint"]
+__all__ = ["build_net", "load_detector", "load_flow", "load_pose", "published_state", "read_checkpoint"]
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from posetrack.checkpoints import ModelSpec
     from posetrack.detect import Detector
+    from posetrack.flow import FlowEstimator
     from posetrack.structures import Skeleton
 
 NATIVE_SUFFIX = ".safetensors"
@@ -58,6 +59,17 @@ def load_detector(name_or_path: str | Path, device: str | torch.device = "auto",
         raise WeightsError(f"{path} is a network to find {spec.task}s, not one that detects people.")
     net: Any = build_net(path, state, spec).float()  # bundled weights are stored in half precision
     return BundledDetector(net, spec, device=device)
+
+
+def load_flow(
+    name: str, *, long_side: int, checkpoint: str | Path | None = None, device: str = "auto", offline: bool = False
+) -> FlowEstimator:
+    """An estimator of ``flow.build_flow``; those in the manifest are had, and verified, as every other network is."""
+    from posetrack.flow import build_flow
+
+    if checkpoint is None and name in known_names("flow"):
+        checkpoint = path_of(name, offline=offline)
+    return build_flow(name, long_side=long_side, checkpoint=checkpoint, device=device, offline=offline)
 
 
 def read_checkpoint(path: Path, entry: Entry | None = None) -> tuple[dict[str, torch.Tensor], ModelSpec]:

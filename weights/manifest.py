@@ -45,7 +45,7 @@ class Entry:
     skeleton: str = ""
     rows: tuple[int, ...] = ()
     score: str = ""
-    decode: str = "quarter"
+    decode: str = ""
     by_hand: bool = False
     bundled: bool = False
 

@@ -9,7 +9,7 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import av
@@ -20,7 +20,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from posetrack import PoseTracker, TrackOptions
-from posetrack.checkpoints import ModelSpec, save
+from posetrack.checkpoints import ModelSpec, read_spec, read_state, save
 from posetrack.cli import main
 from posetrack.cli.track import track
 from posetrack.formats import FORMATS
@@ -130,6 +130,16 @@ def test_unknown_values_name_the_known_ones(here: Path, tmp_path: Path, capsys, 
     assert (code, out) == (2, "")
     assert sentence in err
     assert _names(tmp_path / "out") == set()
+
+
+@pytest.mark.parametrize(("asked", "found"), [([], "dark"), (["--decode", "quarter"], "quarter")])
+def test_a_checkpoint_says_how_it_wants_to_be_decoded(here: Path, tmp_path: Path, capsys, asked, found) -> None:
+    spec = replace(read_spec(here / "tiny.safetensors"), notes={"decode": "dark"})
+    save(tmp_path / "dark.safetensors", read_state(here / "tiny.safetensors"), spec)
+    more = ["-o", tmp_path, "--no-video", "--weights", tmp_path / "dark.safetensors", *asked]
+    code, _, err = _run(_args(here, here / "clip.mp4", *more), capsys)
+    assert code == 0, err
+    assert read(tmp_path / "clip.jsonl")[0].meta["settings"]["decode"] == found
 
 
 def test_the_library_checks_its_options_too() -> None:
