@@ -31,7 +31,7 @@ from posetrack.training import Validation, train
 
 RESULTS = Path(__file__).parent / "results" / "nets_ablation"
 SIZE_WH = (64, 64)  # the smallest that all of these networks take; hourglasses want multiples of 64
-PEOPLE = 4000  # of LSPET; with COCO's 350 or so one epoch
+PEOPLE = 2500  # of LSPET; with COCO's 350 or so one epoch
 EPOCHS = 3
 SMALL = {"blocks": 2, "stem": 32, "stem_blocks": 1}
 
