@@ -16,7 +16,8 @@ import click
 def convert(source: str, target: str, source_format: str | None, target_format: str | None, force: bool) -> None:
     """Turn one track or label format into another.
 
-    IN is a file, or a folder of files (all of them are converted, OUT is then a folder and --to is needed). Formats:
+    IN is a file, or a folder of files (all of them are converted, OUT is then a folder and --to is needed); a folder
+    of OpenPose's is one video. Formats:
 
     \b
       native       NAME.jsonl             everything posetrack knows
@@ -25,6 +26,7 @@ def convert(source: str, target: str, source_format: str | None, target_format: 
       coco         NAME.coco.json         COCO keypoint results
       csv          NAME.csv               a row a joint
       parquet      NAME.parquet           the same in typed columns (needs pyarrow)
+      openpose     NAME.openpose          OpenPose's folder, a JSON file a frame
 
     The files written are listed on stdout.
     """

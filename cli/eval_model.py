@@ -181,8 +181,8 @@ def _estimator(run: dict[str, Any]) -> PoseEstimator:
     net, spec = load_pose(preset.weights if preset else run["model"], offline=run["offline"])
     return PoseEstimator(
         net, spec.input, spec.skeleton, device=run["device"], precision=run["precision"],
-        flip_test=True if run["flip"] is None else run["flip"], decode=run["decode"] or spec.notes.get("decode") or "quarter",
-        batch_size=run["batch_size"],
+        flip_test=True if run["flip"] is None else run["flip"],
+        decode=run["decode"] or spec.notes.get("decode") or "quarter", batch_size=run["batch_size"],
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ __all__ = ["PART_SUFFIX", "cannot_write", "part_path", "read_bytes", "read_json"
 import gzip
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,7 +58,10 @@ def write_beside(path: str | Path) -> Iterator[Path]:
 def remove_part(part: Path) -> None:
     """Tidy up after a failure; what cannot be removed stays, because the failure is what matters."""
     with suppress(OSError):
-        part.unlink(missing_ok=True)
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
 
 
 def read_bytes(path: str | Path) -> bytes:

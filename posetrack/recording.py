@@ -158,7 +158,7 @@ class _Recorder:
     def write(self, frame: Frame, tracks: Tracks, state: Any) -> bool:
         """Append one frame; False when the viewer wants no more."""
         with self._watch("write"):
-            self._tracks.write(FrameLabels(frame.index, frame.time_s, tracks), state)
+            self._tracks.write(FrameLabels(frame.index, frame.time_s, tracks, frame.name), state)
         return self._render(frame, tracks)
 
     def _render(self, frame: Frame, tracks: Tracks) -> bool:

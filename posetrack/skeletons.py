@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "ALIASES",
+    "BODY_25",
     "COCO_17",
     "LSP_14",
     "MPII_16",
@@ -105,5 +106,13 @@ LSP_14 = make_skeleton(
     "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder "
     "left_shoulder left_elbow left_wrist neck head_top".split(),
 )
+BODY_25 = make_skeleton(  # OpenPose's; its MidHip is our pelvis
+    "body25",
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist pelvis right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe "
+    "left_heel right_big_toe right_small_toe right_heel".split(),
+    [(1, 8), (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13), (13, 14),
+     (1, 0), (0, 15), (15, 17), (0, 16), (16, 18), (14, 19), (19, 20), (14, 21), (11, 22), (22, 23), (11, 24)],
+)  # fmt: skip
 
-SKELETONS = {s.name: s for s in (COCO_17, MPII_16, POSETRACK_15, LSP_14)}
+SKELETONS = {s.name: s for s in (COCO_17, MPII_16, POSETRACK_15, LSP_14, BODY_25)}

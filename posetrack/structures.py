@@ -90,11 +90,15 @@ class Skeleton:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded frame: ``index`` counts from 0 in the source, ``time_s`` is its presentation time in seconds."""
+    """One decoded frame: ``index`` counts from 0 in the source, ``time_s`` is its presentation time in seconds.
+
+    ``name`` is that of the picture where the source is a folder of them, as label files give it.
+    """
 
     index: int
     time_s: float
     image: Image
+    name: str | None = None
 
     def __post_init__(self) -> None:
         _set_array(self, "image", np.uint8, (None, None, 3))

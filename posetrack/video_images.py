@@ -42,13 +42,17 @@ def open_glob(pattern: str, fps: float, start_s: float | None, end_s: float | No
 def open_images(
     files: list[Path], name: str, path: Path, fps: float, start_s: float | None, end_s: float | None
 ) -> VideoSource:
-    """Pictures as a video of ``fps``. The first is read at once, to know the size and that there is one."""
+    """Pictures as a video of ``fps``. The first is read at once, to know the size and that there is one.
+
+    The frames carry the pictures' names where all lie in one folder: for labels several folders are several videos.
+    """
     ordered = sorted(files, key=_natural_key)
     low = math.ceil((start_s or 0) * fps - 1e-6)
     high = len(ordered) if end_s is None else min(len(ordered), math.ceil(end_s * fps - 1e-6))
     if low >= high:
         raise InputError(f"{path} has no pictures in that time range: it holds {len(ordered)}, {fps:g} a second.")
     height, width = _read_image(ordered[low]).shape[:2]
+    together = len({file.parent for file in ordered}) == 1
 
     def frames() -> Iterator[Frame]:
         for index in range(low, high):
@@ -58,9 +62,16 @@ def open_images(
                     f"{ordered[index]} is {image.shape[1]}x{image.shape[0]}, the pictures before it {width}x{height}; "
                     "the frames of a video must have one size."
                 )
-            yield Frame(index, index / fps, image)
+            yield Frame(index, index / fps, image, _label_name(ordered[index]) if together else None)
 
     return VideoSource(name, name, (width, height), fps, high - low, 0, path, False, False, frames, lambda: None)
+
+
+def _label_name(path: Path) -> str:
+    """A picture as label files name it: from a folder ``images`` on, as PoseTrack has it, else with its own folder."""
+    parts = path.absolute().parts
+    begin = max((i for i, part in enumerate(parts[:-1]) if part == "images"), default=len(parts) - 2)
+    return "/".join(parts[max(begin, 0) :])
 
 
 def _natural_key(path: Path) -> list[tuple[int, str, int]]:

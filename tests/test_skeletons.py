@@ -19,6 +19,7 @@ EVERY = pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 
 def test_the_table() -> None:
     assert {name: len(s) for name, s in SKELETONS.items()} == {
+        "body25": 25,
         "coco17": 17,
         "lsp14": 14,
         "mpii16": 16,

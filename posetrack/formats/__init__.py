@@ -22,7 +22,7 @@ from posetrack.structures import Sequence
 class Format:
     """One file format.
 
-    ``suffix`` is what follows ``<stem>.`` in names that posetrack makes ("posetrack18.json"). ``read(path)`` gives the
+    ``folder`` is True where a video is not one file but a folder of them. ``suffix`` is what follows ``<stem>.`` in names that posetrack makes ("posetrack18.json"). ``read(path)`` gives the
     videos of a file, ``write(path, sequence)`` writes one, atomically; both import their module on the first call.
     """
 
@@ -31,9 +31,10 @@ class Format:
     description: str
     read: Callable[[str | Path], list[Sequence]]
     write: Callable[[str | Path, Sequence], None]
+    folder: bool = False
 
 
-def _format(name: str, suffix: str, module: str, description: str) -> Format:
+def _format(name: str, suffix: str, module: str, description: str, *, folder: bool = False) -> Format:
     def load(function: str) -> Callable[..., object]:
         loaded: Callable[..., object] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
         return loaded
@@ -46,7 +47,7 @@ def _format(name: str, suffix: str, module: str, description: str) -> Format:
     def write(path: str | Path, sequence: Sequence) -> None:
         load("write")(path, sequence)
 
-    return Format(name, suffix, description, read, write)
+    return Format(name, suffix, description, read, write, folder)
 
 
 FORMATS: dict[str, Format] = {
@@ -58,6 +59,7 @@ FORMATS: dict[str, Format] = {
         _format("coco", "coco.json", "coco", "COCO keypoint results: a list of people with image_id and track_id"),
         _format("csv", "csv", "csv", "a row a joint: frame, time, id, joint, x, y, score and the person's box"),
         _format("parquet", "parquet", "parquet", "the table of csv in typed columns; needs pyarrow"),
+        _format("openpose", "openpose", "openpose", "OpenPose's folder of JSON, a file a frame (BODY_25)", folder=True),
     )
 }
 
@@ -78,6 +80,8 @@ def detect_format(path: str | Path) -> Format:
     """
     path = Path(path)
     if path.is_dir():
+        if format_of_name(path) is FORMATS["openpose"] or next(path.glob("*_keypoints.json"), None):
+            return FORMATS["openpose"]
         files = sorted(p for p in path.iterdir() if format_of_name(p) or p.suffix in {".json", ".gz"})
         if not files:
             raise InputError(f"The folder {path} holds no file of a known format; give the format by its name.")

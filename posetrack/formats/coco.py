@@ -1,10 +1,11 @@
 """COCO keypoint results: a JSON list with one object a person, as pycocotools' ``loadRes`` takes it.
 
     {"image_id": 7, "category_id": 1, "keypoints": [x, y, score, ...], "score": s, "bbox": [x, y, w, h],
-     "track_id": 3, "time_s": 0.28}
+     "track_id": 3, "time_s": 0.28, "file_name": "walk/7.jpg"}
 
-``image_id`` is the frame's index. ``track_id`` and ``time_s`` are additions that COCO's tools skip over. An absent
-joint is ``0, 0, 0``. Frames without people leave no trace in this format, nor do video size, frame rate and settings.
+``image_id`` is the frame's index. ``track_id``, ``time_s`` and (of a folder of pictures) ``file_name`` are additions
+that COCO's tools skip over. An absent joint is ``0, 0, 0``. Frames without people leave no trace in this format, nor do
+video size, frame rate and settings.
 
 Reading also takes COCO *annotations* (``{"images": .., "annotations": .., "categories": ..}``): each image is a frame,
 in file order, named by its ``file_name``; the third number of a keypoint is then a visibility, not a score.
@@ -29,7 +30,7 @@ from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Skeleton, 
 
 PERSON_CATEGORY = 1  # id of "person" in COCO
 _SUFFIXES = (".gz", ".json", ".coco")
-_BY_LENGTH = {len(s): s for s in SKELETONS.values()}  # 14, 15, 16 and 17 joints: all different
+_BY_LENGTH = {len(s): s for s in SKELETONS.values()}  # 14, 15, 16, 17 and 25 joints: all different
 
 Row = dict[str, Any]
 
@@ -50,6 +51,7 @@ def _people(labels: FrameLabels) -> Iterator[Row]:
     keypoints = np.concatenate([poses.xy, poses.score[..., None]], axis=2)
     keypoints[~poses.present] = 0
     sides = np.concatenate([poses.boxes.xyxy[:, :2], poses.boxes.xyxy[:, 2:] - poses.boxes.xyxy[:, :2]], axis=1)
+    named = {} if labels.image is None else {"file_name": labels.image}
     for n in range(len(poses)):
         yield {
             "image_id": labels.index,
@@ -59,6 +61,7 @@ def _people(labels: FrameLabels) -> Iterator[Row]:
             "bbox": np.ascontiguousarray(sides[n]),
             "track_id": labels.tracks.id[n],
             "time_s": labels.time_s,
+            **named,
         }
 
 
@@ -92,7 +95,12 @@ def _read_results(rows: list[Row], name: str, path: str) -> Sequence:
             raise FormatError(f"{path}, entry {number}: image_id must be a whole number, the frame's index.")
         by_frame.setdefault(index, []).append((number, row))
     frames = tuple(
-        FrameLabels(index, _number(people[0][1].get("time_s")), _parse_people(people, skeleton, path))
+        FrameLabels(
+            index,
+            _number(people[0][1].get("time_s")),
+            _parse_people(people, skeleton, path),
+            people[0][1].get("file_name"),
+        )
         for index, people in sorted(by_frame.items())
     )
     return Sequence(name, None, None, skeleton, frames, _meta(rows))

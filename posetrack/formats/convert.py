@@ -29,8 +29,9 @@ def convert(
             f"The name {target} does not say its format; add --to with one of {', '.join(sorted(FORMATS))}."
         )
     given = get_format(source_format) if source_format else None
-    if not source.is_dir():
-        return _convert_file(source, target, given or detect_format(source), wanted, force, into_folder=target.is_dir())
+    if not source.is_dir() or (given or detect_format(source)).folder:
+        inside = target.is_dir() and format_of_name(target) is None
+        return _convert_file(source, target, given or detect_format(source), wanted, force, into_folder=inside)
     files = sorted(p for p in source.iterdir() if p.is_file() and p.suffix in _DATA_SUFFIXES)
     if not files:
         raise InputError(f"The folder {source} holds no file of a known format.")

@@ -227,8 +227,12 @@ def test_a_folder_of_pictures(here: Path, tmp_path: Path, capsys) -> None:
     (tmp_path / "walk").mkdir()
     for index in range(5):
         cv2.imwrite(str(tmp_path / f"walk/{index}.png"), np.full((32, 48, 3), 50 * index, np.uint8))
-    assert _run(_args(here, tmp_path / "walk"), capsys)[0] == 0
-    assert _names(tmp_path) == {"walk", "walk.tracked.mp4", "walk.tracked.jsonl"}
+    assert _run(_args(here, tmp_path / "walk", "--format", "posetrack18", "--format", "posetrack17"), capsys)[0] == 0
+    more = {"walk.tracked.posetrack17.json", "walk.tracked.posetrack18.json"}
+    assert _names(tmp_path) == {"walk", "walk.tracked.mp4", "walk.tracked.jsonl", *more}
+    for fmt in ("native", "posetrack17", "posetrack18"):
+        (sequence,) = FORMATS[fmt].read(tmp_path / f"walk.tracked.{FORMATS[fmt].suffix}")
+        assert [f.image for f in sequence.frames] == [f"walk/{index}.png" for index in range(5)]
 
 
 # --- several inputs, progress ----------------------------------------------------------------------------------------

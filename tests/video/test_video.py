@@ -360,3 +360,14 @@ def test_a_source_may_be_closed_under_a_reading_thread(clip: Path) -> None:
         ahead = read_ahead(source, depth=1)
         next(ahead)
     assert len(list(ahead)) < 20  # what was decoded comes, then it ends without an error
+
+
+def test_pictures_are_named_as_label_files_name_them(tmp_path: Path) -> None:
+    for folder in ("images/val/000342_mpii", "walk", "many/a", "many/b"):
+        (tmp_path / folder).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / folder / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    for given, name in (("images/val/000342_mpii", "images/val/000342_mpii/0.png"), ("walk", "walk/0.png")):
+        with open_source(tmp_path / given) as video:
+            assert [frame.name for frame in video] == [name]
+    with open_source(str(tmp_path / "many/*/0.png")) as video:
+        assert [frame.name for frame in video] == [None, None]
