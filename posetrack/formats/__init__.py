@@ -22,8 +22,9 @@ from posetrack.structures import Sequence
 class Format:
     """One file format.
 
-    ``folder`` is True where a video is not one file but a folder of them. ``suffix`` is what follows ``<stem>.`` in names that posetrack makes ("posetrack18.json"). ``read(path)`` gives the
+    ``suffix`` is what follows ``<stem>.`` in names that posetrack makes ("posetrack18.json"). ``read(path)`` gives the
     videos of a file, ``write(path, sequence)`` writes one, atomically; both import their module on the first call.
+    ``folder`` is True where a video is not a file but a folder of them.
     """
 
     name: str

@@ -5,8 +5,8 @@
 
 The 25 joints are those of OpenPose's BODY_25; the number in a name is the frame's index, ``person_id`` the identity (-1
 where a file has none, as OpenPose itself writes). An absent joint is ``0, 0, 0``. A middle of the hips, or a neck, that
-the skeleton lacks is put between both hips or shoulders, as OpenPose's own training labels have it. There is no place for
-boxes, times, the top of the head, video size and frame rate.
+the skeleton lacks is put between both hips or shoulders, as OpenPose's own training labels have it. There is no place
+for boxes, times, the top of the head, video size and frame rate.
 """
 
 from __future__ import annotations

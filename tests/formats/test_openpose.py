@@ -70,5 +70,5 @@ def test_files_of_openpose_without_identities(tmp_path: Path) -> None:
 @pytest.mark.parametrize("people", [[{}], [{"pose_keypoints_2d": [1, 2, 3]}], 4, [3]])
 def test_a_broken_frame_is_named(tmp_path: Path, people: object) -> None:
     (tmp_path / "a_1_keypoints.json").write_text(json.dumps({"people": people}))
-    with pytest.raises(FormatError, match="a_1_keypoints.json does not hold people"):
+    with pytest.raises(FormatError, match=r"a_1_keypoints\.json does not hold people"):
         openpose.read(tmp_path)
