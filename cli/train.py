@@ -35,7 +35,8 @@ def _recipe_options(command: Command) -> Command:
               help="coco, mpii, posetrack17, finetune, bundled_pose.")  # fmt: skip
 @click.option("--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable.")
 @click.option("--metric", default="pck", show_default=True, metavar="NAME",
-              help="What decides which epoch is best: pck, or ap (COCO AP from the labelled boxes).")  # fmt: skip
+              help="What decides which epoch is best: pck; ap (COCO-style --val), pckh (MPII), map (PoseTrack), as "
+              "posetrack eval takes them, from the labelled boxes.")  # fmt: skip
 @click.option("--init", "weights", metavar="NAME", help="Start from these weights: a name or a file.")
 @click.option("--skeleton", metavar="NAME", help="coco17, mpii16, posetrack15, lsp14, or joint names with commas. "
               "[the data's]")  # fmt: skip

@@ -83,7 +83,9 @@ def _bar() -> Iterator[Watcher]:
 
 def _scores(row: Mapping[str, Any]) -> str:
     """The validations of an epoch, each with a comma before it."""
-    return "".join(f", {name} {value:.1f}" for name, value in row.items() if name.startswith(("pck_", "ap_")))
+    from posetrack.training_curves import score_names
+
+    return "".join(f", {name} {row[name]:.1f}" for name in score_names([row]))
 
 
 def _left(run: Run, samples_per_s: float) -> str:

@@ -92,18 +92,19 @@ def recipe_json(recipe: Recipe) -> str:
 
 def scored(data: Data, held_out: Sequence[PersonSet], metric: str) -> Data:
     """The data with validations that give ``metric``. Raises UsageError where the labels cannot."""
-    from posetrack.cli.train_scores import coco_score
+    from posetrack.cli.train_scores import METRICS
     from posetrack.errors import UsageError, unknown_name
 
-    if metric not in ("pck", "ap"):
-        raise unknown_name("metric", metric, ("pck", "ap"))
-    if metric == "pck":
+    if metric == "pck":  # every validation has it
         return data
-    if not held_out or any(people.file is None for people in held_out):
-        raise UsageError("The metric ap needs --val with COCO-style labels; use --metric pck for others.")
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, ("pck", *METRICS))
+    kind, labels, make = METRICS[metric]
+    if not held_out or any(people.kind != kind for people in held_out):
+        raise UsageError(f"The metric {metric} needs --val with {labels}; use --metric pck for others.")
     pairs = zip(data.validations, held_out, strict=True)
-    with_ap = tuple(replace(v, score=coco_score(people, v.crops, data.skeleton)) for v, people in pairs)
-    return replace(data, validations=with_ap)
+    scored = tuple(replace(v, score=make(people, v.crops, data.skeleton)) for v, people in pairs)
+    return replace(data, validations=scored)
 
 
 # --- weights to start from -------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from posetrack.training_engine import Engine
 from posetrack.training_faults import blame
 from posetrack.training_feed import batches, to_input
 from posetrack.training_optimizer import freeze, keep_norms, make_optimizer
-from posetrack.training_run import Run, load_state, save_state
+from posetrack.training_run import METRICS, Run, load_state, save_state
 from posetrack.training_signals import StopRequest, stop_requests
 from posetrack.training_validation import Validation, validate
 
@@ -87,7 +87,7 @@ def train(
 ) -> Run:
     """Run a recipe; writes ``last.safetensors``, ``best.safetensors``, ``state.pt`` and ``metrics.jsonl`` into ``out``.
 
-    ``best`` is the highest mean of the validations' PCK (the last one without any). Batches are made by ``workers``
+    ``best`` is the highest mean of the validations' scores (the last one without any). Batches are made by ``workers``
     processes (0: a thread). Ctrl-C saves the state and raises KeyboardInterrupt. Raises TrainingError where a loss is
     no number, OutputError where nothing can be written.
     """
@@ -161,9 +161,9 @@ def _stalled(run: Run) -> bool:
 
 
 def _score(row: Mapping[str, Any]) -> float | None:
-    """The mean of an epoch's validations, by AP where there is one, else by PCK; None without any."""
-    for metric in ("ap_", "pck_"):
-        if values := [v for k, v in row.items() if k.startswith(metric)]:
+    """The mean of an epoch's validations by the first metric of ``METRICS`` that there is; None without any."""
+    for metric in METRICS:
+        if values := [v for k, v in row.items() if k.startswith(f"{metric}_")]:
             return float(np.mean(values))
     return None
 

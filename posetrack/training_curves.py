@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BoardWatcher", "draw_curves"]
+__all__ = ["BoardWatcher", "draw_curves", "score_names"]
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +10,7 @@ from typing import Any
 
 from posetrack.files import write_beside
 from posetrack.training import Run, Watcher
-
-METRICS = ("pck_", "ap_")  # beginnings of the names of scores in a line of metrics
+from posetrack.training_run import METRICS
 
 
 class BoardWatcher(Watcher):
@@ -27,7 +26,7 @@ class BoardWatcher(Watcher):
         self._writer.add_scalar("rate", run.rate(), run.step)
 
     def epoch(self, run: Run, row: Mapping[str, Any]) -> None:
-        for name in ("loss", "samples_per_s", *_scores([row])):
+        for name in ("loss", "samples_per_s", *score_names([row])):
             self._writer.add_scalar(f"epoch/{name}", row[name], row["epoch"])
         self._writer.flush()
 
@@ -43,7 +42,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     epochs = [row["epoch"] for row in history]
     axes.plot(epochs, [row["loss"] for row in history], color="tab:blue", label="loss")
     axes.set(xlabel="epoch", ylabel="loss")
-    scores = _scores(history)
+    scores = score_names(history)
     if scores:
         right = axes.twinx()
         right.set(ylabel="percent", ylim=(0, 100))
@@ -54,5 +53,6 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
         figure.savefig(part, format="png", dpi=120)
 
 
-def _scores(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [k for k in (history[-1] if history else {}) if k.startswith(METRICS)]
+def score_names(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the scores in the last line of metrics."""
+    return [k for k in (history[-1] if history else {}) if k.partition("_")[0] in METRICS]

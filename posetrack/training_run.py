@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["STATE_SCHEMA", "Run", "load_state", "save_state"]
+__all__ = ["METRICS", "STATE_SCHEMA", "Run", "load_state", "save_state"]
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ from posetrack.training_engine import Engine
 from posetrack.training_optimizer import rate
 
 STATE_SCHEMA = 1
+# Scores of a validation, METRIC_NAME in a line of metrics; the first that there is decides which epoch is best.
+METRICS = ("map", "ap", "pckh", "pck")
 
 
 @dataclass(slots=True)

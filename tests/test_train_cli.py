@@ -144,33 +144,6 @@ def test_mistakes_are_one_sentence_before_anything_starts(
     assert not list(tmp_path.glob("run/*.safetensors"))
 
 
-def test_ap_decides_where_it_is_asked_for(labels: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    _train(labels, "--val", f"{labels}[1:]", "-o", run, *QUICK, "--metric", "ap", "--quiet")
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert all(0 <= row["ap_person_keypoints"] <= 100 for row in rows)
-    with pytest.raises(UsageError, match="needs --val"):
-        _train(labels, "-o", tmp_path / "b", *QUICK, "--metric", "ap")
-    with pytest.raises(UsageError, match="Unknown metric"):
-        _train(labels, "-o", tmp_path / "b", *QUICK, "--metric", "map")
-
-
-def test_perfect_joints_have_an_ap_of_100(labels: Path) -> None:
-    import numpy as np
-
-    from posetrack.cli.train_scores import coco_score
-    from posetrack.datasets import read
-    from posetrack.datasets.crops import CropStore
-
-    people = read(f"{labels}[:3]")
-    crops = CropStore(people.people, 50)
-    xy = np.stack([person.xy for person in people.people])
-    turned = make_skeleton("turned", OWN.joints[::-1])
-    score = coco_score(people, crops, turned)
-    assert score(xy[:, ::-1], np.ones((3, 4), np.float32)) == {"ap": 100}
-    assert score(xy[:, ::-1] + 1000, np.ones((3, 4), np.float32)) == {"ap": 0}
-
-
 def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
     labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

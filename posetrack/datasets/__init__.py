@@ -14,6 +14,7 @@ __all__ = ["DATASETS", "kind_of", "read"]
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from posetrack.datasets import coco, lsp, mpii, posetrack
@@ -49,7 +50,7 @@ def read(source: str | Path) -> PersonSet:
     if not path.exists():
         raise InputError(f"There is no dataset at {path}; check the path.")
     kind = match["kind"] or kind_of(path)
-    people = DATASETS[kind](path)
+    people = replace(DATASETS[kind](path), kind=kind)
     people = people.of_images(slice(_number(match["start"]), _number(match["stop"])))
     if not len(people):
         raise InputError(f"{source} holds no labelled person; check the file and the range.")

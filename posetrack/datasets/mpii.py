@@ -41,7 +41,7 @@ def read(path: Path) -> PersonSet:
         raise FormatError(f"{file} is not laid out as MPII's labels are ({type(error).__name__}: {error}).") from error
     store = ImageStore(_image_root(file, rows))
     people = tuple(_person(store, row) for row in rows if (row[4] > ABSENT).any())
-    return PersonSet(file.stem, MPII_16, people, tuple(dict.fromkeys(row[0] for row in rows)))
+    return PersonSet(file.stem, MPII_16, people, tuple(dict.fromkeys(row[0] for row in rows)), file)
 
 
 # image name, centre (2,) and scale, joints (16, 2), flags (16,): as in the file, pixels from 1

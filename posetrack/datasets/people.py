@@ -38,7 +38,8 @@ class Person:
 class PersonSet:
     """People of one skeleton, in the order of the file; ``images`` are all its images, those without people too.
 
-    ``file`` is the COCO-style file they are from, None for other layouts.
+    ``file`` is the label file (or the folder of them) they are from, ``kind`` its layout, a name in ``DATASETS``; both
+    None for people made in memory.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PersonSet:
     people: tuple[Person, ...]
     images: tuple[str, ...]
     file: Path | None = None
+    kind: str | None = None
 
     def __len__(self) -> int:
         return len(self.people)

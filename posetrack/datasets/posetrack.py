@@ -6,7 +6,7 @@ first folder above the labels that holds the images (or, where none does, tar or
 
 from __future__ import annotations
 
-__all__ = ["read"]
+__all__ = ["label_files", "read"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,19 +44,24 @@ class _Roots:
 
 def read(path: Path) -> PersonSet:
     """The people of all labelled frames, boxes around their joints extended by 15 %. Raises InputError, FormatError."""
-    files = [path] if path.is_file() else sorted([*path.rglob("*.json"), *path.rglob("*.json.gz")])
-    if not files:
-        raise InputError(f"{path} holds no PoseTrack label file (*.json); give the folder of the labels.")
     roots = _Roots({})
     people: list[Person] = []
     images: list[str] = []
-    for file in files:
+    for file in label_files(path):
         for frame in _frames(file):
             if frame.image is None:
                 raise FormatError(f"{file}: frame {frame.index} names no image; training needs the images.")
             images.append(frame.image)
             people += _people(frame, roots.store_of(file, frame.image))
-    return PersonSet(path.stem, POSETRACK_15, tuple(people), tuple(dict.fromkeys(images)))
+    return PersonSet(path.stem, POSETRACK_15, tuple(people), tuple(dict.fromkeys(images)), path)
+
+
+def label_files(path: Path) -> list[Path]:
+    """The file itself, or all label files below a folder, sorted. Raises InputError where there is none."""
+    files = [path] if path.is_file() else sorted([*path.rglob("*.json"), *path.rglob("*.json.gz")])
+    if not files:
+        raise InputError(f"{path} holds no PoseTrack label file (*.json); give the folder of the labels.")
+    return files
 
 
 def _frames(file: Path) -> Iterator[FrameLabels]:
