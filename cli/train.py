@@ -53,6 +53,8 @@ def _recipe_options(command: Command) -> Command:
 )
 @click.option("--precision", default="auto", show_default=True, metavar="NAME", help="float32, bfloat16 or float16; "
               "auto: a half one on CUDA.")  # fmt: skip
+@click.option("--compile", "compiled", is_flag=True, help="Compile the network first (torch.compile): minutes at the "
+              "start, faster steps; needs a C++ compiler.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help="Processor threads of PyTorch.")
 @click.option("--workers", type=click.IntRange(0), default=0, help="Processes that make batches; 0: a thread.")
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")

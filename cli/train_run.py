@@ -160,7 +160,9 @@ def train_here(
         torch.set_num_threads(options["threads"])
     if is_first():
         remember_recipe(out, recipe, len(data.crops), resume)
-    engine = make_engine(options["device"], options["precision"], options["devices"], options["nodes"])
+    engine = make_engine(
+        options["device"], options["precision"], options["devices"], options["nodes"], options["compiled"]
+    )
     check_share(recipe, engine.world)
     first = engine.rank == 0
     teller(quiet or not first)(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "check_compiler", "compile_net"]
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from posetrack.errors import UsageError
 
 
 class Engine:
@@ -17,12 +19,12 @@ class Engine:
     rank = 0
     world = 1
 
-    def __init__(self, device: torch.device | None = None) -> None:
-        self.device = device or torch.device("cpu")
+    def __init__(self, device: torch.device | None = None, compiled: bool = False) -> None:
+        self.device, self.compiled = device or torch.device("cpu"), compiled
 
     def wrap(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Called once, when network and optimiser are complete and on the device."""
-        self.net, self.optimizer = net, optimizer
+        """Called once, when network and optimiser are complete and on the device; ``net`` itself stays as it is."""
+        self.net, self.optimizer = compile_net(net) if self.compiled else net, optimizer
 
     def part(self, last: bool) -> AbstractContextManager[None]:
         """Around forward and backward of a part of a batch; ``last`` is False while more parts follow."""
@@ -53,3 +55,22 @@ class Engine:
     def from_first(self, value: Any) -> Any:
         """What process 0 says."""
         return value
+
+
+def compile_net(net: nn.Module) -> nn.Module:
+    """``net`` compiled when it is first used; it shares its weights with ``net``, whose names stay as they are."""
+    # torch.compile would make shapes variables once a second input size comes: slower, and stages are few
+    compiled: nn.Module = torch.compile(net, dynamic=False)  # type: ignore[assignment]
+    return compiled
+
+
+def check_compiler(device: torch.device) -> None:
+    """Compile next to nothing. Raises UsageError where this machine cannot, say without a C++ compiler."""
+    try:
+        torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device))
+    except Exception as error:  # torch has many classes for what a machine lacks
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(
+            f"torch.compile does not work here ({reason}); install a C++ compiler such as g++ (on CUDA also Triton), "
+            "or leave --compile out."
+        ) from error

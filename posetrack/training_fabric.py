@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from posetrack.devices import PRECISIONS, pick_device
 from posetrack.errors import UsageError, unknown_name
-from posetrack.training_engine import Engine
+from posetrack.training_engine import Engine, check_compiler, compile_net
 
 _NAMES: dict[str, Any] = {
     "float32": "32-true",
@@ -22,11 +22,13 @@ _NAMES: dict[str, Any] = {
 }  # posetrack's -> Fabric's
 
 
-def make_engine(device: str = "auto", precision: str = "auto", devices: int = 1, nodes: int = 1) -> Engine:
+def make_engine(
+    device: str = "auto", precision: str = "auto", devices: int = 1, nodes: int = 1, compiled: bool = False
+) -> Engine:
     """One device in float32 is plain torch; all else is Fabric, which starts the other processes by itself.
 
-    "auto" precision is a half one on CUDA and float32 elsewhere. Under ``torchrun`` its processes are used. Raises
-    UsageError.
+    "auto" precision is a half one on CUDA and float32 elsewhere. Under ``torchrun`` its processes are used.
+    ``compiled`` runs the network through torch.compile. Raises UsageError.
     """
     picked = pick_device(device)
     if precision not in PRECISIONS:
@@ -34,9 +36,11 @@ def make_engine(device: str = "auto", precision: str = "auto", devices: int = 1,
     if precision == "auto":
         precision = _best(picked)
     started = int(os.environ.get("WORLD_SIZE", "1"))
+    if compiled:
+        check_compiler(picked)
     if devices * nodes * started == 1 and precision == "float32":
-        return Engine(picked)
-    return FabricEngine(_fabric(picked, precision, max(devices, started // nodes), nodes))
+        return Engine(picked, compiled)
+    return FabricEngine(_fabric(picked, precision, max(devices, started // nodes), nodes), compiled)
 
 
 def is_first() -> bool:
@@ -67,15 +71,17 @@ def _fabric(device: torch.device, precision: str, devices: int, nodes: int) -> A
 class FabricEngine(Engine):
     """A step under Fabric. Every process learns its share of each batch; gradients and batch norms are common."""
 
-    def __init__(self, fabric: Any) -> None:
+    def __init__(self, fabric: Any, compiled: bool = False) -> None:
         fabric.launch()
-        super().__init__(fabric.device)
+        super().__init__(fabric.device, compiled)
         self.fabric = fabric
         self.rank, self.world = int(fabric.global_rank), int(fabric.world_size)
 
     def wrap(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         if self.world > 1 and self.device.type == "cuda":  # on the CPU torch has no common batch norm
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
+        if self.compiled:  # Fabric takes it apart and compiles again around its own wrapping
+            net = compile_net(net)
         self.net, self.optimizer = self.fabric.setup(net, optimizer)
 
     def part(self, last: bool) -> AbstractContextManager[None]:
