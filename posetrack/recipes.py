@@ -130,7 +130,7 @@ RECIPES: dict[str, Recipe] = {
         "hrnet_w24",
         BUNDLED_NET,
         stages=(
-            Stage(28, (64, 96), 64, 1.0, MILD, 1.0, 1.0),
+            Stage(22, (64, 96), 64, 1.0, MILD, 1.0, 1.0),
             Stage(8, (64, 96), 64, 1.0, LIGHT, 1.0, 1.0),
             Stage(7, (96, 128), 64, 1.2, LIGHT, 0.3, 5.0),
         ),
