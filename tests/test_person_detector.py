@@ -12,6 +12,7 @@ import torch
 from posetrack.checkpoints import ModelSpec, read_spec, read_state, save
 from posetrack.datasets.boxes import JOINTS, BoxImage, joint_boxes, merge_sources, read_box_images
 from posetrack.datasets.mosaics import IGNORED, TRUSTED, UNKNOWN, MosaicSampler, Picture
+from posetrack.datasets.silhouettes import silhouette
 from posetrack.detector_loss import Targets, assign, detector_loss, giou, joint_targets
 from posetrack.detector_training import DetectorRun, Settings, make_batch, picture_size, train_detector
 from posetrack.errors import InputError, TrainingError
@@ -207,6 +208,36 @@ def test_pictures_are_sound_and_repeatable():
     assert people > 60
     with pytest.raises(ValueError, match="no images"):
         MosaicSampler([], [])
+
+
+def test_a_silhouette_covers_the_body_and_little_else():
+    joints = drawn_person(128, 64, 10, 100, 0).joints[0]
+    shape = silhouette(joints, np.array([4, 2]), (110, 120))
+    assert shape is not None
+    assert shape.shape == (120, 110)
+    at = (joints - [4, 2]).round().astype(int)
+    assert (shape[at[:12, 1], at[:12, 0]] > 0.5).all()
+    ys, xs = np.nonzero(shape > 0.5)
+    box = joint_boxes(joints[None])[0] - [4, 2, 4, 2]
+    assert (np.array([xs.min(), ys.min()]) >= box[:2] - 4).all()
+    assert (np.array([xs.max(), ys.max()]) <= box[2:] + 4).all()
+    assert 0.2 < (shape > 0.5).sum() / (box[2:] - box[:2]).prod() < 0.7
+    joints[3] = np.nan
+    assert silhouette(joints, np.zeros(2), (128, 128)) is None
+
+
+def test_a_pasted_shape_hides_what_lies_under_it_only():
+    picture = Picture(np.zeros((64, 64, 3), np.uint8), np.zeros((8, 8), np.uint8))
+    picture.boxes = np.array([[0, 0, 20, 40], [30, 0, 50, 40]], np.float32)
+    picture.joints = np.tile(np.array([[[10, 10]], [[40, 10]]], np.float32), (1, 14, 1))
+    shape = np.zeros((60, 60), bool)
+    shape[:, :24] = True
+    shape[5:15, 35:45] = True
+    MosaicSampler._cover(picture, (0, 0, 60, 60), shape)
+    assert picture.boxes.tolist() == [[30, 0, 50, 40]]
+    assert np.isnan(picture.joints).all()  # the remaining person's joints lie under the paste
+    assert picture.ground[0, 0] == IGNORED
+    assert picture.ground[0, 5] == TRUSTED
 
 
 def test_joint_targets_peak_on_the_joint_and_mask_the_unknown():
