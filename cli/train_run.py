@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from posetrack.datasets.people import PersonSet
     from posetrack.recipes import Recipe
     from posetrack.structures import Skeleton
-    from posetrack.training_setup import Data
+    from posetrack.training_pose import PoseTask
 
     Weights = tuple[Mapping[str, Tensor], ModelSpec]
 
@@ -90,7 +90,7 @@ def recipe_json(recipe: Recipe) -> str:
 # --- scores ----------------------------------------------------------------------------------------------------------
 
 
-def scored(data: Data, held_out: Sequence[PersonSet], metric: str) -> Data:
+def scored(data: PoseTask, held_out: Sequence[PersonSet], metric: str) -> PoseTask:
     """The data with validations that give ``metric``. Raises UsageError where the labels cannot."""
     from posetrack.cli.train_scores import METRICS
     from posetrack.errors import UsageError, unknown_name
@@ -140,7 +140,7 @@ def initialiser(start: Weights | None, recipe: Recipe, skeleton: Skeleton, repor
 
 def train_here(
     recipe: Recipe,
-    data: Data,
+    data: PoseTask,
     out: Path,
     initialise: Initialise,
     resume: bool,

@@ -1,4 +1,4 @@
-"""The training core: a recipe and crops of people in, a checkpoint that runs anywhere out.
+"""The training core: a recipe and a task (what is learnt, from what) in, a checkpoint that runs anywhere out.
 
 State: one device, or several under Lightning Fabric (``training_fabric``). The order of samples and their augmentation
 are pure functions of (seed, epoch), and the state file holds weights, averaged weights, optimiser and step, so that a
@@ -7,7 +7,7 @@ resumed run goes on as if never stopped.
 
 from __future__ import annotations
 
-__all__ = ["CHECKPOINT_EVERY_S", "Run", "Validation", "Watcher", "start", "train"]
+__all__ = ["CHECKPOINT_EVERY_S", "Run", "Validation", "Watcher", "learn", "start", "train"]
 
 import json
 import math
@@ -23,9 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posetrack import checkpoints, losses, nets
+from posetrack import checkpoints, nets
 from posetrack.datasets.crops import Crop
-from posetrack.datasets.samples import Batch, Sampler
 from posetrack.files import write_beside
 from posetrack.recipes import Recipe, Stage
 from posetrack.structures import Skeleton
@@ -33,9 +32,11 @@ from posetrack.training_engine import Engine
 from posetrack.training_faults import blame
 from posetrack.training_feed import batches, to_input
 from posetrack.training_optimizer import freeze, keep_norms, make_optimizer
+from posetrack.training_pose import PoseTask
 from posetrack.training_run import METRICS, Run, load_state, save_state
 from posetrack.training_signals import StopRequest, stop_requests
-from posetrack.training_validation import Validation, validate
+from posetrack.training_task import Batch, Batches, Task
+from posetrack.training_validation import Validation
 
 CHECKPOINT_EVERY_S = 120.0  # seconds between two state files: what a killed run loses at most
 
@@ -52,8 +53,7 @@ class Watcher:
 
 def start(
     recipe: Recipe,
-    skeleton: Skeleton,
-    crops: int,
+    task: Task[Any],
     device: torch.device,
     *,
     initialise: Callable[[nn.Module], None] = lambda _: None,
@@ -61,13 +61,13 @@ def start(
 ) -> Run:
     """A fresh run: seeded weights, changed by ``initialise``; both networks on ``device``."""
     torch.manual_seed(recipe.seed)
-    build = partial(nets.build, recipe.net, joints=len(skeleton), **recipe.net_args)
+    build = partial(nets.build, recipe.net, **task.outputs, **recipe.net_args)
     net, averaged = (build().to(device, memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
     initialise(net)
     freeze(net, recipe.frozen)
     averaged.load_state_dict(net.state_dict())
-    steps = [s.epochs * max(1, crops // s.batch_size) for s in recipe.stages]
-    return Run(recipe, skeleton, net, averaged, make_optimizer(recipe, net), steps, engine=engine or Engine(device))
+    steps = [s.epochs * max(1, len(task) // s.batch_size) for s in recipe.stages]
+    return Run(recipe, task, net, averaged, make_optimizer(recipe, net), steps, engine=engine or Engine(device))
 
 
 def train(
@@ -77,6 +77,17 @@ def train(
     out: Path,
     *,
     validations: Sequence[Validation] = (),
+    **how: Any,
+) -> Run:
+    """Learn the joints ``skeleton`` of people; ``how`` as for ``learn``."""
+    return learn(recipe, PoseTask(skeleton, crops, tuple(validations)), out, **how)
+
+
+def learn(
+    recipe: Recipe,
+    task: Task[Any],
+    out: Path,
+    *,
     resume: bool = False,
     device: str = "cpu",
     report: Callable[[str], None] = lambda _: None,
@@ -93,7 +104,7 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     engine = engine or Engine(torch.device(device))
-    run = start(recipe, skeleton, len(crops), engine.device, initialise=initialise, engine=engine)
+    run = start(recipe, task, engine.device, initialise=initialise, engine=engine)
     if resume and (out / "state.pt").is_file():
         load_state(run, out / "state.pt")
         report(f"Resumed at step {run.step} of {run.total_steps}.")
@@ -101,14 +112,11 @@ def train(
     with stop_requests() as stop:
         while (run.step < run.total_steps or run.epoch_is_learnt) and not _stalled(run):
             stage = recipe.stages[run.at(run.step - run.epoch_is_learnt)[0]]
-            sampler = Sampler(
-                crops, skeleton, recipe.spec(stage), stage.sigma, stage.augmentation, stage.batch_size, recipe.seed,
-                recipe.targets, run.engine.rank, run.engine.world,
-            )  # fmt: skip
-            row = _epoch(run, stage, sampler, out, stop, watchers, workers)
-            if run.engine.rank == 0:
-                row |= validate(run.averaged, validations, recipe.spec(stage), skeleton)
-            row = run.engine.from_first(row)
+            samples = task.batches(recipe, stage, engine.rank, engine.world)
+            row = _epoch(run, stage, samples, out, stop, watchers, workers)
+            if engine.rank == 0:
+                row |= task.validate(recipe, stage, run.averaged)
+            row = engine.from_first(row)
             _finish_epoch(run, stage, row, out)
             report(json.dumps(row))
             for watcher in watchers:
@@ -119,7 +127,7 @@ def train(
 def _epoch(
     run: Run,
     stage: Stage,
-    sampler: Sampler,
+    samples: Batches[Any],
     out: Path,
     stop: StopRequest,
     watchers: Sequence[Watcher],
@@ -127,7 +135,7 @@ def _epoch(
 ) -> dict[str, Any]:
     """Learn what is left of the epoch; returns its line of metrics so far."""
     (epoch, number), begin = run.place, run.step
-    feed = () if run.epoch_is_learnt else batches(sampler, epoch, number, workers)
+    feed = () if run.epoch_is_learnt else batches(samples, epoch, number, workers)
     started = saved = time.monotonic()
     speed = 0.0
     for batch in feed:
@@ -193,21 +201,15 @@ def _parts(batch: Batch, count: int) -> Iterator[Batch]:
     """The batch in ``count`` parts of nearly the same size, fewer where it is smaller than that."""
     bounds = np.linspace(0, len(batch.image), min(count, len(batch.image)) + 1).round().astype(int)
     for a, b in pairwise(bounds):
-        yield Batch(batch.image[a:b], batch.target[a:b], batch.weight[a:b], batch.xy[a:b], batch.names[a:b])
+        yield batch.part(int(a), int(b))
 
 
 def _loss(run: Run, stage: Stage, batch: Batch) -> Tensor:
     """The loss of a batch. Raises TrainingError where it is no number."""
-    device = next(run.net.parameters()).device
-    x = to_input(batch.image, run.recipe.spec(stage), device)
-    target, weight = torch.from_numpy(batch.target).to(device), torch.from_numpy(batch.weight).to(device)
-    loss_of = losses.LOSSES[run.recipe.loss]
-    if run.recipe.loss == "ce_mse":
-        loss_of = partial(losses.ce_mse, ce_share=stage.ce_share, mse_share=stage.mse_share)
-    output = run.engine.forward(x)
-    loss = losses.supervised(output, lambda maps: loss_of(maps, target, weight))
+    output = run.engine.forward(to_input(batch.image, run.recipe.spec(stage), run.engine.device))
+    loss = run.task.loss(run.recipe, stage, output, batch)
     if not math.isfinite(float(loss.detach())):
-        raise blame(output, loss_of, target, weight, batch.names, run.place)
+        raise blame(output, partial(run.task.loss, run.recipe, stage), batch, run.place)
     return loss
 
 
@@ -232,14 +234,7 @@ def _finish_epoch(run: Run, stage: Stage, row: dict[str, Any], out: Path) -> Non
     if run.engine.rank:
         return
     notes = {**run.recipe.notes, "recipe": asdict(run.recipe), "history": run.history[-1:]}
-    spec = checkpoints.ModelSpec(
-        run.recipe.net,
-        {"joints": len(run.skeleton), **run.recipe.net_args},
-        "pose",
-        run.recipe.spec(stage),
-        run.skeleton,
-        notes,
-    )
+    spec = run.task.spec(run.recipe, stage, notes)
     checkpoints.save(out / "last.safetensors", run.averaged.state_dict(), spec)
     if best:
         checkpoints.save(out / "best.safetensors", run.averaged.state_dict(), spec)

@@ -5,36 +5,29 @@ from __future__ import annotations
 __all__ = ["blame"]
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from posetrack.errors import TrainingError
-from posetrack.losses import supervised
-
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+from posetrack.training_task import B
 
 
 @torch.no_grad()
 def blame(
-    outputs: Tensor | list[Tensor],
-    loss_of: Loss,
-    target: Tensor,
-    weight: Tensor,
-    names: Sequence[str],
-    place: tuple[int, int],
+    output: Tensor | list[Tensor], loss_of: Callable[[Any, B], Tensor], batch: B, place: tuple[int, int]
 ) -> TrainingError:
     """The error for a loss that is no number, at ``place`` (epoch and batch from 0), with the image where it began."""
-    maps = outputs if isinstance(outputs, list) else [outputs]
-    bad = [i for i in range(len(target)) if not math.isfinite(_alone(maps, loss_of, target, weight, i))]
-    which = f" in {len(bad)} of {len(target)} samples, first in image {names[bad[0]]}" if bad and names else ""
+    count = len(batch.image)
+    bad = [i for i in range(count) if not math.isfinite(float(loss_of(_one(output, i), batch.part(i, i + 1))))]
+    which = f" in {len(bad)} of {count} samples, first in image {batch.names[bad[0]]}" if bad and batch.names else ""
     return TrainingError(
         f"The loss is no number at epoch {place[0] + 1}, batch {place[1] + 1}{which}; "
         "look at its labels, lower the learning rate, or resume an older state."
     )
 
 
-def _alone(maps: Sequence[Tensor], loss_of: Loss, target: Tensor, weight: Tensor, i: int) -> float:
-    one = slice(i, i + 1)
-    return float(supervised([m[one] for m in maps], lambda part: loss_of(part, target[one], weight[one])))
+def _one(output: Tensor | list[Tensor], i: int) -> Tensor | list[Tensor]:
+    return [part[i : i + 1] for part in output] if isinstance(output, list) else output[i : i + 1]

@@ -14,20 +14,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from posetrack.datasets.samples import Batch, Sampler
 from posetrack.structures import InputSpec
+from posetrack.training_task import B, Batches
 
 
-def batches(sampler: Sampler, epoch: int, start: int, workers: int = 0) -> Iterator[Batch]:
+def batches(samples: Batches[B], epoch: int, start: int, workers: int = 0) -> Iterator[B]:
     """The batches of an epoch from number ``start`` on, each made while the one before is learnt."""
-    return _from_processes(sampler, epoch, start, workers) if workers else _from_thread(sampler, epoch, start)
+    return _from_processes(samples, epoch, start, workers) if workers else _from_thread(samples, epoch, start)
 
 
-def _from_thread(sampler: Sampler, epoch: int, start: int) -> Iterator[Batch]:
+def _from_thread(samples: Batches[B], epoch: int, start: int) -> Iterator[B]:
     with ThreadPoolExecutor(1) as thread:
-        pending = thread.submit(sampler.batch, epoch, start)
-        for number in range(start + 1, len(sampler)):
-            ready, pending = pending.result(), thread.submit(sampler.batch, epoch, number)
+        pending = thread.submit(samples.batch, epoch, start)
+        for number in range(start + 1, len(samples)):
+            ready, pending = pending.result(), thread.submit(samples.batch, epoch, number)
             yield ready
         yield pending.result()
 
@@ -36,23 +36,23 @@ def _from_thread(sampler: Sampler, epoch: int, start: int) -> Iterator[Batch]:
 class _Epoch:
     """The batches of an epoch by number, as a loader wants them."""
 
-    sampler: Sampler
+    samples: Batches[Any]
     epoch: int
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.samples)
 
-    def __getitem__(self, number: int) -> Batch:
-        return self.sampler.batch(self.epoch, number)
+    def __getitem__(self, number: int) -> Any:
+        return self.samples.batch(self.epoch, number)
 
 
-def _from_processes(sampler: Sampler, epoch: int, start: int, workers: int) -> Iterator[Batch]:
+def _from_processes(samples: Batches[B], epoch: int, start: int, workers: int) -> Iterator[B]:
     from torch.utils.data import DataLoader
 
     yield from DataLoader(
-        _Epoch(sampler, epoch),  # type: ignore[arg-type]
+        _Epoch(samples, epoch),  # type: ignore[arg-type]
         batch_size=None,
-        sampler=range(start, len(sampler)),
+        sampler=range(start, len(samples)),
         num_workers=workers,
         collate_fn=_unchanged,
         worker_init_fn=_one_thread,

@@ -15,13 +15,13 @@ from torch import nn
 from posetrack.errors import TrainingError
 from posetrack.files import cannot_write, write_beside
 from posetrack.recipes import Recipe
-from posetrack.structures import Skeleton
 from posetrack.training_engine import Engine
 from posetrack.training_optimizer import rate
+from posetrack.training_task import Task
 
 STATE_SCHEMA = 1
 # Scores of a validation, METRIC_NAME in a line of metrics; the first that there is decides which epoch is best.
-METRICS = ("map", "ap", "pckh", "pck")
+METRICS = ("top1", "map", "ap", "pckh", "pck", "top5")
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Run:
     """
 
     recipe: Recipe
-    skeleton: Skeleton
+    task: Task[Any]
     net: nn.Module
     averaged: nn.Module
     optimizer: torch.optim.Optimizer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "Data",
     "check_net",
     "check_recipe",
     "check_share",
@@ -17,7 +16,7 @@ __all__ = [
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ import torch
 from posetrack import nets
 from posetrack.checkpoints import ModelSpec
 from posetrack.datasets import read
-from posetrack.datasets.crops import Crop, CropStore
+from posetrack.datasets.crops import CropStore
 from posetrack.datasets.crops_on_disk import CropFiles, memory_bytes
 from posetrack.datasets.people import PersonSet, unite
 from posetrack.errors import FormatError, TrainingError, UsageError, unknown_name
@@ -37,8 +36,9 @@ from posetrack.recipes import Recipe
 from posetrack.recipes_override import to_json
 from posetrack.skeletons import SKELETONS, canonical_joint, joint_map, make_skeleton
 from posetrack.structures import Skeleton
-from posetrack.training import Validation
 from posetrack.training_optimizer import OPTIMIZERS
+from posetrack.training_pose import PoseTask
+from posetrack.training_validation import Validation
 
 CROP_MEMORY = 4 << 30  # bytes of crops that are kept in memory; larger datasets are read from disk all along
 DETAIL = 1.25  # sides of the network's input that a person is kept at: as large as augmentation enlarges it
@@ -46,15 +46,6 @@ TARGETS = ("subpixel", "official")
 RECIPE_FILE = "recipe.json"
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """What is learnt from, and what is held out."""
-
-    skeleton: Skeleton
-    crops: Sequence[Crop]
-    validations: tuple[Validation, ...]
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -175,7 +166,7 @@ def load_data(
     *,
     report: Report = lambda _: None,
     memory: int = CROP_MEMORY,
-) -> Data:
+) -> PoseTask:
     """Crops of all people on the joints ``skeleton``; what takes more than ``memory`` bytes stays on disk.
 
     Validation counts the joints that the held-out set has. Raises TrainingError where no image can be read.
@@ -185,8 +176,8 @@ def load_data(
     validations = tuple(_validation(n, s, skeleton, side, report) for n, s in zip(names, held_out, strict=True))
     people = unite(train, skeleton).people
     if memory_bytes(people, side) > memory:
-        return Data(skeleton, CropFiles(people, side, report), validations)
-    return Data(skeleton, CropStore(people, side, report), validations)
+        return PoseTask(skeleton, CropFiles(people, side, report), validations)
+    return PoseTask(skeleton, CropStore(people, side, report), validations)
 
 
 def _different(names: Sequence[str]) -> list[str]:

@@ -7,22 +7,26 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from people_on_disk import write_people
 from tiny_net import tiny  # noqa: F401
 
-from posetrack import checkpoints, losses, training, training_run
+from posetrack import checkpoints, training, training_run
 from posetrack.augment import PAPER
 from posetrack.datasets import read
 from posetrack.datasets.crops import CropStore
+from posetrack.datasets.samples import Batch
 from posetrack.errors import OutputError, TrainingError
 from posetrack.recipes import Recipe, Stage
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training_faults import blame
+from posetrack.training_pose import PoseTask
 
 RECIPE = Recipe(
     "test", "tiny", {}, (Stage(2, (32, 64), 2, 1.0, PAPER), Stage(1, (64, 64), 4, 1.0, PAPER)), lr=1e-2, ema=0.5
@@ -71,7 +75,7 @@ def _losses(out: Path) -> list[dict[str, Any]]:
         (training, "_step", 1),
         (training, "_step", 5),
         (training, "_average", 4),
-        (training, "validate", 1),
+        (PoseTask, "validate", 1),
         (training, "save_state", 4),
         (checkpoints, "save", 4),
         (training, "write_beside", 2),
@@ -139,14 +143,14 @@ def test_parts_of_a_batch_add_up_to_it(crops: CropStore, tmp_path: Path) -> None
 
 def test_frozen_parts_stay_as_they_are(crops: CropStore, tmp_path: Path) -> None:
     recipe = replace(RECIPE, frozen=("stem.",))
-    before = training.start(recipe, POSETRACK_15, 6, torch.device("cpu")).net.state_dict()
+    before = training.start(recipe, PoseTask(POSETRACK_15, crops), torch.device("cpu")).net.state_dict()
     after = _run(crops, tmp_path, recipe).net.state_dict()
     changed = {k for k in before if not torch.equal(before[k], after[k])}
     assert changed == {"final_layer.weight", "final_layer.bias"}
 
 
 def test_a_run_that_gets_no_better_ends(crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "validate", lambda *_: {"pck_v": 50.0})
+    monkeypatch.setattr(PoseTask, "validate", lambda *_: {"pck_v": 50.0})
     recipe = replace(RECIPE, patience=2, stages=(Stage(9, (32, 32), 6, 1.0, PAPER),))
     assert [r["epoch"] for r in _run(crops, tmp_path, recipe).history] == [1, 2, 3]
     assert len(_run(crops, tmp_path, recipe, resume=True).history) == 3
@@ -154,7 +158,7 @@ def test_a_run_that_gets_no_better_ends(crops: CropStore, tmp_path: Path, monkey
 
 def test_milestones_are_epochs(crops: CropStore) -> None:
     recipe = replace(RECIPE, milestones=(1, 2), warmup=0.0, lr=1.0)
-    run = training.start(recipe, POSETRACK_15, 6, torch.device("cpu"))
+    run = training.start(recipe, PoseTask(POSETRACK_15, crops), torch.device("cpu"))
     rates = []
     for run.step in range(STEPS):
         rates.append(round(run.rate(), 6))
@@ -165,6 +169,9 @@ def test_the_image_behind_a_loss_that_is_no_number_is_named() -> None:
     maps, weight = torch.zeros(3, 2, 4, 4), torch.ones(3, 2)
     bad = maps.clone()
     bad[1, 0, 0, 0] = float("nan")
-    error = blame([maps, bad], losses.mse, maps, weight, ("a.png", "b.png", "c.png"), (4, 7))
+    pictures, xy = np.zeros((3, 16, 16, 3), np.uint8), np.zeros((3, 2, 2), np.float32)
+    batch = Batch(pictures, maps.numpy(), weight.numpy(), xy, ("a.png", "b.png", "c.png"))
+    recipe = replace(RECIPE, loss="mse")
+    error = blame([maps, bad], partial(PoseTask(POSETRACK_15, ()).loss, recipe, recipe.stages[0]), batch, (4, 7))
     assert isinstance(error, TrainingError)
     assert "epoch 5, batch 8 in 1 of 3 samples, first in image b.png" in str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Batch", "Sampler", "collate", "make_sample", "subpixel_targets"]
+__all__ = ["Batch", "Sampler", "batch_count", "collate", "make_sample", "subpixel_targets", "who"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +34,11 @@ class Batch:
     weight: Float32
     xy: Float32
     names: tuple[str, ...] = ()
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Some of the samples."""
+        which = slice(start, stop)
+        return Batch(self.image[which], self.target[which], self.weight[which], self.xy[which], self.names[which])
 
 
 def make_sample(
@@ -94,21 +99,31 @@ class Sampler:
     world: int = 1
 
     def __len__(self) -> int:
-        """Batches an epoch: the last, smaller one is left out, unless it is the only one."""
-        return max(1, len(self.crops) // self.batch_size)
+        """Batches an epoch."""
+        return batch_count(len(self.crops), self.batch_size)
 
     def batch(self, epoch: int, number: int) -> Batch:
         """Batch ``number`` of ``epoch``."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.crops))
-        chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-        chosen = chosen[self.rank :: self.world]
-        crops = [self.crops[int(i)] for i in chosen]
-        made = collate([self._sample(epoch, int(i), crop) for i, crop in zip(chosen, crops, strict=True)])
+        chosen = who(len(self.crops), self.batch_size, self.seed, epoch, number)[self.rank :: self.world]
+        crops = [self.crops[i] for i in chosen]
+        made = collate([self._sample(epoch, i, crop) for i, crop in zip(chosen, crops, strict=True)])
         return replace(made, names=tuple(crop.name for crop in crops))
 
     def _sample(self, epoch: int, index: int, crop: Crop) -> tuple[Image, Float32, Float32, Float32]:
         rng = np.random.default_rng((self.seed, epoch, index))
         return make_sample(crop, self.skeleton, self.spec, self.sigma, self.how, rng, self.targets)
+
+
+def batch_count(samples: int, batch_size: int) -> int:
+    """Batches an epoch: the last, smaller one is left out, unless it is the only one."""
+    return max(1, samples // batch_size)
+
+
+def who(samples: int, batch_size: int, seed: int, epoch: int, number: int) -> list[int]:
+    """The samples in batch ``number`` of ``epoch``: a slice of an order drawn for the epoch."""
+    order = np.random.default_rng((seed, epoch)).permutation(samples)
+    chosen: list[int] = order[number * batch_size : (number + 1) * batch_size].tolist()
+    return chosen
 
 
 def collate(samples: Sequence[tuple[Image, Float32, Float32, Float32]]) -> Batch:
