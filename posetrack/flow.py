@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 import contextlib
-import sys
+import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -254,8 +254,9 @@ def _load(net: torch.nn.Module, name: str, state: dict[str, torch.Tensor]) -> No
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """ptlflow and the packages it pulls in print on import; standard output is for data."""
-    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+    """ptlflow and the packages it pulls in print on import what they lack; none of it concerns the user."""
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

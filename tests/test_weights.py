@@ -189,7 +189,7 @@ def test_names_and_paths_that_do_not_exist(tmp_path: Path) -> None:
         load_pose(tmp_path / "none.safetensors")
     with pytest.raises(UsageError, match="task 'classify'"):
         load_pose("hrnet_w32_imagenet")
-    with pytest.raises(UsageError, match="fasterrcnn_resnet50_fpn_v2"):
+    with pytest.raises(UsageError, match=r"bundled, .*fasterrcnn_resnet50_fpn_v2, .*hog"):
         load_detector("fasterrcnn")
     with pytest.raises(WeightsError, match="not one that detects people"):
         load_detector(manifest.BUNDLED_FOLDER / "pose_lite.safetensors")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["build_net", "load_detector", "load_flow", "load_pose", "published_state", "read_checkpoint"]
+__all__ = [
+    "build_net",
+    "load_detector",
+    "load_flow",
+    "load_pose",
+    "published_state",
+    "read_checkpoint",
+    "read_start",
+]
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
 
 NATIVE_SUFFIX = ".safetensors"
 BUNDLED_DETECTOR = "detector_lite"  # what "bundled" means
+OWN_DETECTORS = ("bundled", "hog")  # names of no file
 
 
 def load_pose(
@@ -39,6 +48,14 @@ def load_pose(
         raise WeightsError(f"{path} is a network to {spec.task}, not one that finds poses.")
     net = build_net(path, state, spec)
     return net.float().to(device).eval(), spec
+
+
+def read_start(name_or_path: str | Path, *, offline: bool = False) -> tuple[dict[str, torch.Tensor], ModelSpec]:
+    """State and spec of a network to start training from: one that finds poses, or a classifier. As ``load_pose``."""
+    name = Path(name_or_path).name
+    tasks = (e.task for e in entries().values() if name in (e.name, e.file) and e.task in ("pose", "classify"))
+    path, entry = _resolve(name_or_path, next(tasks, "pose"), offline)
+    return read_checkpoint(path, entry)
 
 
 def load_detector(name_or_path: str | Path, device: str | torch.device = "auto", *, offline: bool = False) -> Detector:
@@ -100,18 +117,20 @@ def published_state(
     from posetrack.structures import InputSpec
     from posetrack.weights.convert import net_args, to_native
 
-    if entry.task != "pose" or entry.input is None:
+    if entry.task not in ("pose", "classify") or entry.input is None:
         raise WeightsError(f"{entry.name} holds a network to {entry.task}, not one that finds poses.")
     args = net_args(entry.net, content)
     state = to_native(entry.net, content, **args)
+    input_spec = InputSpec(entry.input, entry.mean, entry.std, entry.padding)
+    notes = {"name": entry.name, "licence": entry.licence, "score": entry.score, "decode": entry.decode}
+    if entry.task == "classify":
+        return state, ModelSpec(entry.net, args, "classify", input_spec, notes=notes)
     if entry.rows:
         state = {k: v[list(entry.rows)] if k.startswith("final_layer.") else v for k, v in state.items()}
         args["joints"] = len(entry.rows)
     skeleton = skeleton or SKELETONS[entry.skeleton]
     if args.get("joints") != len(skeleton):
         raise WeightsError(f"{entry.file} has {args.get('joints')} joints, but {skeleton.name} has {len(skeleton)}.")
-    notes = {"name": entry.name, "licence": entry.licence, "score": entry.score, "decode": entry.decode}
-    input_spec = InputSpec(entry.input, entry.mean, entry.std, entry.padding)
     return state, ModelSpec(entry.net, args, "pose", input_spec, skeleton, notes)
 
 
@@ -125,7 +144,9 @@ def _resolve(name_or_path: str | Path, task: str, offline: bool) -> tuple[Path, 
         raise UsageError(f"{name} is a network for task {entries()[name].task!r}, not {task!r}.")
     path = Path(name).expanduser()
     if not path.is_file() and not path.suffix and len(path.parts) == 1:
-        raise unknown_name("weights" if task == "pose" else "detector", name, known)
+        if task == "detect":
+            raise unknown_name("detector", name, [*OWN_DETECTORS, *known])
+        raise unknown_name("weights", name, known)
     if not path.is_file():
         raise WeightsError(f"There is no checkpoint at {path}; check the path.")
     same_name = (e for e in entries().values() if e.task == task and e.file == path.name and not e.bundled)
