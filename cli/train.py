@@ -32,11 +32,10 @@ def _recipe_options(command: Command) -> Command:
 @click.argument("data", nargs=-1, metavar="DATA...")
 @click.option("-o", "--output", "out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run.")
 @click.option("--recipe", "name", default="finetune", show_default=True, metavar="NAME",
-              help="coco, mpii, posetrack17, finetune, bundled_pose.")  # fmt: skip
+              help="coco, mpii, posetrack17, imagenet, finetune, bundled_pose.")  # fmt: skip
 @click.option("--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable.")
-@click.option("--metric", default="pck", show_default=True, metavar="NAME",
-              help="What decides which epoch is best: pck; ap (COCO-style --val), pckh (MPII), map (PoseTrack), as "
-              "posetrack eval takes them, from the labelled boxes.")  # fmt: skip
+@click.option("--metric", metavar="NAME", help="What decides which epoch is best: pck (the default), or ap (--val is "
+              "COCO-style), pckh (MPII), map (PoseTrack): by posetrack eval, from the labelled boxes.")  # fmt: skip
 @click.option("--init", "weights", metavar="NAME", help="Start from these weights: a name or a file.")
 @click.option("--skeleton", metavar="NAME", help="coco17, mpii16, posetrack15, lsp14, or joint names with commas. "
               "[the data's]")  # fmt: skip
@@ -61,7 +60,7 @@ def _recipe_options(command: Command) -> Command:
 @click.option("--quiet", is_flag=True, help="Only warnings and errors.")
 def train(
     data: tuple[str, ...], out: Path | None, name: str, val: tuple[str, ...], weights: str | None,
-    metric: str, skeleton: str | None, print_recipe: bool, resume: bool, quiet: bool, **rest: Any,
+    metric: str | None, skeleton: str | None, print_recipe: bool, resume: bool, quiet: bool, **rest: Any,
 ) -> None:  # fmt: skip
     """Train or fine-tune a network on labelled people.
 
@@ -69,9 +68,12 @@ def train(
     lie beside them, in folders or tar and zip files. DATA[START:STOP] takes some of the images, DATA*3 counts everybody
     three times. Writes RUN/best.safetensors and RUN/last.safetensors, which "posetrack track --weights" takes as they
     are, metrics.jsonl and curves.png, and prints the name of the best.
+
+    With --recipe imagenet DATA is a folder that holds a folder of pictures for each class, and what comes out is a
+    start (--init) for networks that find poses.
     """
     from posetrack.cli import train_run as run
-    from posetrack.training_setup import check_net, check_recipe, load_data, pick_skeleton, read_sets
+    from posetrack.training_setup import check_recipe
 
     warn = run.teller(quiet=False)
     start = run.read_weights(weights) if weights else None
@@ -81,9 +83,6 @@ def train(
         click.echo(run.recipe_json(recipe))
         return
     out = run.required(data, out)
-    sets, held_out = read_sets(data), read_sets(val)
-    joints = pick_skeleton(skeleton, sets, warn)
-    check_net(recipe, len(joints))
-    initialise = run.initialiser(start, recipe, joints, run.teller(quiet))
-    loaded = run.scored(load_data(recipe, sets, held_out, joints, report=warn), held_out, metric)
-    click.echo(run.train_here(recipe, loaded, out, initialise, resume, quiet, rest))
+    task = run.task_of(recipe, data, val, skeleton, metric, warn)
+    initialise = run.initialiser(start, recipe, task, run.teller(quiet))
+    click.echo(run.train_here(recipe, task, out, initialise, resume, quiet, rest))

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["initialiser", "read_weights", "recipe_json", "recipe_of", "required", "scored", "teller", "train_here"]
+__all__ = [
+    "initialiser",
+    "read_weights",
+    "recipe_json",
+    "recipe_of",
+    "required",
+    "scored",
+    "task_of",
+    "teller",
+    "train_here",
+]
 
 import json
 import re
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from posetrack.checkpoints import ModelSpec
     from posetrack.datasets.people import PersonSet
     from posetrack.recipes import Recipe
-    from posetrack.structures import Skeleton
+    from posetrack.training_classes import ClassTask
     from posetrack.training_pose import PoseTask
 
     Weights = tuple[Mapping[str, Tensor], ModelSpec]
@@ -87,7 +97,36 @@ def recipe_json(recipe: Recipe) -> str:
     return json.dumps(to_json(recipe), indent=1)
 
 
-# --- scores ----------------------------------------------------------------------------------------------------------
+# --- what is learnt --------------------------------------------------------------------------------------------------
+
+
+def task_of(
+    recipe: Recipe, data: tuple[str, ...], val: tuple[str, ...], skeleton: str | None, metric: str | None, warn: Report
+) -> PoseTask | ClassTask:
+    """The samples of the command line, read and checked. Raises InputError, UsageError, TrainingError."""
+    if recipe.task == "classify":
+        return _classes(recipe, data, val, skeleton, metric, warn)
+    from posetrack.training_setup import check_net, load_data, pick_skeleton, read_sets
+
+    sets, held_out = read_sets(data), read_sets(val)
+    joints = pick_skeleton(skeleton, sets, warn)
+    check_net(recipe, len(joints))
+    return scored(load_data(recipe, sets, held_out, joints, report=warn), held_out, metric or "pck")
+
+
+def _classes(
+    recipe: Recipe, data: tuple[str, ...], val: tuple[str, ...], skeleton: str | None, metric: str | None, warn: Report
+) -> ClassTask:
+    from posetrack.errors import UsageError, unknown_name
+    from posetrack.training_setup import load_classes
+
+    if len(data) > 1:
+        raise UsageError(f"The recipe {recipe.name} learns one folder of classes; put theirs into one, or link them.")
+    if skeleton is not None:
+        raise UsageError(f"The recipe {recipe.name} learns classes, not joints; leave --skeleton out.")
+    if metric not in (None, "top1"):
+        raise unknown_name("metric", str(metric), ("top1",))
+    return load_classes(recipe, Path(data[0]), [Path(folder) for folder in val], warn)
 
 
 def scored(data: PoseTask, held_out: Sequence[PersonSet], metric: str) -> PoseTask:
@@ -111,26 +150,32 @@ def scored(data: PoseTask, held_out: Sequence[PersonSet], metric: str) -> PoseTa
 
 
 def read_weights(name: str) -> Weights:
-    """State and description of a checkpoint: a file of posetrack for any task, else a pose network by its name."""
+    """State and description of a checkpoint: a file of posetrack for any task, else a name or a published file."""
     from posetrack import checkpoints
-    from posetrack.weights import load_pose
+    from posetrack.weights.load import read_start
 
     if Path(name).suffix == ".safetensors":
         return checkpoints.read_state(name), checkpoints.read_spec(name)
-    net, spec = load_pose(name)
-    return net.state_dict(), spec
+    return read_start(name)
 
 
-def initialiser(start: Weights | None, recipe: Recipe, skeleton: Skeleton, report: Report) -> Initialise:
+def initialiser(start: Weights | None, recipe: Recipe, task: PoseTask | ClassTask, report: Report) -> Initialise:
     """What puts the weights into a fresh network and tells what became of them."""
-    from posetrack.training_init import load_weights
+    from posetrack.training_init import load_same, load_weights
+    from posetrack.training_pose import PoseTask
 
     def initialise(net: nn.Module) -> None:
         if start is None:
             report("All weights are random (--init starts from a checkpoint).")
             return
-        source = start[1].skeleton if start[1].task == "pose" else None
-        report(load_weights(net, (recipe.net, recipe.net_args), skeleton, start[0], source).describe())
+        state, spec = start
+        if not isinstance(task, PoseTask):
+            report(load_same(net, recipe.net, state).describe())
+            return
+        if spec.task == "classify":
+            report(f"The head that tells {spec.net_args.get('classes', 'its')} classes apart is left out.")
+        source = spec.skeleton if spec.task == "pose" else None
+        report(load_weights(net, (recipe.net, recipe.net_args), task.skeleton, state, source).describe())
 
     return initialise
 
@@ -140,7 +185,7 @@ def initialiser(start: Weights | None, recipe: Recipe, skeleton: Skeleton, repor
 
 def train_here(
     recipe: Recipe,
-    data: PoseTask,
+    task: PoseTask | ClassTask,
     out: Path,
     initialise: Initialise,
     resume: bool,
@@ -151,7 +196,7 @@ def train_here(
     import torch
 
     from posetrack.cli.train_progress import training_progress
-    from posetrack.training import train
+    from posetrack.training import learn
     from posetrack.training_curves import BoardWatcher, draw_curves
     from posetrack.training_fabric import is_first, make_engine
     from posetrack.training_setup import check_share, remember_recipe
@@ -159,22 +204,23 @@ def train_here(
     if options["threads"]:
         torch.set_num_threads(options["threads"])
     if is_first():
-        remember_recipe(out, recipe, len(data.crops), resume)
+        remember_recipe(out, recipe, len(task), resume)
     engine = make_engine(
         options["device"], options["precision"], options["devices"], options["nodes"], options["compiled"]
     )
     check_share(recipe, engine.world)
     first = engine.rank == 0
     teller(quiet or not first)(
-        f"{len(data.crops)} people with {len(data.skeleton)} joints; {recipe.net}; results go to {out}."
+        f"{len(task)} {'people' if recipe.task == 'pose' else 'pictures'} with "
+        f"{' and '.join(f'{n} {what}' for what, n in task.outputs.items())}; {recipe.net}; results go to {out}."
     )
     try:
         with training_progress(quiet or not first) as watchers:
             if options["tensorboard"] and first:
                 watchers = [*watchers, BoardWatcher(out / "tensorboard")]
-            run = train(
-                recipe, data.skeleton, data.crops, out, validations=data.validations, resume=resume,
-                initialise=initialise, watchers=watchers, workers=options["workers"], engine=engine,
+            run = learn(
+                recipe, task, out, resume=resume, initialise=initialise, watchers=watchers, workers=options["workers"],
+                engine=engine,
             )  # fmt: skip
     except KeyboardInterrupt:
         teller(not (out / "state.pt").exists())(f"Stopped; the same command with --resume goes on with {out}.")

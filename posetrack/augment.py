@@ -31,7 +31,8 @@ class Augmentation:
     """How much a sample may change. Probabilities are ``p_*``; geometry defaults are the paper's (Sun et al. 2019).
 
     ``rotation_deg`` and ``scale`` bound uniform draws (scale: 1 -+), ``shift`` is in box sizes. ``colour`` scales
-    brightness, contrast and saturation; ``occluder`` is the largest occluder in crop sizes.
+    brightness, contrast and saturation; ``occluder`` is the largest occluder in crop sizes. Classifiers see at least a
+    part ``area`` of a picture; of the geometry only ``p_flip`` is theirs.
     """
 
     p_flip: float = 0.5
@@ -47,6 +48,7 @@ class Augmentation:
     p_noise: float = 0.0
     p_occluder: float = 0.0
     occluder: float = 0.3
+    area: float = 0.08
 
 
 NO_AUGMENTATION = Augmentation(p_flip=0, p_rotation=0, scale=0, p_half_body=0)

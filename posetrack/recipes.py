@@ -155,7 +155,7 @@ RECIPES: dict[str, Recipe] = {
         milestones=(10, 15),
         **{**_PAPER, "lr": 1e-4},
     ),
-    # Wang et al. 2020 (TPAMI), on ImageNet: SGD with Nesterov's momentum of 0.9, 0.1, a tenth of it from epoch 30, of that
+    # Wang et al. 2020 (TPAMI), ImageNet: SGD with Nesterov's momentum of 0.9, 0.1, a tenth of it from epoch 30, of that
     # from 60 and of that from 90, 100 epochs, batch 256. What comes out is a start for ``coco``.
     "imagenet": Recipe(
         "imagenet",

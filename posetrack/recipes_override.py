@@ -14,7 +14,7 @@ from posetrack.errors import UsageError, unknown_name
 from posetrack.recipes import Recipe, Stage
 
 _AUGMENTATION = "augmentation."
-_FIXED = {"name", "stages", "notes", "augmentation"}  # not to be set as one value
+_FIXED = {"name", "stages", "notes", "augmentation", "task"}  # not to be set as one value
 _KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
     int: ((int,), "a whole number"),
     float: ((int, float), "a number"),

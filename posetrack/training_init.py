@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Loaded", "load_weights"]
+__all__ = ["Loaded", "load_same", "load_weights"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,16 +74,35 @@ def load_weights(
         elif mine[name].shape == state[name].shape:
             mine[name].copy_(state[name])
             taken.append(name)
+    new_joints = tuple(j for j, k in zip(skeleton.joints, order, strict=True) if k < 0)
+    return _loaded(build[0], mine, state, taken, remapped, new_joints)
+
+
+def load_same(net: nn.Module, name: str, state: Mapping[str, Tensor]) -> Loaded:
+    """Copy the tensors of ``state`` that have the same name and shape in ``net``, the network ``name``.
+
+    So a classifier of other classes starts with a random head. Raises WeightsError where not one tensor fits.
+    """
+    mine = net.state_dict()
+    taken = [n for n in mine if n in state and mine[n].shape == state[n].shape]
+    for tensor in taken:
+        mine[tensor].copy_(state[tensor])
+    return _loaded(name, mine, state, taken, [], ())
+
+
+def _loaded(
+    name: str,
+    mine: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    taken: list[str],
+    remapped: list[str],
+    new_joints: tuple[str, ...],
+) -> Loaded:
     if not taken:
-        raise WeightsError(f"No tensor of the checkpoint fits {build[0]}; start from weights of the same network.")
+        raise WeightsError(f"No tensor of the checkpoint fits {name}; start from weights of the same network.")
     done = {*taken, *remapped}
-    return Loaded(
-        tuple(taken),
-        tuple(remapped),
-        tuple(n for n in mine if n not in done),
-        tuple(n for n in state if n not in done),
-        tuple(j for j, k in zip(skeleton.joints, order, strict=True) if k < 0),
-    )
+    random, unused = (tuple(n for n in names if n not in done) for names in (mine, state))
+    return Loaded(tuple(taken), tuple(remapped), random, unused, new_joints)
 
 
 def _joint_axes(build: tuple[str, Mapping[str, Any]], joints: int) -> dict[str, tuple[int, ...]]:

@@ -27,13 +27,13 @@ OPTIMIZERS: dict[str, Callable[[Groups, Recipe], torch.optim.Optimizer]] = {
 
 
 def make_optimizer(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimiser over the parameters that are learnt; batch norms and biases are not decayed."""
+    """The recipe's optimiser over the parameters that are learnt; batch norms and biases decay only if it says so."""
     learnt = [p for p in net.parameters() if p.requires_grad]
     decayed = [p for p in learnt if p.ndim > 1]
     plain = [p for p in learnt if p.ndim <= 1]
     groups: Groups = [
         {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
+        {"params": plain, "weight_decay": recipe.weight_decay if recipe.decay_all else 0.0},
     ]
     return OPTIMIZERS[recipe.optimizer](groups, recipe)
 

@@ -1,4 +1,4 @@
-"""From file names and a recipe to what ``training.train`` takes: joints, crops, validation sets, all checked first."""
+"""From file names and a recipe to the task that ``training.learn`` takes: all is checked first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ __all__ = [
     "check_recipe",
     "check_share",
     "follow",
+    "load_classes",
     "load_data",
     "pick_skeleton",
     "read_sets",
@@ -15,7 +16,7 @@ __all__ = [
 ]
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import torch
 from posetrack import nets
 from posetrack.checkpoints import ModelSpec
 from posetrack.datasets import read
+from posetrack.datasets.classes import read_classes
 from posetrack.datasets.crops import CropStore
 from posetrack.datasets.crops_on_disk import CropFiles, memory_bytes
 from posetrack.datasets.people import PersonSet, unite
@@ -36,6 +38,7 @@ from posetrack.recipes import Recipe
 from posetrack.recipes_override import to_json
 from posetrack.skeletons import SKELETONS, canonical_joint, joint_map, make_skeleton
 from posetrack.structures import Skeleton
+from posetrack.training_classes import CLASS_LOSSES, ClassTask
 from posetrack.training_optimizer import OPTIMIZERS
 from posetrack.training_pose import PoseTask
 from posetrack.training_validation import Validation
@@ -50,8 +53,9 @@ Report = Callable[[str], None]
 
 def check_recipe(recipe: Recipe) -> None:
     """Raise UsageError for values that no run can have."""
+    known_losses: Collection[str] = CLASS_LOSSES if recipe.task == "classify" else LOSSES
     for kind, name, known in (
-        ("loss", recipe.loss, LOSSES),
+        ("loss", recipe.loss, known_losses),
         ("optimizer", recipe.optimizer, OPTIMIZERS),
         ("targets", recipe.targets, TARGETS),
     ):
@@ -65,27 +69,34 @@ def check_recipe(recipe: Recipe) -> None:
     for name, value in numbers.items():
         if not value > 0:
             raise UsageError(f"The setting {name} is {value}; it must be more than 0.")
+    for stage in recipe.stages:
+        if recipe.task == "classify" and not 0 < stage.augmentation.area <= 1:
+            raise UsageError(f"The setting augmentation.area is {stage.augmentation.area}; it is a share, up to 1.")
     if not 0 <= recipe.ema < 1:
         raise UsageError(f"The setting ema is {recipe.ema}; it must be from 0 to less than 1.")
     nets.NETS[recipe.net]
 
 
-def check_net(recipe: Recipe, joints: int) -> None:
-    """Raise UsageError where the network cannot be built, or makes no heatmaps of a quarter of the input's size.
+def check_net(recipe: Recipe, outputs: int) -> None:
+    """Raise UsageError where the network cannot be built for so many joints or classes, or does not give such.
 
+    Heatmaps must be of a quarter of the input's size, the numbers of a classifier one a class.
     Nothing is computed: shapes go through the network on torch's "meta" device.
     """
     try:
         with torch.device("meta"):
-            net = nets.build(recipe.net, joints=joints, **recipe.net_args).eval()
-            outputs = [net(torch.zeros(1, 3, stage.size_wh[1], stage.size_wh[0])) for stage in recipe.stages]
+            kind = "classes" if recipe.task == "classify" else "joints"
+            net = nets.build(recipe.net, **{kind: outputs}, **recipe.net_args).eval()
+            made = [net(torch.zeros(1, 3, stage.size_wh[1], stage.size_wh[0])) for stage in recipe.stages]
     except (TypeError, ValueError, KeyError) as error:
         raise UsageError(f"The network {recipe.net} cannot be trained so: {error}.") from error
-    for stage, output in zip(recipe.stages, outputs, strict=True):
-        wanted = (1, joints, stage.size_wh[1] // STRIDE, stage.size_wh[0] // STRIDE)
+    for stage, output in zip(recipe.stages, made, strict=True):
+        maps_hw = () if recipe.task == "classify" else (stage.size_wh[1] // STRIDE, stage.size_wh[0] // STRIDE)
+        wanted = (1, outputs, *maps_hw)
         maps = output if isinstance(output, list) else [output]
         if not all(isinstance(m, torch.Tensor) and tuple(m.shape) == wanted for m in maps):
-            raise UsageError(f"{recipe.net} makes no heatmaps of a quarter of its input; posetrack nets lists others.")
+            what = "is no classifier" if recipe.task == "classify" else "makes no heatmaps of a quarter of its input"
+            raise UsageError(f"{recipe.net} {what}; posetrack nets lists others.")
 
 
 def check_share(recipe: Recipe, processes: int) -> None:
@@ -98,14 +109,17 @@ def check_share(recipe: Recipe, processes: int) -> None:
 
 
 def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe on the network of a pose checkpoint, unless ``changes`` ask for another.
+    """The recipe on the network of a checkpoint, unless ``changes`` ask for another; a classifier's trunk for poses.
 
-    "finetune" also takes its input size, because weights know people at one size best.
+    "finetune" also takes the input size of a pose checkpoint, because weights know people at one size best.
     """
-    if spec.task != "pose":
+    args = {k: v for k, v in spec.net_args.items() if k not in ("joints", "classes")}
+    if spec.task == "classify":
+        name = spec.net if recipe.task == "classify" else spec.net.removesuffix("_cls")
+        return replace(recipe, net=name, net_args=args) if changes.get("net", name) == name else recipe
+    if spec.task != "pose" or recipe.task != "pose":
         return recipe
     if changes.get("net", spec.net) == spec.net:
-        args = {k: v for k, v in spec.net_args.items() if k != "joints"}
         recipe = replace(recipe, net=spec.net, net_args=args, padding=spec.input.padding)
     if recipe.name == "finetune" and "size_wh" not in changes:
         stages = tuple(replace(stage, size_wh=spec.input.size_wh) for stage in recipe.stages)
@@ -180,6 +194,18 @@ def load_data(
     return PoseTask(skeleton, CropStore(people, side, report), validations)
 
 
+def load_classes(recipe: Recipe, train: Path, held_out: Sequence[Path], report: Report = lambda _: None) -> ClassTask:
+    """The pictures of a folder of classes, unopened; held-out folders have some of its classes.
+
+    Raises InputError and UsageError, also where the network does not fit.
+    """
+    images = read_classes(train, report=report)
+    check_net(recipe, len(images.names))
+    names = _different([folder.resolve().name for folder in held_out])
+    sets = tuple((n, read_classes(f, images.names, report)) for n, f in zip(names, held_out, strict=True))
+    return ClassTask(images, sets)
+
+
 def _different(names: Sequence[str]) -> list[str]:
     """The names as words, with a number where one comes again."""
     words = ["".join(c if c.isalnum() else "_" for c in name) for name in names]
@@ -206,7 +232,7 @@ def remember_recipe(out: Path, recipe: Recipe, crops: int, resume: bool) -> None
     if there is not None and not resume and (out / "state.pt").exists():
         raise TrainingError(f"{out} holds a run already; go on with it (--resume), or name another folder.")
     if there is not None and resume:
-        other = [k for k in mine if mine[k] != there.get(k)]
+        other = [k for k in mine if not _same(mine[k], there.get(k, mine[k]))]
         if other:
             key = other[0]
             raise TrainingError(
@@ -216,6 +242,15 @@ def remember_recipe(out: Path, recipe: Recipe, crops: int, resume: bool) -> None
         return
     with write_beside(path) as part:
         part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+
+
+def _same(mine: Any, there: Any) -> bool:
+    """Whether two settings are equal; parts that an older version did not write are."""
+    if isinstance(mine, dict) and isinstance(there, dict):
+        return all(_same(value, there.get(key, value)) for key, value in mine.items())
+    if isinstance(mine, list) and isinstance(there, list) and len(mine) == len(there):
+        return all(_same(a, b) for a, b in zip(mine, there, strict=True))
+    return bool(mine == there)
 
 
 def recipe_on_disk(out: Path) -> dict[str, Any] | None:

@@ -94,7 +94,7 @@ def test_a_loss_that_is_no_number_stops_the_run(crops: CropStore, tmp_path: Path
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_recipes_build_and_fit_their_sizes(name: str) -> None:
     check_recipe(RECIPES[name])
-    check_net(RECIPES[name], 15)
+    check_net(RECIPES[name], 15)  # joints or classes
 
 
 def _maps(peak: tuple[int, int]) -> torch.Tensor:

@@ -23,7 +23,21 @@ class TinyNet(nn.Module):
         return maps
 
 
+class TinyClassifier(nn.Module):
+    """The stem of ``TinyNet``, and a number a class."""
+
+    def __init__(self, classes: int, width: int = 8) -> None:
+        super().__init__()
+        self.stem = TinyNet(1, width).stem
+        self.classifier = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.stem(x).mean((2, 3)))
+        return logits
+
+
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``tiny`` is a name in ``NETS``."""
+    """``tiny`` is a name in ``NETS``, and ``tiny_cls``."""
     monkeypatch.setitem(nets.NETS, "tiny", TinyNet)
+    monkeypatch.setitem(nets.NETS, "tiny_cls", TinyClassifier)

@@ -7,10 +7,9 @@ __all__ = ["CropFiles", "memory_bytes"]
 from collections.abc import Callable, Sequence
 
 from posetrack.datasets.crops import SURROUNDINGS, Crop, cut
+from posetrack.datasets.images import first_readable
 from posetrack.datasets.people import Person
-from posetrack.errors import InputError, TrainingError
-
-TRIES = 100  # people after a damaged one that are tried in its place
+from posetrack.errors import InputError
 
 
 class CropFiles(Sequence[Crop]):
@@ -34,18 +33,17 @@ class CropFiles(Sequence[Crop]):
     def __getitem__(self, index: int) -> Crop:  # type: ignore[override]
         if index >= len(self.people):
             raise IndexError(index)
-        for step in range(min(TRIES, len(self.people))):
-            person = self.people[(index + step) % len(self.people)]
-            try:
-                return cut(person.store.read(person.image), person, self.max_side_px)
-            except InputError as error:
-                self._tell(person.image, error)
-        raise TrainingError(f"None of {TRIES} labelled people in a row has a readable image; check the image folder.")
+        return first_readable(len(self.people), index, self._cut)[0]
 
-    def _tell(self, image: str, error: InputError) -> None:
-        if self.report is not None and image not in self._told:
-            self._told.add(image)
-            self.report(f"Skipped: {error}")
+    def _cut(self, index: int) -> Crop:
+        person = self.people[index]
+        try:
+            return cut(person.store.read(person.image), person, self.max_side_px)
+        except InputError as error:
+            if self.report is not None and person.image not in self._told:
+                self._told.add(person.image)
+                self.report(f"Skipped: {error}")
+            raise
 
 
 def memory_bytes(people: Sequence[Person], max_side_px: float) -> int:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["ImageStore", "decode_image"]
+__all__ = ["IMAGE_SUFFIXES", "ImageStore", "decode_image", "first_readable"]
 
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
-from posetrack.errors import InputError
+from posetrack.errors import InputError, TrainingError
 from posetrack.structures import Image
 
+T = TypeVar("T")
+
+TRIES = 100  # samples after a damaged one that are tried in its place
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
@@ -91,3 +95,18 @@ def decode_image(data: bytes, name: str) -> Image:
         raise InputError(f"Image {name} is damaged or of an unknown kind.")
     rgb: Image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     return rgb
+
+
+def first_readable(count: int, index: int, read: Callable[[int], T]) -> tuple[T, int]:
+    """What ``read`` makes of sample ``index``, or of the next one of ``count`` that it can read; and the number of it.
+
+    So a batch stays full and a run repeats exactly. ``read`` raises InputError for a damaged one. Raises TrainingError.
+    """
+    tries = min(TRIES, count)
+    for step in range(tries):
+        number = (index + step) % count
+        try:
+            return read(number), number
+        except InputError:
+            continue
+    raise TrainingError(f"None of {tries} samples in a row has a readable image; check the image folder.")
