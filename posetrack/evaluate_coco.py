@@ -8,18 +8,20 @@ import contextlib
 import copy
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from posetrack.errors import FormatError, InputError
 from posetrack.evaluate_files import file_hash
 from posetrack.evaluate_tables import Table, provenance
 from posetrack.files import read_json
-from posetrack.skeletons import make_skeleton
+from posetrack.skeletons import COCO_17, canonical_joint, make_skeleton
 
 # The figures of COCOeval for keypoints, in its order.
 COCO_FIGURES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
+PERSON = 1  # COCO's category, and the one of our own results
 NO_OBJECTS = -1  # pycocotools' value of a figure without ground truth
 
 Json = dict[str, Any]
@@ -53,13 +55,16 @@ def read_coco_truth(path: Path) -> Json:
 def score_coco(truth: Json, results: Any, truth_name: str = "truth", results_name: str = "results") -> dict[str, float]:
     """AP and AR in percent of result rows; NaN for a figure without people of its size.
 
-    Other skeletons than COCO's 17 joints take their sigmas by joint name (``skeletons.make_skeleton``). Raises
-    FormatError for the first bad row.
+    Other skeletons than COCO's 17 joints take their sigmas by joint name: those of COCO where it has the joint, 0.072
+    (``skeletons.DEFAULT_SIGMA``) for a name of the user's own. Rows of ``posetrack track`` are found by ``file_name``
+    where the truth has it, and are of the truth's category where that has only one. Raises FormatError for the first
+    bad row.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     joints = _joints(truth)
+    results = _as_labelled(truth, results)
     _check(results, {image["id"] for image in truth["images"]}, joints, truth_name, results_name)
     with contextlib.redirect_stdout(io.StringIO()):
         known = COCO()
@@ -85,18 +90,47 @@ def _numbered(truth: Json) -> Json:
     return content
 
 
+def _as_labelled(truth: Json, results: Any) -> Any:
+    """The rows with the truth's image ids and category: a tracker counts pictures from 0 and calls everybody 1."""
+    if not isinstance(results, list):
+        return results
+    ids = _ids_by_name(truth["images"])
+    categories = {person["category_id"] for person in truth["annotations"]}
+    only = {"category_id": next(iter(categories))} if len(categories) == 1 else {}
+
+    def named(row: Any) -> Any:
+        if not isinstance(row, dict):
+            return row
+        name = str(row.get("file_name", ""))
+        image = ids.get(name, ids.get(PurePosixPath(name).name))
+        found = {} if image is None else {"image_id": image}
+        return {**row, **found, **(only if row.get("category_id", PERSON) == PERSON else {})}
+
+    return [named(row) for row in results]
+
+
+def _ids_by_name(images: list[Json]) -> Json:
+    """Image ids by name, and by the name's last part where only one image has it."""
+    named = [(str(image["file_name"]), image["id"]) for image in images if "file_name" in image]
+    times = Counter(PurePosixPath(name).name for name, _ in named)
+    last = ((PurePosixPath(name).name, number) for name, number in named)
+    return {**{name: number for name, number in last if times[name] == 1}, **dict(named)}
+
+
 def _joints(truth: Json) -> int:
     """Number of joints of the annotations."""
     return len(truth["annotations"][0]["keypoints"]) // 3 if truth["annotations"] else 17
 
 
 def _sigmas(truth: Json, joints: int) -> Any:
-    """The sigmas of a skeleton that is not COCO's; None for COCO's own."""
+    """The sigmas of a skeleton that is not COCO's; None for COCO's own, which 17 joints without names are."""
     import numpy as np
 
-    if joints == 17:
+    names = next((c["keypoints"] for c in truth["categories"] if c.get("keypoints")), None)
+    if joints == len(COCO_17) and (names is None or tuple(map(canonical_joint, names)) == COCO_17.joints):
         return None
-    names = truth["categories"][0].get("keypoints") or [f"joint_{j}" for j in range(joints)]
+    if names is None or len(names) != joints:
+        names = [f"joint_{j}" for j in range(joints)]
     return np.array(make_skeleton("given", names).oks_sigmas)
 
 

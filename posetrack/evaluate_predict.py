@@ -183,7 +183,7 @@ def _rows(image_id: Any, poses: Poses, order: npt.NDArray[Any], estimator: PoseE
 
 
 def _dataset_skeleton(truth: Json) -> Skeleton:
-    names = truth["categories"][0].get("keypoints") if truth["categories"] else None
+    names = next((c["keypoints"] for c in truth["categories"] if c.get("keypoints")), None)
     return make_skeleton("dataset", names) if names else COCO_17
 
 

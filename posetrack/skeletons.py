@@ -57,7 +57,8 @@ def canonical_joint(name: str) -> str:
 def make_skeleton(name: str, joints: Iterable[str], limbs: Sequence[tuple[int, int]] | None = None) -> Skeleton:
     """Build a skeleton from joint names alone: mirror pairs from left/right, limbs and sigmas from known names.
 
-    ``limbs`` (index pairs) replaces the limbs found by name. Raises ValueError where names repeat or an index is off.
+    A joint with a name of its own has the sigma ``DEFAULT_SIGMA``. ``limbs`` (index pairs) replaces the limbs found by
+    name. Raises ValueError where names repeat or an index is off.
     """
     joints = tuple(joints)
     plain = [canonical_joint(j) for j in joints]
