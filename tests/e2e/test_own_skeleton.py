@@ -39,7 +39,8 @@ def test_train_track_and_eval(labels: Path, tmp_path: Path) -> None:
     _run(
         "train", f"{labels}*8", "--val", labels, "--metric", "ap", "-o", run, "--net", "hrnet_w8", "--epochs", 8,
         "--set", f"net_args={json.dumps(SMALL)}", "--batch-size", 8, "--input", "64x64", "--lr", 0.01,
-        "--device", "cpu", "--set", "loss=ce_mse", "--set", "sigma=1", "--set", "ema=0.9", "--set", "augmentation.p_flip=0",
+        "--device", "cpu", "--set", "loss=ce_mse", "--set", "sigma=1", "--set", "ema=0.9",
+        "--set", "augmentation.p_flip=0",
         "--set", "augmentation.p_rotation=0", "--set", "augmentation.colour=0", "--set", "augmentation.p_half_body=0",
         "--quiet",
     )  # fmt: skip
