@@ -92,8 +92,17 @@ def track_clips() -> str:
     return table(head, rows)
 
 
+def train_feed() -> str:
+    """Training samples a second of one core, and what that keeps busy."""
+    rows = []
+    for r in read("train_feed")["rows"]:
+        size = "x".join(map(str, r["size_wh"]))
+        rows.append((r["recipe"], f"{r['net']} {size}", r["from"], round(r["samples_per_s"]), f"{r['fed_tflops']:.1f}"))
+    return table(("recipe", "network", "samples from", "samples/s of a core", "TFLOP/s that they feed"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (ablation, detector, eval_speed, pose_speed, pose_pck, track_clips)
+    f.__name__: f for f in (ablation, detector, eval_speed, pose_speed, pose_pck, track_clips, train_feed)
 }
 
 

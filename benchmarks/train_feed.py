@@ -1,31 +1,43 @@
 """How many training samples a second one core makes: one affine warp, augmentation and targets of every person.
 
-    python benchmarks/train_feed.py DATA... [--results benchmarks/results/train_feed.json]
+    python benchmarks/train_feed.py DATA... [--classes FOLDER] [--results benchmarks/results/train_feed.json]
 
-DATA as for ``posetrack train``. Times are those of the processor, so that other work on the machine does not count;
-the median of several batches after one to warm up. Samples are made from crops in memory and from images on disk.
+DATA as for ``posetrack train``; FOLDER holds a folder of photographs for each class, for the recipe imagenet. Times are
+those of the processor, so that other work on the machine does not count; the median of several batches after one to
+warm up. Samples are made from crops in memory and from images on disk.
+
+``fed_tflops`` is arithmetic: samples/s x 2 operations a multiply-add x 3 (forward, and twice that backward) x the
+network's multiply-adds, which is the work a device may do each second before it waits for one core.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import platform
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
 
+from posetrack import nets
+from posetrack.datasets.classes import read_classes
 from posetrack.datasets.crops import CropStore
 from posetrack.datasets.crops_on_disk import CropFiles
 from posetrack.datasets.people import unite
-from posetrack.datasets.samples import Sampler
-from posetrack.recipes import RECIPES
+from posetrack.nets.cost import cost
+from posetrack.recipes import RECIPES, Recipe, Stage
+from posetrack.training_classes import ClassTask
+from posetrack.training_pose import PoseTask
 from posetrack.training_setup import DETAIL, pick_skeleton, read_sets
+from posetrack.training_task import Batches, Task
 
 BATCH, BATCHES = 32, 7
+OPERATIONS = 2 * 3  # of a multiply-add, forward and backward
 
 
 def main() -> None:
@@ -34,6 +46,7 @@ def main() -> None:
     parser.add_argument("data", nargs="+")
     parser.add_argument("--skeleton")
     parser.add_argument("--recipes", nargs="+", default=("bundled_pose", "coco", "posetrack17"))
+    parser.add_argument("--classes", type=Path)
     parser.add_argument("--results", type=Path)
     args = parser.parse_args()
     cv2.setNumThreads(0)
@@ -46,24 +59,34 @@ def main() -> None:
         recipe, stage = RECIPES[name], RECIPES[name].stages[-1]
         side = DETAIL * max(stage.size_wh)
         for kept, crops in (("memory", CropStore(people, side)), ("disk", CropFiles(people, side))):
-            spec = recipe.spec(stage)
-            sampler = Sampler(
-                crops, skeleton, spec, stage.sigma, stage.augmentation, BATCH, recipe.seed, recipe.targets
-            )
-            rows.append({"recipe": name, "size_wh": stage.size_wh, "from": kept, **measure(sampler)})
-            print(json.dumps(rows[-1]), flush=True)
+            rows.append(row(recipe, stage, kept, PoseTask(skeleton, crops)))
+    if args.classes:
+        recipe = RECIPES["imagenet"]
+        rows.append(row(recipe, recipe.stages[0], "disk", ClassTask(read_classes(args.classes))))
     if args.results:
         machine = {"machine": platform.machine(), "processor": platform.processor(), "opencv": cv2.__version__}
         args.results.write_text(json.dumps({**machine, "batch": BATCH, "rows": rows}, indent=1) + "\n")
 
 
-def measure(sampler: Sampler) -> dict[str, float]:
+def row(recipe: Recipe, stage: Stage, kept: str, task: Task[Any]) -> dict[str, Any]:
+    """The speed of one recipe's samples, printed too."""
+    speed = measure(task.batches(recipe, dataclasses.replace(stage, batch_size=BATCH)))
+    with torch.device("meta"):
+        macs = cost(nets.build(recipe.net, **task.outputs, **recipe.net_args), stage.size_wh).macs
+    fed = round(speed["samples_per_s"] * OPERATIONS * macs / 1e12, 2)
+    made = {"recipe": recipe.name, "net": recipe.net, "size_wh": stage.size_wh, "from": kept, **speed}
+    made |= {"gmacs": round(macs / 1e9, 2), "fed_tflops": fed}
+    print(json.dumps(made), flush=True)
+    return made
+
+
+def measure(samples: Batches[Any]) -> dict[str, float]:
     """Samples a second of processor time: median, slowest and fastest batch."""
-    sampler.batch(0, 0)
+    samples.batch(0, 0)
     speeds = []
     for epoch in range(1, BATCHES + 1):
         began = time.process_time()
-        batch = sampler.batch(epoch, 0)
+        batch = samples.batch(epoch, 0)
         speeds.append(len(batch.image) / (time.process_time() - began))
     return {
         "samples_per_s": round(statistics.median(speeds), 1),
