@@ -23,6 +23,8 @@ MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become som
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
+SWALLOWED_SHARE = 0.7  # of a remembered person's box lies in a detection that may have swallowed them
+SWALLOW_GAIN = 0.1  # of IoU by which two people together must explain a detection better than anybody alone
 OKS_NMS = 0.5  # of two poses more alike, the worse one goes; as many people of COCO are that close as at 0.7: 2.4 %
 MIN_BOX_SCORE = 0.3
 CARRIED_SHARE = 0.5  # of the minimum box score is enough for a box that flow proposes: tracks fade, they do not flicker

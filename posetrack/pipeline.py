@@ -2,6 +2,8 @@
 
     frames -> detect -> (+ tracker.propose: last poses moved by flow) -> NMS -> pose -> OKS-NMS -> tracker.update
 
+(The NMS of both kinds of boxes is ``matching.merge_boxes``.)
+
 Detection and flow depend on no track, and neither does a pose on a detected box: over a window of frames they go
 through the networks in full batches. Only the proposals that no detection covers need a second, small batch a frame.
 What comes out does not depend on the size of the window, bit for bit: the stages see to that (``pose.PoseEstimator``,
@@ -24,6 +26,7 @@ import numpy.typing as npt
 
 from posetrack.detect import Detector, FileBoxes, detect_frames
 from posetrack.flow import FlowEstimator, still
+from posetrack.geometry import nms
 from posetrack.matching import merge_boxes, without_duplicates
 from posetrack.options import (
     BOX_NMS_IOU,
@@ -133,9 +136,8 @@ class Pipeline:
         with self.stopwatch("detect"):
             found = detect_frames(self._detector, turn)
         strong = {f.index: boxes[boxes.score >= s.min_box_score] for f, boxes in zip(turn, found, strict=True)}
-        none = Boxes.empty()
-        kept = {i: boxes[merge_boxes(boxes, none, s.box_nms)[0]] for i, boxes in strong.items()}
-        return [kept.get(frame.index, none) for frame in window]
+        kept = {i: boxes[np.sort(nms(boxes.xyxy, boxes.score, s.box_nms))] for i, boxes in strong.items()}
+        return [kept.get(frame.index, Boxes.empty()) for frame in window]
 
     def _estimate_flow(self, window: list[Frame], before: Frame | None) -> list[Flow]:
         """The flow that leads to every frame; the very first one stands still."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -49,18 +50,38 @@ def test_rows_and_columns_are_used_once_and_no_pair_is_left_over(similarity: np.
     assert values == sorted(values, reverse=True)
 
 
-def test_boxes_of_both_kinds_suppress_each_other_by_score() -> None:
-    detected = Boxes([[0, 0, 10, 10], [100, 0, 110, 10], [1, 0, 11, 10]], [0.9, 0.4, 0.5])
-    proposed = Boxes([[101, 0, 111, 10], [0, 1, 10, 11], [50, 50, 60, 60]], [0.8, 0.7, 0.1])
+def test_a_detection_goes_before_a_better_proposal_and_proposals_leave_each_other_alone() -> None:
+    detected = Boxes([[0, 0, 10, 10]], [0.3])
+    proposed = Boxes([[1, 0, 10, 10], [50, 0, 60, 10], [51, 0, 60, 10]], [0.9, 0.5, 0.4])
     keep, keep_proposed = merge_boxes(detected, proposed, 0.5)
+    assert (keep.tolist(), keep_proposed.tolist()) == ([0], [1, 2])
+
+
+def test_a_box_around_two_remembered_people_goes_and_both_stay() -> None:
+    embrace = [0, 0, 30, 50]
+    two = [[0, 0, 19, 50], [12, 2, 30, 50]]
+    keep, keep_proposed = merge_boxes(Boxes([embrace], [0.9]), Boxes(two, [0.3, 0.3]), 0.6)
+    assert (keep.tolist(), keep_proposed.tolist()) == ([], [0, 1])
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [[0, 0, 19, 50]],  # one person who spread their arms
+        [[1, 1, 30, 50], [3, 20, 12, 50], [15, 20, 27, 50]],  # somebody before two children
+        [[0, 0, 19, 50], [25, 0, 60, 50]],  # one inside, one beside
+    ],
+)
+def test_a_box_around_one_person_stays(others: list[list[float]]) -> None:
+    keep, _ = merge_boxes(Boxes([[0, 0, 30, 50]], [0.5]), Boxes(others, [0.9] * len(others)), 0.6)
     assert keep.tolist() == [0]
-    assert keep_proposed.tolist() == [0, 2]
 
 
-def test_of_equal_scores_the_detection_stays() -> None:
+def test_no_boxes_of_either_kind() -> None:
     box = Boxes([[0, 0, 10, 10]], [0.5])
-    keep, keep_proposed = merge_boxes(box, box, 0.5)
-    assert (keep.tolist(), keep_proposed.tolist()) == ([0], [])
+    for detected, proposed in ((box, Boxes.empty()), (Boxes.empty(), box), (Boxes.empty(), Boxes.empty())):
+        keep, keep_proposed = merge_boxes(detected, proposed, 0.5)
+        assert (len(keep), len(keep_proposed)) == (len(detected), len(proposed))
 
 
 def test_similarity_falls_with_distance_and_is_1_on_the_spot() -> None:

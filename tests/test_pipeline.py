@@ -195,7 +195,7 @@ def test_a_run_goes_on_from_a_restored_tracker(cut: int) -> None:
     whole = [tracks for _, tracks in _pipeline(_Detector(gaps)).run(_frames(20))]
     frames = list(_frames(20))
     first, second = _pipeline(_Detector(gaps)), _pipeline(_Detector(gaps))
-    for (frame, _), _wanted in zip(first.run(iter(frames)), range(cut), strict=False):
+    for _, (frame, _tracks) in zip(range(cut), first.run(iter(frames)), strict=False):  # not a frame further
         assert frame.index < cut
     second.tracker.restore(first.tracker.state())
     rest = [tracks for _, tracks in second.run(iter(frames[cut:]), before=frames[cut - 1])]

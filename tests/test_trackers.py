@@ -97,12 +97,21 @@ def test_proposals_surround_the_moved_joints_and_fade() -> None:
     np.testing.assert_allclose(tracker.propose(_frame(2), still(SIZE)).score, [0.8 * 0.81], rtol=1e-6)
 
 
-def test_nothing_is_proposed_for_people_lost_or_outside_the_picture() -> None:
+def test_nothing_is_proposed_outside_the_picture() -> None:
     tracker = build_tracker("flow", POSETRACK_15)
     _step(tracker, 0, _poses((100, 100)))
     assert len(tracker.propose(_frame(1), _shift(-300))) == 0
-    tracker.update(_frame(1), Poses.empty(POSETRACK_15), _shift(-300))
-    assert len(tracker.propose(_frame(2), _shift(300))) == 0
+
+
+def test_the_lost_are_proposed_where_flow_carried_them_as_long_as_they_are_remembered() -> None:
+    tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory_frames=3, proposal_decay=0.9))
+    _step(tracker, 0, _poses((100, 100), (300, 100), box=0.8, side=100))
+    for index in range(1, 4):
+        boxes = tracker.propose(_frame(index), _shift(10))
+        np.testing.assert_allclose(boxes.xyxy[:, 0], [104 + 10 * index, 304 + 10 * index], atol=1e-3)
+        np.testing.assert_allclose(boxes.score, 0.8 * 0.9**index, rtol=1e-6)
+        tracker.update(_frame(index), Poses.empty(POSETRACK_15), _shift(10))
+    assert len(tracker.propose(_frame(4), _shift(10))) == 0
 
 
 def test_what_a_proposal_found_elsewhere_is_nobody_new() -> None:

@@ -5,9 +5,10 @@ the current frame; a current pose takes the identity of the remembered pose most
 what is left unmatched becomes somebody new. A lost person is remembered for L frames and found again under the
 same identity.
 
-Where a detector misses somebody, ``propose`` carries them: a box around each pose of the last frame. Its score is that
-of the box the pose came from times ``proposal_decay``, so that a track which no detection confirms fades out instead
-of haunting a chair for ever. Poses whose joints the network does not believe in never get here: the
+Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody remembered. (The
+paper carries the last frame's people only; one bad frame then loses a person whom no detector finds.) Its score is that
+of the box the pose came from times ``proposal_decay`` for each frame since, so that a track which no detection confirms
+fades out instead of haunting a chair for ever. Poses whose joints the network does not believe in never get here: the
 pipeline drops them.
 """
 
@@ -89,7 +90,7 @@ class _Memory:
     box_score: npt.NDArray[np.float32]
     poses: Poses
 
-    def __getitem__(self, index: npt.NDArray[np.bool_]) -> _Memory:
+    def __getitem__(self, index: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> _Memory:
         return _Memory(self.id[index], self.age[index], self.box_score[index], self.poses[index])
 
     @classmethod
@@ -122,10 +123,10 @@ class MemoryTracker:
     def propose(self, frame: Frame, flow: Flow) -> Boxes:
         self._advance(frame, flow)
         s = self.settings
-        last = self._memory[self._memory.age == 1]
+        last = self._freshest()
         xyxy = keypoint_boxes(reliable_joints(last.poses, s.min_joint_score))
         inside = np.logical_and((xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1))  # not for NaN
-        score = (last.box_score * s.proposal_decay).astype(np.float32)
+        score = (last.box_score * s.proposal_decay**last.age).astype(np.float32)
         self._proposed = Boxes(xyxy, score)[inside]
         return self._proposed
 
@@ -168,6 +169,11 @@ class MemoryTracker:
         self._proposed = Boxes.empty()
         m = self._memory[self._memory.age < self.settings.memory_frames]
         self._memory = _Memory(m.id, m.age + 1, m.box_score, self._move(m.poses, flow))
+
+    def _freshest(self) -> _Memory:
+        """The last pose of everybody remembered, by rising identity."""
+        order = np.lexsort((self._memory.age, self._memory.id))
+        return self._memory[order[np.unique(self._memory.id[order], return_index=True)[1]]]
 
     def _assign(self, poses: Poses) -> npt.NDArray[np.int64]:
         """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be somebody new.
