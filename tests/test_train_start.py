@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,10 @@ def test_a_run_is_not_overwritten_and_resumed_with_its_own_recipe_only(tmp_path:
         remember_recipe(tmp_path, changed(recipe, {"lr": 0.1}), 5, resume=True)
     with pytest.raises(TrainingError, match="people was 5 and is now 6"):
         remember_recipe(tmp_path, recipe, 6, resume=True)
+    older = json.loads((tmp_path / "recipe.json").read_text())
+    del older["decay_all"], older["stages"][0]["augmentation"]["area"]  # settings that came later
+    (tmp_path / "recipe.json").write_text(json.dumps(older))
+    remember_recipe(tmp_path, recipe, 5, resume=True)
 
 
 def test_fine_tuning_follows_the_checkpoint() -> None:

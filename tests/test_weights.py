@@ -29,7 +29,7 @@ from posetrack.skeletons import COCO_17, POSETRACK_15, SKELETONS
 from posetrack.structures import InputSpec
 from posetrack.weights import PRESETS, entries, load_detector, load_flow, load_pose, manifest
 from posetrack.weights.add import add_file
-from posetrack.weights.load import published_state
+from posetrack.weights.load import published_state, read_start
 from posetrack.weights.pickles import read_pickle
 
 SMALL = {"modules": (1, 1, 1), "blocks": 1, "stem": 16, "stem_blocks": 1}
@@ -151,6 +151,16 @@ def test_ears_of_posetrack18_networks_are_left_out() -> None:
     assert spec.net_args["joints"] == 15
     assert torch.equal(state["final_layer.bias"], whole.final_layer.bias[kept])
     assert torch.equal(state["final_layer.weight"], whole.final_layer.weight[kept])
+
+
+def test_a_published_classifier_is_a_start_for_training() -> None:
+    entry = manifest.Entry("small", "classify", "small.pth", net="hrnet_w4_cls", input=(224, 224))
+    state, spec = published_state(entry, dict(build("hrnet_w4_cls", classes=10).state_dict()))
+    assert (spec.task, spec.net_args, spec.input.size_wh) == ("classify", {"classes": 10}, (224, 224))
+    assert len(state["classifier.weight"]) == 10
+    with pytest.raises(WeightsError, match="hrnet_w32_imagenet"):  # known by name, and not there
+        read_start("hrnet_w32_imagenet", offline=True)
+    assert read_start("pose_lite")[1].task == "pose"
 
 
 def test_files_that_do_not_fit(tmp_path: Path, lite_hrnet: nn.Module) -> None:
