@@ -134,7 +134,7 @@ RECIPES: dict[str, Recipe] = {
         stages=(
             Stage(14, (64, 96), 64, 1.0, MILD, 1.0, 1.0),
             Stage(3, (64, 96), 64, 1.0, LIGHT, 1.0, 1.0),
-            Stage(9, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
+            Stage(11, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
             Stage(4, (96, 128), 64, 1.2, LIGHT, 0.3, 5.0),
         ),
         lr=1.5e-3,
