@@ -41,8 +41,16 @@ _SETTINGS = ("net", "epochs", "lr", "batch_size", "accumulate", "seed")  # optio
 
 
 def teller(quiet: bool) -> Report:
-    """Sentences on stderr, or nowhere."""
-    return (lambda _: None) if quiet else (lambda text: click.echo(text, err=True))
+    """Sentences on stderr, or nowhere; functions of this module, since worker processes are sent them."""
+    return _silent if quiet else _say
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _silent(_: str) -> None:
+    return None
 
 
 def required(data: tuple[str, ...], out: Path | None) -> Path:

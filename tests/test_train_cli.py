@@ -159,3 +159,19 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
     assert end.value.code == 130
     assert "the same command with --resume goes on" in capsys.readouterr().err
     assert (tmp_path / "run" / "state.pt").is_file()
+
+
+def test_what_workers_are_given_survives_being_sent(labels: Path) -> None:
+    """Where processes are spawned (macOS, Windows) the samples are pickled, messages and archives included."""
+    import pickle
+
+    from posetrack.cli.train_run import teller
+    from posetrack.datasets import read
+    from posetrack.datasets.crops_on_disk import CropFiles
+
+    people = read(str(labels))
+    for quiet in (False, True):
+        crops = CropFiles(people.people, 40.0, teller(quiet))
+        sent = pickle.loads(pickle.dumps(crops))
+        assert (sent[1].image == crops[1].image).all()
+        assert sent.report is crops.report
