@@ -47,32 +47,42 @@ def greedy_match(
     return pairs
 
 
-def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indices, Indices]:
-    """Which of the detected and of the proposed boxes stay, as rising indices; ``detected`` went through NMS already.
+def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indices, Boxes]:
+    """Which of the detected boxes stay, as rising indices, and the proposed ones that do.
 
-    A proposal goes where a detection overlaps it more than ``max_iou``: what is seen now places a person better than
-    what flow carried here, whatever their scores. Two proposals leave each other alone, because they are two people
-    until their poses say otherwise. A detection that has swallowed two of them, as a box around an embrace does, is
-    neither of them: it goes, and both stay. (Xiao et al. 2018 unify all boxes by one NMS, which costs identities.)
+    The detected ones have been through NMS already. A proposal goes where a detection overlaps it more than
+    ``max_iou``: what is seen now places a person better than what flow carried here, whatever their scores. Two
+    proposals leave each other alone, because they are two people until their poses say otherwise. A detection that has
+    swallowed two of them, as a box around an embrace does, is neither of them: it goes, both stay, and their scores
+    rise to its own, because it does say that people are there. (Xiao et al. 2018 unify all boxes by one NMS, which
+    costs identities.)
     """
-    single = np.array([not _swallows(box, proposed.xyxy, max_iou) for box in detected.xyxy], bool)
+    single, score = np.ones(len(detected), bool), proposed.score.copy()
+    for n, box in enumerate(detected.xyxy):
+        swallowed = _swallowed(box, proposed.xyxy, max_iou)
+        single[n] = len(swallowed) == 0
+        score[swallowed] = np.maximum(score[swallowed], detected.score[n])
     kept = np.flatnonzero(single)
-    covered = (iou_matrix(detected.xyxy[kept], proposed.xyxy) > max_iou).any(axis=0)
-    return kept, np.flatnonzero(~covered)
+    overlap = iou_matrix(detected.xyxy[kept], proposed.xyxy).max(axis=0, initial=0)
+    return kept, Boxes(proposed.xyxy, score)[overlap <= max_iou]
 
 
-def _swallows(box: npt.NDArray[np.float32], proposed: npt.NDArray[np.float32], max_iou: float) -> bool:
-    """Whether two ``proposed`` people (P, 4), both mostly inside, explain ``box`` (4,) clearly better than one does."""
+def _swallowed(box: npt.NDArray[np.float32], proposed: npt.NDArray[np.float32], max_iou: float) -> Indices:
+    """The two ``proposed`` people (P, 4), both mostly inside, who explain ``box`` (4,) clearly better than one does.
+
+    Their indices, or none.
+    """
     overlap = np.maximum(np.minimum(box[2:], proposed[:, 2:]) - np.maximum(box[:2], proposed[:, :2]), 0).prod(axis=1)
     area = (proposed[:, 2:] - proposed[:, :2]).prod(axis=1)
-    inside = proposed[overlap >= SWALLOWED_SHARE * area]
-    first, second = np.nonzero(np.triu(iou_matrix(inside, inside) <= max_iou, 1))
-    if len(first) == 0:
-        return False
-    low, high = inside[:, :2], inside[:, 2:]
-    together = np.concatenate([np.minimum(low[first], low[second]), np.maximum(high[first], high[second])], axis=1)
-    best_alone = iou_matrix(box[None], proposed).max()
-    return bool(iou_matrix(box[None], together).max() >= best_alone + SWALLOW_GAIN)
+    inside = np.flatnonzero(overlap >= SWALLOWED_SHARE * area)
+    two = np.argwhere(np.triu(iou_matrix(proposed[inside], proposed[inside]) <= max_iou, 1))
+    if len(two) == 0:
+        return np.zeros(0, np.int64)
+    pairs = inside[two]  # (Q, 2)
+    low, high = proposed[pairs, :2].min(axis=1), proposed[pairs, 2:].max(axis=1)
+    together = iou_matrix(box[None], np.concatenate([low, high], axis=1))[0]
+    clearly = together.max() >= iou_matrix(box[None], proposed).max() + SWALLOW_GAIN
+    return pairs[together.argmax()] if clearly else np.zeros(0, np.int64)
 
 
 def reliable_joints(poses: Poses, min_joint_score: float) -> npt.NDArray[np.float32]:

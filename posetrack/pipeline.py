@@ -121,9 +121,8 @@ class Pipeline:
         poses = self._estimate_poses(window, detected)
         for frame, flow, boxes, found in zip(window, flows, detected, poses, strict=True):
             with self.stopwatch("track"):
-                proposed = self._proposals(frame, flow)
-                keep, keep_proposed = merge_boxes(boxes, proposed, self.settings.box_nms)
-            carried = self._estimate_poses([frame], [proposed[keep_proposed]])[0]
+                keep, proposed = merge_boxes(boxes, self._proposals(frame, flow), self.settings.box_nms)
+            carried = self._estimate_poses([frame], [proposed])[0]
             with self.stopwatch("track"):
                 people = self._credible(Poses.concat([found[keep], carried], found.skeleton))
                 tracks = self.tracker.update(frame, people, flow)

@@ -53,15 +53,19 @@ def test_rows_and_columns_are_used_once_and_no_pair_is_left_over(similarity: np.
 def test_a_detection_goes_before_a_better_proposal_and_proposals_leave_each_other_alone() -> None:
     detected = Boxes([[0, 0, 10, 10]], [0.3])
     proposed = Boxes([[1, 0, 10, 10], [50, 0, 60, 10], [51, 0, 60, 10]], [0.9, 0.5, 0.4])
-    keep, keep_proposed = merge_boxes(detected, proposed, 0.5)
-    assert (keep.tolist(), keep_proposed.tolist()) == ([0], [1, 2])
+    keep, carried = merge_boxes(detected, proposed, 0.5)
+    assert keep.tolist() == [0]
+    np.testing.assert_array_equal(carried.xyxy, proposed.xyxy[1:])
+    np.testing.assert_array_equal(carried.score, proposed.score[1:])
 
 
-def test_a_box_around_two_remembered_people_goes_and_both_stay() -> None:
+def test_a_box_around_two_remembered_people_goes_and_confirms_both() -> None:
     embrace = [0, 0, 30, 50]
-    two = [[0, 0, 19, 50], [12, 2, 30, 50]]
-    keep, keep_proposed = merge_boxes(Boxes([embrace], [0.9]), Boxes(two, [0.3, 0.3]), 0.6)
-    assert (keep.tolist(), keep_proposed.tolist()) == ([], [0, 1])
+    two = [[0, 0, 19, 50], [40, 0, 60, 50], [12, 2, 30, 50]]
+    keep, carried = merge_boxes(Boxes([embrace], [0.5]), Boxes(two, [0.3, 0.3, 0.8]), 0.6)
+    assert len(keep) == 0
+    np.testing.assert_array_equal(carried.xyxy, two)
+    np.testing.assert_allclose(carried.score, [0.5, 0.3, 0.8])
 
 
 @pytest.mark.parametrize(
@@ -80,8 +84,8 @@ def test_a_box_around_one_person_stays(others: list[list[float]]) -> None:
 def test_no_boxes_of_either_kind() -> None:
     box = Boxes([[0, 0, 10, 10]], [0.5])
     for detected, proposed in ((box, Boxes.empty()), (Boxes.empty(), box), (Boxes.empty(), Boxes.empty())):
-        keep, keep_proposed = merge_boxes(detected, proposed, 0.5)
-        assert (len(keep), len(keep_proposed)) == (len(detected), len(proposed))
+        keep, carried = merge_boxes(detected, proposed, 0.5)
+        assert (len(keep), len(carried)) == (len(detected), len(proposed))
 
 
 def test_similarity_falls_with_distance_and_is_1_on_the_spot() -> None:
