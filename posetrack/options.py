@@ -21,6 +21,7 @@ WEAK_SIMILARITY = 0.5  # needed by a pose too weak to be somebody new: a thing n
 AGE_DECAY = 0.95  # factor on a similarity for every frame since the pose was seen: fresh memories go first
 MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
+PROPOSAL_FRAMES = 5  # for which flow proposes somebody not seen; 1 in the papers, all gain on drawn clips is had by 5
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
 SWALLOWED_SHARE = 0.7  # of a remembered person's box lies in a detection that may have swallowed them

@@ -103,8 +103,9 @@ def test_nothing_is_proposed_outside_the_picture() -> None:
     assert len(tracker.propose(_frame(1), _shift(-300))) == 0
 
 
-def test_the_lost_are_proposed_where_flow_carried_them_as_long_as_they_are_remembered() -> None:
-    tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory_frames=3, proposal_decay=0.9))
+@pytest.mark.parametrize("limit", [{"memory_frames": 3}, {"proposal_frames": 3}])
+def test_the_lost_are_proposed_for_a_while_where_flow_carried_them(limit: dict[str, int]) -> None:
+    tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(proposal_decay=0.9, **limit))
     _step(tracker, 0, _poses((100, 100), (300, 100), box=0.8, side=100))
     for index in range(1, 4):
         boxes = tracker.propose(_frame(index), _shift(10))

@@ -5,8 +5,9 @@ the current frame; a current pose takes the identity of the remembered pose most
 what is left unmatched becomes somebody new. A lost person is remembered for L frames and found again under the
 same identity.
 
-Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody remembered. (The
-paper carries the last frame's people only; one bad frame then loses a person whom no detector finds.) Its score is that
+Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody seen in the last few
+frames. (The paper carries the last frame's people only; one bad frame then loses a person whom no detector finds. For
+much longer, the lost come back as whatever stands where they were.) Its score is that
 of the box the pose came from times ``proposal_decay`` for each frame since, so that a track which no detection confirms
 fades out instead of haunting a chair for ever. Poses whose joints the network does not believe in never get here: the
 pipeline drops them.
@@ -33,6 +34,7 @@ from posetrack.options import (
     MIN_JOINT_SCORE,
     MIN_SIMILARITY,
     PROPOSAL_DECAY,
+    PROPOSAL_FRAMES,
     WEAK_SIMILARITY,
 )
 from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
@@ -47,7 +49,8 @@ class TrackerSettings:
     ``min_joint_score``: joints below it count neither for similarity nor for the box around a pose.
     ``proposal_decay``: factor on the box score for every frame without a detection. ``age_decay``: factor on the
     similarity for every frame of a pose's age, for the order of matching only: old memories drift, fresh ones go first.
-    ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs.
+    ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs. ``proposal_frames``: how many
+    frames after they were last seen somebody is still proposed.
     """
 
     memory_frames: int = MEMORY_FRAMES
@@ -57,6 +60,7 @@ class TrackerSettings:
     proposal_decay: float = PROPOSAL_DECAY
     age_decay: float = AGE_DECAY
     weak_similarity: float = WEAK_SIMILARITY
+    proposal_frames: int = PROPOSAL_FRAMES
 
 
 class Tracker(Protocol):
@@ -171,9 +175,10 @@ class MemoryTracker:
         self._memory = _Memory(m.id, m.age + 1, m.box_score, self._move(m.poses, flow))
 
     def _freshest(self) -> _Memory:
-        """The last pose of everybody remembered, by rising identity."""
-        order = np.lexsort((self._memory.age, self._memory.id))
-        return self._memory[order[np.unique(self._memory.id[order], return_index=True)[1]]]
+        """The last pose of everybody who may be proposed, by rising identity."""
+        m = self._memory[self._memory.age <= self.settings.proposal_frames]
+        order = np.lexsort((m.age, m.id))
+        return m[order[np.unique(m.id[order], return_index=True)[1]]]
 
     def _assign(self, poses: Poses) -> npt.NDArray[np.int64]:
         """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be somebody new.
