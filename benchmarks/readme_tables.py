@@ -101,6 +101,37 @@ def train_feed() -> str:
     return table(("recipe", "network", "samples from", "samples/s of a core", "TFLOP/s that they feed"), rows)
 
 
+def nets_ablation() -> str:
+    """Networks trained equally: what they cost and what they had learnt."""
+    rows = []
+    for name, r in read("nets_ablation")["networks"].items():
+        last = r["curve"][-1]
+        cost = (f"{r['parameters'] / 1e6:.1f}", f"{r['macs'] / 1e6:.0f}", f"{r['crops_per_s']:.0f}")
+        rows.append((name, *cost, r["training_processor_s"], f"{last['pck_lspet']:.1f}", f"{last['pck_coco']:.1f}"))
+    head = ("network", "M parameters", "M multiply-adds", "crops/s", "seconds of training", "PCK LSPET", "PCK COCO")
+    return table(head, rows)
+
+
+def presets() -> str:
+    """Processor time of each preset."""
+    rows = [
+        (name, r["detector"], f"{r['detector_ms']:.0f}", r["weights"], f"{r['pose_ms_per_person']:.1f}")
+        for name, r in read("presets")["presets"].items()
+    ]
+    return table(("preset", "detector", "ms a 640x360 frame", "pose network", "ms a person"), rows)
+
+
+def finetune_drawn() -> str:
+    """Drawn test sequences before and after a fine-tune."""
+    result = read("finetune_drawn")
+    rows = []
+    for boxes in ("labelled", "detector"):
+        for when in ("before", "after"):
+            scores = result[when][boxes]
+            rows.append((boxes, when, f"{scores['mAP']['Total']:.1f}", f"{scores['MOTA']['Total']:.1f}"))
+    return table(("boxes", "fine-tune", "mAP", "MOTA"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f for f in (ablation, detector, eval_speed, pose_speed, pose_pck, track_clips, train_feed)
 }

@@ -31,7 +31,8 @@ class Augmentation:
     """How much a sample may change. Probabilities are ``p_*``; geometry defaults are the paper's (Sun et al. 2019).
 
     ``rotation_deg`` and ``scale`` bound uniform draws (scale: 1 -+), ``shift`` is in box sizes. ``colour`` scales
-    brightness, contrast and saturation; ``occluder`` is the largest occluder in crop sizes. Classifiers see at least a
+    brightness, contrast and saturation; ``occluder`` is the largest occluder in crop sizes. With
+    ``p_neighbour`` somebody else of the data is pasted beside, before or behind the person. Classifiers see at least a
     part ``area`` of a picture; of the geometry only ``p_flip`` is theirs.
     """
 
@@ -48,6 +49,7 @@ class Augmentation:
     p_noise: float = 0.0
     p_occluder: float = 0.0
     occluder: float = 0.3
+    p_neighbour: float = 0.0
     area: float = 0.08
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["RECIPES", "Recipe", "Stage"]
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from posetrack.augment import PAPER, Augmentation
@@ -80,6 +80,8 @@ LIGHT = Augmentation(
     rotation_deg=30, scale=0.25, shift=0.04, p_half_body=0.05, colour=0.2, p_grey=0.03, p_blur=0.08, p_jpeg=0.08,
     p_noise=0.05, p_occluder=0.1,
 )  # fmt: skip
+# With others pasted in: whose limbs are whose.
+CROWDED = replace(LIGHT, p_neighbour=0.4)
 # What the recipes of Sun et al. 2019 share: nothing but Adam on the squared error of the official targets.
 _PAPER: dict[str, Any] = {
     "loss": "mse", "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "warmup": 0.0, "clip_norm": 0.0, "ema": 0.0,
@@ -134,8 +136,9 @@ RECIPES: dict[str, Recipe] = {
         stages=(
             Stage(14, (64, 96), 64, 1.0, MILD, 1.0, 1.0),
             Stage(3, (64, 96), 64, 1.0, LIGHT, 1.0, 1.0),
-            Stage(13, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
-            Stage(4, (96, 128), 64, 1.2, LIGHT, 0.3, 5.0),
+            Stage(10, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
+            Stage(3, (96, 128), 64, 1.2, CROWDED, 1.0, 1.0),
+            Stage(4, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
         ),
         lr=1.5e-3,
         warmup=0.02,

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from posetrack.augment import NO_AUGMENTATION, PAPER, STRONG, Augmentation, augment_image, draw_affine
+from posetrack.datasets.crops import Crop
+from posetrack.datasets.neighbours import add_neighbour
+from posetrack.datasets.silhouettes import silhouette
 from posetrack.geometry import crop_image
-from posetrack.skeletons import POSETRACK_15, make_skeleton
+from posetrack.skeletons import LSP_14, POSETRACK_15, make_skeleton
 
 PAIR = make_skeleton("pair", ["left_wrist", "right_wrist"])
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -81,3 +84,44 @@ def test_same_generator_same_sample(how: Augmentation) -> None:
     image = np.random.default_rng(1).integers(0, 255, (64, 48, 3), dtype=np.uint8)
     a, b = (augment_image(image, how, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(a, b)
+
+
+def _standing(x: float, colour: int) -> Crop:
+    """A figure of plain colour on black ground, all joints of LSP known."""
+    shape = [(-0.1, 1), (-0.1, 0.75), (-0.08, 0.5), (0.08, 0.5), (0.1, 0.75), (0.1, 1), (-0.25, 0.5), (-0.2, 0.35)]
+    shape += [(-0.12, 0.2), (0.12, 0.2), (0.2, 0.35), (0.25, 0.5), (0, 0.15), (0, 0)]
+    xy = (np.array(shape, np.float32) * 80 + [x, 10]).astype(np.float32)
+    image = np.full((100, 100, 3), colour, np.uint8)
+    box = np.concatenate([xy.min(axis=0), xy.max(axis=0)])
+    known = np.ones(14, bool)
+    return Crop(image, box, xy, np.full(14, 2), known, "drawn", 1.0, np.zeros(2, np.float32))
+
+
+def test_a_neighbour_is_pasted_and_hides_little_of_the_person() -> None:
+    person, other = _standing(50, 0), _standing(50, 200)
+    own = silhouette(person.xy, np.zeros(2), (100, 100))
+    assert own is not None
+    pasted, before, beside = 0, 0, 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        image = add_neighbour(person.image, person.xy, other, LSP_14, rng)
+        again = add_neighbour(person.image, person.xy, other, LSP_14, np.random.default_rng(seed))
+        assert (image == again).all()
+        there = image[..., 0] > 100
+        pasted += bool(there.any())
+        before += bool((there & (own > 0.9)).any())
+        beside += bool((there & (own < 0.1)).any())
+        at = person.xy.round().astype(int)
+        assert there[at[:, 1].clip(0, 99), at[:, 0].clip(0, 99)].mean() <= 0.5
+    assert pasted > 30
+    assert 5 < before < pasted  # some stand behind
+    assert beside > 30
+    assert not person.image.any()
+
+
+def test_somebody_of_unknown_shape_is_no_neighbour() -> None:
+    person, other = _standing(50, 0), _standing(50, 200)
+    other.xy[4] = np.nan
+    for seed in range(5):
+        image = add_neighbour(person.image, person.xy, other, LSP_14, np.random.default_rng(seed))
+        assert (image == person.image).all()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from posetrack.augment import Augmentation, augment_image, draw_affine
 from posetrack.datasets.crops import Crop
+from posetrack.datasets.neighbours import add_neighbour
 from posetrack.geometry import crop_image
 from posetrack.heatmaps import STRIDE, gaussian_targets
 from posetrack.structures import Image, InputSpec, Skeleton
@@ -49,6 +50,7 @@ def make_sample(
     how: Augmentation,
     rng: np.random.Generator,
     targets: str = "subpixel",
+    neighbour: Crop | None = None,
 ) -> tuple[Image, Float32, Float32, Float32]:
     """One sample: picture, target maps (K, h, w), weights (K,), joints (K, 2) in input pixels.
 
@@ -57,7 +59,10 @@ def make_sample(
     affine, xy, mirrored = draw_affine(crop.xyxy, crop.xy, skeleton, spec.size_wh, spec.padding, how, rng)
     order = list(skeleton.flip_order) if mirrored else slice(None)
     weight = (crop.known & (crop.flag > 0))[order].astype(np.float32)
-    image = augment_image(crop_image(crop.image, affine, spec.size_wh), how, rng)
+    image = crop_image(crop.image, affine, spec.size_wh)
+    if neighbour is not None:
+        image = add_neighbour(image, xy, neighbour, skeleton, rng)
+    image = augment_image(image, how, rng)
     if targets == "official":
         maps, weight = gaussian_targets(xy, weight, (spec.size_wh[0] // STRIDE, spec.size_wh[1] // STRIDE), sigma)
         return image, maps, weight, xy
@@ -111,7 +116,10 @@ class Sampler:
 
     def _sample(self, epoch: int, index: int, crop: Crop) -> tuple[Image, Float32, Float32, Float32]:
         rng = np.random.default_rng((self.seed, epoch, index))
-        return make_sample(crop, self.skeleton, self.spec, self.sigma, self.how, rng, self.targets)
+        neighbour = None
+        if self.how.p_neighbour and rng.random() < self.how.p_neighbour:
+            neighbour = self.crops[int(rng.integers(len(self.crops)))]
+        return make_sample(crop, self.skeleton, self.spec, self.sigma, self.how, rng, self.targets, neighbour)
 
 
 def batch_count(samples: int, batch_size: int) -> int:
