@@ -29,7 +29,7 @@ SWALLOW_GAIN = 0.1  # of IoU by which two people together must explain a detecti
 OKS_NMS = 0.5  # of two poses more alike, the worse one goes; as many people of COCO are that close as at 0.7: 2.4 %
 MIN_BOX_SCORE = 0.3
 CARRIED_SHARE = 0.5  # of the minimum box score is enough for a box that flow proposes: tracks fade, they do not flicker
-MIN_POSE_SCORE = 0.2  # mean joint score of a pose below which nobody stands there
+MIN_POSE_SCORE = 0.25  # mean joint score of a pose below which nobody stands there
 MIN_JOINT_SCORE = 0.2  # joints below are left out of the output; official HRNet code: IN_VIS_THRE
 WINDOW_FRAMES = 8  # frames that go through detector, flow and pose network together
 
