@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["VERBS", "main"]
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -64,6 +65,9 @@ def _root(debug: bool) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Entry point of the ``posetrack`` command: errors become one sentence and an exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    # Threads that spin while they wait make PyTorch ten times slower beside any other busy program (OpenMP reads this
+    # once, when torch is loaded).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         result = _root.main(args=argv, prog_name="posetrack", standalone_mode=False)
         code = result if isinstance(result, int) else 0
