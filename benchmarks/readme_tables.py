@@ -133,7 +133,11 @@ def finetune_drawn() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (ablation, detector, eval_speed, pose_speed, pose_pck, track_clips, train_feed)
+    f.__name__: f
+    for f in (
+        ablation, detector, eval_speed, finetune_drawn, nets_ablation, pose_pck, pose_speed, presets, track_clips,
+        train_feed,
+    )  # fmt: skip
 }
 
 

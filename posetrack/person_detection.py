@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from posetrack.checkpoints import ModelSpec
     from posetrack.nets.person_detector import PersonDetector
 
-DEFAULT_SCORE = 0.37  # boxes from here up are people: the best F1 on the COCO validation images
+DEFAULT_SCORE = 0.34  # boxes from here up are people: the best F1 on the COCO validation images
 HOPELESS_SCORE = 0.05  # boxes below are not handed on
 MAX_IOU = 0.5  # of two boxes; more gave repeats of one person, less cost people in crowds
 MAX_CANDIDATES = 300  # cells kept before suppression, best first
