@@ -135,9 +135,17 @@ def finetune_drawn() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
-        ablation, detector, eval_speed, finetune_drawn, nets_ablation, pose_pck, pose_speed, presets, track_clips,
+        ablation,
+        detector,
+        eval_speed,
+        finetune_drawn,
+        nets_ablation,
+        pose_pck,
+        pose_speed,
+        presets,
+        track_clips,
         train_feed,
-    )  # fmt: skip
+    )
 }
 
 
