@@ -35,8 +35,10 @@ def add_neighbour(image: Image, xy: Float32, other: Crop, skeleton: Skeleton, rn
     low, high = _extent(xy)
     affine = _beside(low, high, other, rng)
     behind = rng.random() < 0.5
-    shape = silhouette(_sorted(transform_points(other.xy, affine), order), np.zeros(2), (width, height))
-    own = silhouette(_sorted(xy, order), np.zeros(2), (width, height))
+    corner = np.zeros(2, np.float32)
+    moved = transform_points(other.xy, affine).astype(np.float32)
+    shape = silhouette(_sorted(moved, order), corner, (width, height))
+    own = silhouette(_sorted(xy, order), corner, (width, height))
     if shape is None or (behind and own is None):
         return image
     if behind and own is not None:
