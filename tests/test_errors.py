@@ -68,13 +68,18 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("posetrack ")
 
 
-def test_threads_wait_asleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenMP threads that spin make a run many times slower beside any other busy program."""
-    for given, then in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
-        monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
-        if given is None:
-            monkeypatch.delenv("OMP_WAIT_POLICY")
-        with pytest.raises(SystemExit) as done:
-            main(["--version"])
-        assert done.value.code == 0
-        assert os.environ["OMP_WAIT_POLICY"] == then
+@pytest.mark.parametrize(("given", "spins"), [({}, "5000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
+                                              ({"GOMP_SPINCOUNT": "7"}, "7")])  # fmt: skip
+def test_threads_soon_sleep_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], spins: str | None
+) -> None:
+    """OpenMP threads that spin for long make a run many times slower beside any other busy program."""
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that what main() sets is taken back after the test
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
