@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-SPINS = "5000"  # rounds of waiting; on two cores as fast as spinning on when idle, 8 times as fast beside a busy one
+SPINS = "5000"  # rounds of waiting; on an idle machine as fast as to spin on (benchmarks/end_to_end.py)
 
 # verb: (module:attribute, one line for the overview). Add yours here.
 VERBS: dict[str, tuple[str, str]] = {
@@ -84,8 +84,8 @@ def main(argv: list[str] | None = None) -> None:
 def _wait_briefly() -> None:
     """Let threads spin for microseconds only before they sleep, unless the user set how; read when torch is loaded.
 
-    GNU OpenMP's threads spin for milliseconds, and beside any other busy program that makes PyTorch ten times slower;
-    without spinning, small networks lose half their speed on an idle machine.
+    GNU OpenMP's threads spin for milliseconds, and beside other busy programs that makes PyTorch slower, with several of
+    them many times; without spinning, small networks lose half their speed on an idle machine.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
