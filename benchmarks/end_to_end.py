@@ -3,8 +3,8 @@
     python benchmarks/end_to_end.py clips/*.mp4 [--end-busy 0.5]
 
 Runs ``posetrack track CLIP`` as a user would, on an otherwise idle machine. Then, on the last clip's first moments and
-beside a program that keeps one core busy: threads that spin briefly (what the command sets) against threads that spin for long
-(``OMP_WAIT_POLICY=ACTIVE``, much as GNU OpenMP's default). Networks are loaded in both, so ratios are understated.
+beside a program that keeps one core busy: threads that spin briefly (what the command sets) against threads that spin
+for long (``OMP_WAIT_POLICY=ACTIVE``, much as GNU OpenMP's default).
 """
 
 from __future__ import annotations

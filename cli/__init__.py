@@ -84,8 +84,8 @@ def main(argv: list[str] | None = None) -> None:
 def _wait_briefly() -> None:
     """Let threads spin for microseconds only before they sleep, unless the user set how; read when torch is loaded.
 
-    GNU OpenMP's threads spin for milliseconds, and beside other busy programs that makes PyTorch slower, with several of
-    them many times; without spinning, small networks lose half their speed on an idle machine.
+    GNU OpenMP's threads spin for milliseconds, and beside other busy programs that makes PyTorch slower, at times many
+    times; without spinning, small networks lose half their speed on an idle machine.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
