@@ -128,7 +128,8 @@ RECIPES: dict[str, Recipe] = {
         betas=(0.9, 0.99),
         ema=0.99,
     ),
-    # The long one, from the weights of bundled_pose_more: most of it at the small size, where a sample costs half.
+    # The long one, from the weights of bundled_pose_more: half of it at the small size, where a sample costs
+    # half; people are pasted together only at the end.
     "bundled_pose_long": Recipe(
         "bundled_pose_long",
         "hrnet_w24",

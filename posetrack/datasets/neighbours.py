@@ -38,10 +38,12 @@ def add_neighbour(image: Image, xy: Float32, other: Crop, skeleton: Skeleton, rn
     corner = np.zeros(2, np.float32)
     moved = transform_points(other.xy, affine).astype(np.float32)
     shape = silhouette(_sorted(moved, order), corner, (width, height))
-    own = silhouette(_sorted(xy, order), corner, (width, height))
-    if shape is None or (behind and own is None):
+    if shape is None:
         return image
-    if behind and own is not None:
+    if behind:
+        own = silhouette(_sorted(xy, order), corner, (width, height))
+        if own is None:
+            return image
         shape = shape * (1 - own)
     elif _covered(xy, shape) > MAX_COVERED:
         return image

@@ -33,8 +33,8 @@ def silhouette(joints: FloatArray, offset: FloatArray, size_wh: tuple[int, int])
     at = dict(zip(JOINTS.joints, joints - offset, strict=True))
     if not np.isfinite(joints[:12]).all():
         return None
-    side = max(float(np.nanmax(joints, axis=0)[i] - np.nanmin(joints, axis=0)[i]) for i in (0, 1))
-    head = float(np.linalg.norm(at["head_top"] - at["neck"])) if {"head_top", "neck"} <= at.keys() else np.nan
+    side = float((np.nanmax(joints, axis=0) - np.nanmin(joints, axis=0)).max())
+    head = float(np.linalg.norm(at["head_top"] - at["neck"]))  # NaN where one is not known
     head = HEAD_OF_BODY * side if np.isnan(head) else float(np.clip(head, HEAD_LIMITS[0] * side, HEAD_LIMITS[1] * side))
     mask = np.zeros((size_wh[1], size_wh[0]), np.uint8)
 
