@@ -39,7 +39,14 @@ from posetrack.flow import build_flow
 from posetrack.formats.label_tables import to_table
 from posetrack.geometry import iou_matrix, keypoint_boxes
 from posetrack.oks import rescore
-from posetrack.options import BOX_NMS_IOU, MEMORY_FRAMES, MIN_BIRTH_SCORE, MIN_JOINT_SCORE, MIN_SIMILARITY
+from posetrack.options import (
+    BOX_NMS_IOU,
+    MEMORY_FRAMES,
+    MIN_BIRTH_SCORE,
+    MIN_JOINT_SCORE,
+    MIN_SIMILARITY,
+    REVIVE_FRAMES,
+)
 from posetrack.pipeline import Pipeline, PipelineSettings
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Flow, FrameLabels, Image, Poses
@@ -76,6 +83,7 @@ class Variant:
     min_joint_score: float = MIN_JOINT_SCORE
     box_nms: float = BOX_NMS_IOU
     detect_every: int = 1
+    revive: int = REVIVE_FRAMES
     true_poses: bool = False  # matching alone: the true poses instead of the simulated networks
 
 
@@ -93,6 +101,7 @@ def variants() -> list[Variant]:
         Variant("true poses, matching alone", "IoU of boxes, no flow", tracker="iou", true_poses=True),
     ]
     rows += [Variant("memory (frames)", f"{n}", memory=n) for n in (1, 5, 15, 30, 60)]
+    rows += [Variant("known again for (frames)", f"{n}", revive=n) for n in (0, 50, 150, 300)]
     rows += [Variant("smallest OKS of a match", f"{v:g}", min_oks=v) for v in (0.05, 0.1, 0.2, 0.3, 0.5)]
     rows += [Variant("score of somebody new", f"{v:g}", min_new_score=v) for v in (0.1, 0.3, 0.5, 0.7)]
     rows += [Variant("joint score threshold", f"{v:g}", min_joint_score=v) for v in (0.0, 0.2, 0.4, 0.6)]
@@ -200,7 +209,7 @@ def draw(number: int, frames: int, people: int) -> Clip:
 
 def run(clip: Clip, v: Variant) -> Video:
     """Track a clip; the prediction in frame order."""
-    tracker = TrackerSettings(v.memory, v.min_oks, v.min_new_score, v.min_joint_score)
+    tracker = TrackerSettings(v.memory, v.min_oks, v.min_new_score, v.min_joint_score, revive_frames=v.revive)
     settings = PipelineSettings(detect_every=v.detect_every, box_nms=v.box_nms, min_joint_score=v.min_joint_score)
     stages = (FileBoxes(clip.detections), KnownFlow(clip), clip)
     follower = build_tracker(v.tracker, POSETRACK_15, tracker)

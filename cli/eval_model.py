@@ -134,7 +134,7 @@ def _follow_poses(o: Any) -> Follow:
 
     name = o.flow if o.tracker == "flow" else "none"
     flow = load_flow(name, long_side=o.flow_size, checkpoint=o.flow_weights, device=o.device, offline=o.offline)
-    settings = TrackerSettings(o.memory, o.min_oks, o.min_new_score, o.min_joint_score)
+    settings = TrackerSettings(o.memory, o.min_oks, o.min_new_score, o.min_joint_score, revive_frames=o.revive)
     return lambda frames, truth: follow_true_poses(
         frames, truth, build_tracker(o.tracker, truth.skeleton, settings), flow
     )

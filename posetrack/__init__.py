@@ -156,7 +156,7 @@ class PoseTracker:
         from posetrack.trackers import TrackerSettings, build_tracker
 
         o = self.options
-        tracker = TrackerSettings(o.memory, o.min_oks, o.min_new_score, o.min_joint_score)
+        tracker = TrackerSettings(o.memory, o.min_oks, o.min_new_score, o.min_joint_score, revive_frames=o.revive)
         settings = PipelineSettings(
             window=o.window or (1 if live else WINDOW_FRAMES),
             detect_every=o.detect_every,

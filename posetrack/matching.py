@@ -47,24 +47,26 @@ def greedy_match(
     return pairs
 
 
-def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indices, Boxes]:
-    """Which of the detected boxes stay, as rising indices, and the proposed ones that do.
+def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indices, Boxes, npt.NDArray[np.bool_]]:
+    """Which detected boxes stay, as rising indices, the proposed ones that do, and which of these were swallowed.
 
     The detected ones have been through NMS already. A proposal goes where a detection overlaps it more than
     ``max_iou``: what is seen now places a person better than what flow carried here, whatever their scores. Two
     proposals leave each other alone, because they are two people until their poses say otherwise. A detection that has
     swallowed two of them, as a box around an embrace does, is neither of them: it goes, both stay, and their scores
-    rise to its own, because it does say that people are there. (Xiao et al. 2018 unify all boxes by one NMS, which
-    costs identities.)
+    rise to its own, because it does say that people are there, two of them. (Xiao et al. 2018 unify all boxes by one
+    NMS, which costs identities.)
     """
-    single, score = np.ones(len(detected), bool), proposed.score.copy()
+    single, score, both = np.ones(len(detected), bool), proposed.score.copy(), np.zeros(len(proposed), bool)
     for n, box in enumerate(detected.xyxy):
         swallowed = _swallowed(box, proposed.xyxy, max_iou)
         single[n] = len(swallowed) == 0
         score[swallowed] = np.maximum(score[swallowed], detected.score[n])
+        both[swallowed] = True
     kept = np.flatnonzero(single)
     overlap = iou_matrix(detected.xyxy[kept], proposed.xyxy).max(axis=0, initial=0)
-    return kept, Boxes(proposed.xyxy, score)[overlap <= max_iou]
+    stays = overlap <= max_iou
+    return kept, Boxes(proposed.xyxy, score)[stays], both[stays]
 
 
 def _swallowed(box: npt.NDArray[np.float32], proposed: npt.NDArray[np.float32], max_iou: float) -> Indices:
@@ -103,8 +105,13 @@ def pose_similarity(a: Poses, b: Poses, min_joint_score: float) -> npt.NDArray[n
     return np.where(shared >= MIN_SHARED_JOINTS, similarity, 0.0)
 
 
-def without_duplicates(poses: Poses, max_oks: float, min_joint_score: float) -> Indices:
-    """Indices, rising, of the poses left when two that lie on one body (OKS above ``max_oks``) keep the better only."""
+def without_duplicates(
+    poses: Poses, max_oks: float, min_joint_score: float, apart: npt.NDArray[np.bool_] | None = None
+) -> Indices:
+    """Indices, rising, of the poses left when two that lie on one body (OKS above ``max_oks``) keep the better only.
+
+    Of those marked in ``apart`` (N,) both stay.
+    """
     kept = oks_nms(
         reliable_joints(poses, min_joint_score),
         poses.boxes.score,
@@ -112,5 +119,6 @@ def without_duplicates(poses: Poses, max_oks: float, min_joint_score: float) -> 
         poses.skeleton.oks_sigmas,
         max_oks,
         absent="skip",
+        apart=apart,
     )
     return np.sort(kept)

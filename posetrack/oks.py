@@ -68,13 +68,17 @@ def oks_nms(
     absent: Literal["miss", "skip"] = "miss",
     joint_score: Floats | None = None,
     min_joint_score: float | None = None,
+    apart: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Greedy suppression: indices of the poses (N, K, 2) to keep, best ``score`` (N,) first.
 
     A pose goes when its OKS with a better kept one is above ``max_oks``. Of equal scores the later pose comes first, as
     in the official code. ``joint_score`` (N, K) and ``min_joint_score`` are ``oks``'s visibility threshold.
+    Poses marked in ``apart`` (N,) are known to be different people: they do not suppress each other.
     """
     similarity = oks(xy, xy, area, area, sigmas, absent=absent, score_b=joint_score, min_score_b=min_joint_score)
+    if apart is not None:
+        similarity = np.where(apart[:, None] & apart, 0.0, similarity)
     order = _by_score(score)
     keep: list[int] = []
     while len(order):

@@ -22,6 +22,10 @@ AGE_DECAY = 0.95  # factor on a similarity for every frame since the pose was se
 MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 PROPOSAL_FRAMES = 5  # for which flow proposes somebody not seen; 1 in the papers, all gain on drawn clips is had by 5
+CROWDED_IOU = 0.1  # overlap from which two people are close: each keeps the box they had
+BOX_GAIN = 0.5  # share of what is seen now in the box that somebody is remembered with,
+CROWDED_BOX_GAIN = 0.1  # and of those who are close
+REVIVE_FRAMES = 150  # in which somebody lost may be known again by their looks; about five seconds
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
 SWALLOWED_SHARE = 0.7  # of a remembered person's box lies in a detection that may have swallowed them
@@ -58,6 +62,8 @@ class TrackOptions:
                                        metavar="NAME")  # fmt: skip
     tracker: str = _option("flow", "How people are told apart.", choices=("flow", "oks", "iou"))
     memory: int = _option(MEMORY_FRAMES, "Frames a person is remembered after they were last seen.", min=1)
+    revive: int = _option(REVIVE_FRAMES, "Frames in which somebody lost may be known again by the colours they wear; "
+                          "0: never, as in the papers.", min=0)  # fmt: skip
     min_oks: float = _option(MIN_SIMILARITY, "Similarity below which two poses are two people.", min=0, max=1)
     min_new_score: float = _option(MIN_BIRTH_SCORE, "Pose score that somebody new needs.", min=0, max=1)
     box_nms: float = _option(BOX_NMS_IOU, "Overlap (IoU) above which the worse of two boxes goes.", min=0, max=1)

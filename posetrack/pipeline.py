@@ -121,10 +121,11 @@ class Pipeline:
         poses = self._estimate_poses(window, detected)
         for frame, flow, boxes, found in zip(window, flows, detected, poses, strict=True):
             with self.stopwatch("track"):
-                keep, proposed = merge_boxes(boxes, self._proposals(frame, flow), self.settings.box_nms)
+                keep, proposed, embraced = merge_boxes(boxes, self._proposals(frame, flow), self.settings.box_nms)
             carried = self._estimate_poses([frame], [proposed])[0]
             with self.stopwatch("track"):
-                people = self._credible(Poses.concat([found[keep], carried], found.skeleton))
+                apart = np.concatenate([np.zeros(len(keep), bool), embraced])
+                people = self._credible(Poses.concat([found[keep], carried], found.skeleton), apart)
                 tracks = self.tracker.update(frame, people, flow)
             yield frame, tracks
 
@@ -156,11 +157,12 @@ class Pipeline:
         with self.stopwatch("pose"):
             return self._pose.estimate([frame.image for frame in window], boxes)
 
-    def _credible(self, poses: Poses) -> Poses:
-        """Without poses on nobody, and without the worse of two poses on one body."""
+    def _credible(self, poses: Poses, apart: npt.NDArray[np.bool_]) -> Poses:
+        """Without poses on nobody, and without the worse of two on one body; those ``apart`` (N,) are of two."""
         s = self.settings
-        poses = poses[_mean_joint_score(poses) >= s.min_pose_score]
-        return poses[without_duplicates(poses, s.oks_nms, s.min_joint_score)]
+        sure = _mean_joint_score(poses) >= s.min_pose_score
+        poses, apart = poses[sure], apart[sure]
+        return poses[without_duplicates(poses, s.oks_nms, s.min_joint_score, apart)]
 
     def _visible(self, tracks: Tracks) -> Tracks:
         """For output: joints below their threshold have no place, their score stays."""

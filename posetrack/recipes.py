@@ -145,6 +145,22 @@ RECIPES: dict[str, Recipe] = {
         warmup=0.02,
         betas=(0.9, 0.99),
     ),
+    # All at the full size, from the weights of bundled_pose_long, with a faster optimiser. Those weights had grown to
+    # three times their first size under next to no decay, so that a step turned them less and less.
+    "bundled_pose_muon": Recipe(
+        "bundled_pose_muon",
+        "hrnet_w24",
+        BUNDLED_NET,
+        stages=(
+            Stage(12, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
+            Stage(8, (96, 128), 64, 1.2, CROWDED, 1.0, 1.0),
+            Stage(3, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
+        ),
+        optimizer="muon",
+        lr=3e-3,
+        weight_decay=0.02,
+        warmup=0.02,
+    ),
     # Sun et al. 2019, section 4.1: Adam, 1e-3, a tenth of it from epoch 170 and of that from 200, 210 epochs. Sigma as
     # in the official code (the paper's text says 1); batch 128 as on its four GPUs. Start from ImageNet weights.
     "coco": Recipe("coco", "hrnet_w32", {}, (Stage(210, (192, 256), 128, 2.0),), milestones=(170, 200), **_PAPER),

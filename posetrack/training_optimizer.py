@@ -13,6 +13,7 @@ from torch import nn
 
 from posetrack.errors import UsageError
 from posetrack.recipes import Recipe
+from posetrack.training_muon import Muon
 
 SGD_MOMENTUM = 0.9  # official code, ImageNet
 
@@ -22,6 +23,7 @@ Groups = list[dict[str, Any]]
 OPTIMIZERS: dict[str, Callable[[Groups, Recipe], torch.optim.Optimizer]] = {
     "adamw": lambda groups, recipe: torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas),
     "adam": lambda groups, recipe: torch.optim.Adam(groups, lr=recipe.lr, betas=recipe.betas),
+    "muon": lambda groups, recipe: Muon(groups, recipe.lr),
     "sgd": lambda groups, recipe: torch.optim.SGD(groups, lr=recipe.lr, momentum=SGD_MOMENTUM, nesterov=True),
 }
 

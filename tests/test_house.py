@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "cli",
         "weights pipeline recording evaluate training detector",
         "trackers datasets recipes person_detection export",
-        "detect pose flow matching formats metrics video draw nets checkpoints augment synthetic",
+        "detect pose flow matching appearance formats metrics video draw nets checkpoints augment synthetic",
         "skeletons geometry heatmaps oks",
         "structures files devices labels folding options losses",
         "errors",

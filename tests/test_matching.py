@@ -53,7 +53,7 @@ def test_rows_and_columns_are_used_once_and_no_pair_is_left_over(similarity: np.
 def test_a_detection_goes_before_a_better_proposal_and_proposals_leave_each_other_alone() -> None:
     detected = Boxes([[0, 0, 10, 10]], [0.3])
     proposed = Boxes([[1, 0, 10, 10], [50, 0, 60, 10], [51, 0, 60, 10]], [0.9, 0.5, 0.4])
-    keep, carried = merge_boxes(detected, proposed, 0.5)
+    keep, carried, _ = merge_boxes(detected, proposed, 0.5)
     assert keep.tolist() == [0]
     np.testing.assert_array_equal(carried.xyxy, proposed.xyxy[1:])
     np.testing.assert_array_equal(carried.score, proposed.score[1:])
@@ -62,8 +62,9 @@ def test_a_detection_goes_before_a_better_proposal_and_proposals_leave_each_othe
 def test_a_box_around_two_remembered_people_goes_and_confirms_both() -> None:
     embrace = [0, 0, 30, 50]
     two = [[0, 0, 19, 50], [40, 0, 60, 50], [12, 2, 30, 50]]
-    keep, carried = merge_boxes(Boxes([embrace], [0.5]), Boxes(two, [0.3, 0.3, 0.8]), 0.6)
+    keep, carried, both = merge_boxes(Boxes([embrace], [0.5]), Boxes(two, [0.3, 0.3, 0.8]), 0.6)
     assert len(keep) == 0
+    assert both.tolist() == [True, False, True]
     np.testing.assert_array_equal(carried.xyxy, two)
     np.testing.assert_allclose(carried.score, [0.5, 0.3, 0.8])
 
@@ -77,14 +78,15 @@ def test_a_box_around_two_remembered_people_goes_and_confirms_both() -> None:
     ],
 )
 def test_a_box_around_one_person_stays(others: list[list[float]]) -> None:
-    keep, _ = merge_boxes(Boxes([[0, 0, 30, 50]], [0.5]), Boxes(others, [0.9] * len(others)), 0.6)
+    keep, _, both = merge_boxes(Boxes([[0, 0, 30, 50]], [0.5]), Boxes(others, [0.9] * len(others)), 0.6)
     assert keep.tolist() == [0]
+    assert not both.any()
 
 
 def test_no_boxes_of_either_kind() -> None:
     box = Boxes([[0, 0, 10, 10]], [0.5])
     for detected, proposed in ((box, Boxes.empty()), (Boxes.empty(), box), (Boxes.empty(), Boxes.empty())):
-        keep, carried = merge_boxes(detected, proposed, 0.5)
+        keep, carried, _ = merge_boxes(detected, proposed, 0.5)
         assert (len(keep), len(carried)) == (len(detected), len(proposed))
 
 
@@ -111,3 +113,9 @@ def test_of_two_poses_on_one_body_the_better_stays() -> None:
     assert without_duplicates(poses, 0.7, 0.2).tolist() == [1, 2]
     assert without_duplicates(poses, 1.0, 0.2).tolist() == [0, 1, 2]
     assert without_duplicates(poses[[]], 0.7, 0.2).tolist() == []
+
+
+def test_two_poses_on_one_body_both_stay_where_two_people_are_known_to_be() -> None:
+    poses = _poses([(0, 0), (2, 0), (3, 0)], [0.6, 0.5, 0.9])
+    assert without_duplicates(poses, 0.7, 0.2, np.array([True, True, False])).tolist() == [2]
+    assert without_duplicates(poses, 0.7, 0.2, np.array([True, False, True])).tolist() == [0, 2]

@@ -11,6 +11,7 @@ from posetrack.matching import pose_similarity
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Flow, Frame, Poses
 from posetrack.trackers import TrackerSettings, build_tracker
+from posetrack.trackers.crowds import steadied
 
 SIZE = (640, 480)
 SHAPE = np.stack(np.meshgrid([0.1, 0.5, 0.9], [0.1, 0.3, 0.5, 0.7, 0.9]), axis=-1).reshape(15, 2)
@@ -63,7 +64,7 @@ def test_two_people_that_move_fast_past_each_other() -> None:
 
 def test_a_lost_person_is_found_again_within_the_memory_and_not_after() -> None:
     for away, expected in ((4, [1]), (5, [2])):
-        tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory_frames=5))
+        tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory_frames=5, revive_frames=0))
         _step(tracker, 0, _poses((100, 100)))
         for index in range(1, 1 + away):
             assert _step(tracker, index, Poses.empty(POSETRACK_15)) == []
@@ -71,7 +72,7 @@ def test_a_lost_person_is_found_again_within_the_memory_and_not_after() -> None:
 
 
 def test_an_identity_is_never_given_twice() -> None:
-    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory_frames=1))
+    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory_frames=1, revive_frames=0))
     ids = [i for index in range(0, 20, 2) for i in _step(tracker, index, _poses((40.0 * (index % 3), 9 * index)))]
     assert len(set(ids)) == len(ids)
 
@@ -146,6 +147,7 @@ def test_fresh_memories_go_before_old_ones() -> None:
     poses = _poses((100, 100), (106, 100))
     tracker.restore(
         {
+            **tracker.state(),
             "next_id": np.array([3]),
             "frame_index": np.array([6]),
             "id": np.array([1, 2]),
@@ -186,3 +188,32 @@ def test_the_similarity_is_that_of_the_matching_module() -> None:
     a, b = _poses((0, 0)), _poses((3, 0), (9, 0))
     tracker = build_tracker("flow", POSETRACK_15)
     np.testing.assert_array_equal(tracker._similarity(a, b), pose_similarity(a, b, 0.2))
+
+
+def test_in_a_crowd_people_keep_the_boxes_they_had() -> None:
+    tracker = build_tracker("flow", POSETRACK_15)
+    apart = _poses((100, 100), (300, 100))
+    _step(tracker, 0, apart)
+    close = Boxes([[100, 100, 160, 160], [140, 100, 200, 160]], apart.boxes.score)
+    astray = np.stack([apart.xy[0], apart.xy[0] + (20, 0)])  # the second one's joints lie on the first
+    tracker.restore({**tracker.state(), "xy": astray, "xyxy": close.xyxy})
+    np.testing.assert_allclose(tracker.propose(_frame(1), still(SIZE)).xyxy, close.xyxy, atol=1e-3)
+
+
+def test_one_wrong_box_changes_what_is_remembered_a_little() -> None:
+    small, large = np.array([[0, 0, 10, 20]], np.float32), np.array([[0, 0, 20, 40]], np.float32)
+    who = np.array([7])
+    np.testing.assert_allclose(steadied(large, who, {7: small[0]}), [[0, 0, 15, 30]])
+    np.testing.assert_allclose(steadied(large, who, {8: small[0]}), large)
+    two = np.concatenate([large, large + np.float32([5, 0, 5, 0])])
+    np.testing.assert_allclose(steadied(two, np.array([7, 9]), {7: small[0]}), [[0, 0, 11, 22], two[1]])
+    assert steadied(small[:0], who[:0], {}).shape == (0, 4)
+
+
+def test_a_box_moves_with_most_of_what_is_in_it() -> None:
+    field = np.zeros((48, 64, 2), np.float32)
+    field[13:15, 12:15] = 0.1 * np.array(SIZE)[:, None, None].T / 10  # something waves in the middle
+    tracker = build_tracker("flow", POSETRACK_15)
+    _step(tracker, 0, _poses((100, 100)))
+    tracker.propose(_frame(1), Flow(field, SIZE))
+    np.testing.assert_allclose(tracker.state()["xyxy"], [[100, 100, 160, 160]], atol=1e-3)

@@ -5,12 +5,12 @@ the current frame; a current pose takes the identity of the remembered pose most
 what is left unmatched becomes somebody new. A lost person is remembered for L frames and found again under the
 same identity.
 
-Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody seen in the last few
-frames. (The paper carries the last frame's people only; one bad frame then loses a person whom no detector finds. For
-much longer, the lost come back as whatever stands where they were.) Its score is that
-of the box the pose came from times ``proposal_decay`` for each frame since, so that a track which no detection confirms
-fades out instead of haunting a chair for ever. Poses whose joints the network does not believe in never get here: the
-pipeline drops them.
+Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody seen in the last
+few frames, or, in a crowd, the box they had (``crowds``). (The paper carries the last frame's people only; one bad
+frame then loses a person whom no detector finds. For much longer, the lost come back as whatever stands where they
+were.) Its score is that of the box the pose came from times ``proposal_decay`` for each frame since, so that a track
+which no detection confirms fades out instead of haunting a chair for ever. Poses whose joints the network does not
+believe in never get here: the pipeline drops them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ from posetrack.options import (
     MIN_SIMILARITY,
     PROPOSAL_DECAY,
     PROPOSAL_FRAMES,
+    REVIVE_FRAMES,
     WEAK_SIMILARITY,
 )
 from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
+from posetrack.trackers.crowds import crowded, steadied
+from posetrack.trackers.revival import Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class TrackerSettings:
     ``proposal_decay``: factor on the box score for every frame without a detection. ``age_decay``: factor on the
     similarity for every frame of a pose's age, for the order of matching only: old memories drift, fresh ones go first.
     ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs. ``proposal_frames``: how many
-    frames after they were last seen somebody is still proposed.
+    frames after they were last seen somebody is still proposed. ``revive_frames``: how long somebody who has been
+    lost may still be known again by their looks (``revival``).
     """
 
     memory_frames: int = MEMORY_FRAMES
@@ -61,6 +65,7 @@ class TrackerSettings:
     age_decay: float = AGE_DECAY
     weak_similarity: float = WEAK_SIMILARITY
     proposal_frames: int = PROPOSAL_FRAMES
+    revive_frames: int = REVIVE_FRAMES
 
 
 class Tracker(Protocol):
@@ -115,6 +120,7 @@ class MemoryTracker:
         self._next_id = 1
         self._frame_index = -1  # frame the memory stands at
         self._proposed = Boxes.empty()  # for that frame
+        self._missing = Missing(settings.revive_frames)
 
     def _move(self, poses: Poses, flow: Flow) -> Poses:
         """``poses`` of the last frame as they should stand in the current one."""
@@ -129,6 +135,8 @@ class MemoryTracker:
         s = self.settings
         last = self._freshest()
         xyxy = keypoint_boxes(reliable_joints(last.poses, s.min_joint_score))
+        close = crowded(xyxy) | crowded(last.poses.boxes.xyxy)
+        xyxy[close] = last.poses.boxes.xyxy[close]
         inside = np.logical_and((xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1))  # not for NaN
         score = (last.box_score * s.proposal_decay**last.age).astype(np.float32)
         self._proposed = Boxes(xyxy, score)[inside]
@@ -136,12 +144,13 @@ class MemoryTracker:
 
     def update(self, frame: Frame, poses: Poses, flow: Flow) -> Tracks:
         self._advance(frame, flow)
-        ids = self._assign(poses)
+        ids = self._assign(frame, poses)
         known = ids > 0
         ids, poses = ids[known], poses[known]
         order = np.argsort(ids)
         tracks = Tracks(ids[order], poses[order])
         self._remember(tracks)
+        self._missing.see(frame, tracks, self.settings.min_joint_score)
         return tracks
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -157,6 +166,7 @@ class MemoryTracker:
             "pose_score": p.boxes.score,
             "xyxy": p.boxes.xyxy,
         }
+        arrays |= self._missing.state()
         return {key: np.ascontiguousarray(array) for key, array in arrays.items()}
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -164,6 +174,7 @@ class MemoryTracker:
         poses = Poses(state["xy"], state["score"], boxes, self._skeleton)
         self._memory = _Memory(state["id"], state["age"], state["box_score"], poses)
         self._next_id, self._frame_index = int(state["next_id"][0]), int(state["frame_index"][0])
+        self._missing.restore(state)
 
     def _advance(self, frame: Frame, flow: Flow) -> None:
         """Bring the memory to ``frame``, once."""
@@ -180,7 +191,7 @@ class MemoryTracker:
         order = np.lexsort((m.age, m.id))
         return m[order[np.unique(m.id[order], return_index=True)[1]]]
 
-    def _assign(self, poses: Poses) -> npt.NDArray[np.int64]:
+    def _assign(self, frame: Frame, poses: Poses) -> npt.NDArray[np.int64]:
         """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be somebody new.
 
         What a proposal found can only be the person it came from. A detected pose that would be somebody new, but is
@@ -197,6 +208,9 @@ class MemoryTracker:
             if self._certainty(poses)[pose] > self._certainty(poses)[rivals[rival]]:
                 ids[pose], ids[rivals[rival]] = ids[rivals[rival]], 0
         born = spare & (alike.max(axis=1, initial=-np.inf) < 0) & (poses.boxes.score >= self.settings.min_birth_score)
+        back = np.flatnonzero(born)
+        for pose, identity in self._missing.find(frame, poses[back], ids, self.settings.min_joint_score):
+            ids[back[pose]], born[back[pose]] = identity, False
         ids[born] = np.arange(self._next_id, self._next_id + born.sum())
         self._next_id += int(born.sum())
         return ids
@@ -227,6 +241,9 @@ class MemoryTracker:
 
     def _remember(self, tracks: Tracks) -> None:
         m, poses = self._memory, tracks.poses
+        last = self._freshest()
+        xyxy = steadied(poses.boxes.xyxy, tracks.id, dict(zip(last.id.tolist(), last.poses.boxes.xyxy, strict=True)))
+        poses = Poses(poses.xy, poses.score, Boxes(xyxy, poses.boxes.score), poses.skeleton)
         joints = self._certainty(poses)
         box_score = np.divide(poses.boxes.score, joints, out=np.zeros(len(poses)), where=joints > 0)
         self._memory = _Memory(
