@@ -22,9 +22,8 @@ AGE_DECAY = 0.95  # factor on a similarity for every frame since the pose was se
 MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 PROPOSAL_FRAMES = 5  # for which flow proposes somebody not seen; 1 in the papers, all gain on drawn clips is had by 5
-CROWDED_IOU = 0.1  # overlap from which two people are close: each keeps the box they had
-BOX_GAIN = 0.5  # share of what is seen now in the box that somebody is remembered with,
-CROWDED_BOX_GAIN = 0.1  # and of those who are close
+CROWDED_IOU = 0.1  # overlap from which two people are close
+BOX_GAIN = 0.5  # share of the box seen now in the one that somebody is remembered with
 REVIVE_FRAMES = 150  # in which somebody lost may be known again by their looks; about five seconds
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes

@@ -152,9 +152,9 @@ RECIPES: dict[str, Recipe] = {
         "hrnet_w24",
         BUNDLED_NET,
         stages=(
-            Stage(12, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
+            Stage(13, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
             Stage(8, (96, 128), 64, 1.2, CROWDED, 1.0, 1.0),
-            Stage(3, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
+            Stage(4, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
         ),
         optimizer="muon",
         lr=3e-3,

