@@ -153,6 +153,7 @@ def test_fresh_memories_go_before_old_ones() -> None:
             "id": np.array([1, 2]),
             "age": np.array([6, 0]),
             "box_score": np.array([0.9, 0.9]),
+            "carried": np.array([False, False]),
             "xy": poses.xy,
             "score": poses.score,
             "pose_score": poses.boxes.score,
