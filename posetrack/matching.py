@@ -8,6 +8,7 @@ __all__ = [
     "merge_boxes",
     "pose_similarity",
     "reliable_joints",
+    "swallowed",
     "without_duplicates",
 ]
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from posetrack.geometry import iou_matrix
 from posetrack.oks import oks, oks_nms
 from posetrack.options import SWALLOW_GAIN, SWALLOWED_SHARE
-from posetrack.structures import Boxes, Poses
+from posetrack.structures import Boxes, FloatArray, Poses
 
 MIN_SHARED_JOINTS = 3  # joints; two poses that share fewer reliable ones say nothing about each other
 
@@ -59,31 +60,32 @@ def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indic
     """
     single, score, both = np.ones(len(detected), bool), proposed.score.copy(), np.zeros(len(proposed), bool)
     for n, box in enumerate(detected.xyxy):
-        swallowed = _swallowed(box, proposed.xyxy, max_iou)
-        single[n] = len(swallowed) == 0
-        score[swallowed] = np.maximum(score[swallowed], detected.score[n])
-        both[swallowed] = True
+        pair = swallowed(box, proposed.xyxy, max_iou)
+        single[n] = len(pair) == 0
+        score[pair] = np.maximum(score[pair], detected.score[n])
+        both[pair] = True
     kept = np.flatnonzero(single)
     overlap = iou_matrix(detected.xyxy[kept], proposed.xyxy).max(axis=0, initial=0)
     stays = overlap <= max_iou
     return kept, Boxes(proposed.xyxy, score)[stays], both[stays]
 
 
-def _swallowed(box: npt.NDArray[np.float32], proposed: npt.NDArray[np.float32], max_iou: float) -> Indices:
-    """The two ``proposed`` people (P, 4), both mostly inside, who explain ``box`` (4,) clearly better than one does.
+def swallowed(box: FloatArray, people: FloatArray, max_iou: float, gain: float = SWALLOW_GAIN) -> Indices:
+    """The two of ``people`` (P, 4), both mostly inside, who explain ``box`` (4,) clearly better than one of all does.
 
-    Their indices, or none.
+    Their indices, or none. Two whose boxes overlap more than ``max_iou`` are too close to tell; "clearly" is ``gain``
+    more IoU.
     """
-    overlap = np.maximum(np.minimum(box[2:], proposed[:, 2:]) - np.maximum(box[:2], proposed[:, :2]), 0).prod(axis=1)
-    area = (proposed[:, 2:] - proposed[:, :2]).prod(axis=1)
+    overlap = np.maximum(np.minimum(box[2:], people[:, 2:]) - np.maximum(box[:2], people[:, :2]), 0).prod(axis=1)
+    area = (people[:, 2:] - people[:, :2]).prod(axis=1)
     inside = np.flatnonzero(overlap >= SWALLOWED_SHARE * area)
-    two = np.argwhere(np.triu(iou_matrix(proposed[inside], proposed[inside]) <= max_iou, 1))
+    two = np.argwhere(np.triu(iou_matrix(people[inside], people[inside]) <= max_iou, 1))
     if len(two) == 0:
         return np.zeros(0, np.int64)
     pairs = inside[two]  # (Q, 2)
-    low, high = proposed[pairs, :2].min(axis=1), proposed[pairs, 2:].max(axis=1)
+    low, high = people[pairs, :2].min(axis=1), people[pairs, 2:].max(axis=1)
     together = iou_matrix(box[None], np.concatenate([low, high], axis=1))[0]
-    clearly = together.max() >= iou_matrix(box[None], proposed).max() + SWALLOW_GAIN
+    clearly = together.max() >= iou_matrix(box[None], people).max() + gain
     return pairs[together.argmax()] if clearly else np.zeros(0, np.int64)
 
 

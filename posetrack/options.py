@@ -20,9 +20,11 @@ MIN_SIMILARITY = 0.2  # OKS (or IoU) below which two poses are two people
 WEAK_SIMILARITY = 0.5  # needed by a pose too weak to be somebody new: a thing near the place somebody left is not them
 AGE_DECAY = 0.95  # factor on a similarity for every frame since the pose was seen: fresh memories go first
 MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
+MAX_BIRTH_SIMILARITY = 0.3  # to somebody of the same frame: somebody new does not begin on another one's body
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 PROPOSAL_FRAMES = 5  # for which flow proposes somebody not seen; 1 in the papers, all gain on drawn clips is had by 5
 CROWDED_IOU = 0.1  # overlap from which two people are close
+KEEP_GAIN = 0.15  # the same for two who then keep the boxes they had
 BOX_GAIN = 0.5  # share of the box seen now in the one that somebody is remembered with
 REVIVE_FRAMES = 150  # in which somebody lost may be known again by their looks; about five seconds
 # --- boxes and poses (pipeline) ---

@@ -121,7 +121,9 @@ class Pipeline:
         poses = self._estimate_poses(window, detected)
         for frame, flow, boxes, found in zip(window, flows, detected, poses, strict=True):
             with self.stopwatch("track"):
-                keep, proposed, embraced = merge_boxes(boxes, self._proposals(frame, flow), self.settings.box_nms)
+                keep, proposed, embraced = merge_boxes(
+                    boxes, self._proposals(frame, flow, boxes), self.settings.box_nms
+                )
             carried = self._estimate_poses([frame], [proposed])[0]
             with self.stopwatch("track"):
                 apart = np.concatenate([np.zeros(len(keep), bool), embraced])
@@ -148,9 +150,9 @@ class Pipeline:
             flows = self._flow.estimate(list(pairwise(images))) if len(images) > 1 else []
         return flows if before else [still(window[0].size_wh), *flows]
 
-    def _proposals(self, frame: Frame, flow: Flow) -> Boxes:
+    def _proposals(self, frame: Frame, flow: Flow, detected: Boxes) -> Boxes:
         """Where the tracker expects people; tracks that no detection confirmed for long have faded out."""
-        proposed = self.tracker.propose(frame, flow)
+        proposed = self.tracker.propose(frame, flow, detected)
         return proposed[proposed.score >= CARRIED_SHARE * self.settings.min_box_score]
 
     def _estimate_poses(self, window: list[Frame], boxes: list[Boxes]) -> list[Poses]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from posetrack.matching import greedy_match, merge_boxes, pose_similarity, without_duplicates
+from posetrack.matching import greedy_match, merge_boxes, pose_similarity, swallowed, without_duplicates
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Poses
 
@@ -119,3 +119,11 @@ def test_two_poses_on_one_body_both_stay_where_two_people_are_known_to_be() -> N
     poses = _poses([(0, 0), (2, 0), (3, 0)], [0.6, 0.5, 0.9])
     assert without_duplicates(poses, 0.7, 0.2, np.array([True, True, False])).tolist() == [2]
     assert without_duplicates(poses, 0.7, 0.2, np.array([True, False, True])).tolist() == [0, 2]
+
+
+def test_the_gain_says_how_clearly_two_people_explain_a_box() -> None:
+    box, people = np.array([0, 0, 30, 50], np.float32), np.array([[0, 0, 19, 50], [12, 2, 30, 50]], np.float32)
+    assert swallowed(box, people, 0.6).tolist() == [0, 1]
+    assert swallowed(box, people, 0.6, gain=0.3).tolist() == [0, 1]
+    assert swallowed(box, people, 0.6, gain=0.4).tolist() == []  # one alone: 0.63
+    assert swallowed(box, people, 0.1).tolist() == []  # too close to each other

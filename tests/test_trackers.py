@@ -197,10 +197,13 @@ def test_people_close_together_whom_nobody_detects_keep_the_boxes_they_had() -> 
     _step(tracker, 0, poses)
     close = Boxes([[100, 100, 160, 160], [140, 100, 200, 160]], poses.boxes.score)
     astray = np.stack([poses.xy[0], poses.xy[0] + (20, 0)])  # the second one's joints lie on the first
-    for carried in ([True, True], [True, False], [False, False]):
+    embrace = Boxes([[100, 100, 200, 160]], [0.9])
+    cases = [([True, True], None, True), ([True, False], None, False), ([False, False], Boxes.empty(), False),
+             ([False, False], embrace, True), ([False, False], close, False)]  # fmt: skip
+    for index, (carried, detected, kept) in enumerate(cases, start=1):
         tracker.restore({**tracker.state(), "xy": astray, "xyxy": close.xyxy, "carried": np.array(carried)})
-        boxes = tracker.propose(_frame(tracker.state()["frame_index"][0] + 1), still(SIZE)).xyxy
-        assert np.allclose(boxes, close.xyxy, atol=1e-3) == all(carried)
+        boxes = tracker.propose(_frame(index), still(SIZE), detected).xyxy
+        assert np.allclose(boxes, close.xyxy, atol=1e-3) == kept, (carried, detected)
 
 
 def test_one_wrong_box_changes_what_is_remembered_a_little() -> None:
@@ -218,3 +221,15 @@ def test_a_box_moves_with_most_of_what_is_in_it() -> None:
     _step(tracker, 0, _poses((100, 100)))
     tracker.propose(_frame(1), Flow(field, SIZE))
     np.testing.assert_allclose(tracker.state()["xyxy"], [[100, 100, 160, 160]], atol=1e-3)
+
+
+def test_nobody_begins_on_the_body_of_somebody_in_the_same_frame() -> None:
+    tracker = build_tracker("flow", POSETRACK_15)
+    _step(tracker, 0, _poses((100, 100)))
+    worse, better = _poses((101, 100), joint=0.5), _poses((108, 100), joint=0.8)
+    both = Poses.concat([worse, better], POSETRACK_15)
+    tracker.propose(_frame(1), still(SIZE))
+    tracks = tracker.update(_frame(1), both, still(SIZE))
+    assert tracks.id.tolist() == [1]  # the more certain of two detections on one body, though less like the last pose
+    np.testing.assert_array_equal(tracks.poses.xy, better.xy)
+    assert _step(tracker, 2, Poses.concat([better, _poses((160, 100))], POSETRACK_15)) == [1, 2]

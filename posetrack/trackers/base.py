@@ -29,6 +29,7 @@ from posetrack.matching import greedy_match, reliable_joints
 from posetrack.oks import rescore
 from posetrack.options import (
     AGE_DECAY,
+    MAX_BIRTH_SIMILARITY,
     MEMORY_FRAMES,
     MIN_BIRTH_SCORE,
     MIN_JOINT_SCORE,
@@ -39,7 +40,7 @@ from posetrack.options import (
     WEAK_SIMILARITY,
 )
 from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
-from posetrack.trackers.crowds import crowded, steadied
+from posetrack.trackers.crowds import steadied, unseen_together
 from posetrack.trackers.revival import Missing
 
 
@@ -49,6 +50,7 @@ class TrackerSettings:
 
     ``memory_frames``: how long a pose is remembered (L). ``min_similarity``: OKS (or IoU) below which two poses are two
     people. ``min_birth_score``: score of a detected pose (box times joints) that may become somebody new.
+    ``max_birth_similarity``: a pose more similar than that to somebody's in the same frame is no further person.
     ``min_joint_score``: joints below it count neither for similarity nor for the box around a pose.
     ``proposal_decay``: factor on the box score for every frame without a detection. ``age_decay``: factor on the
     similarity for every frame of a pose's age, for the order of matching only: old memories drift, fresh ones go first.
@@ -61,6 +63,7 @@ class TrackerSettings:
     min_similarity: float = MIN_SIMILARITY
     min_birth_score: float = MIN_BIRTH_SCORE
     min_joint_score: float = MIN_JOINT_SCORE
+    max_birth_similarity: float = MAX_BIRTH_SIMILARITY
     proposal_decay: float = PROPOSAL_DECAY
     age_decay: float = AGE_DECAY
     weak_similarity: float = WEAK_SIMILARITY
@@ -73,8 +76,11 @@ class Tracker(Protocol):
 
     uses_flow: ClassVar[bool]
 
-    def propose(self, frame: Frame, flow: Flow) -> Boxes:
-        """Boxes where the remembered people should be in ``frame``; ``flow`` leads from the last frame to it."""
+    def propose(self, frame: Frame, flow: Flow, detected: Boxes | None = None) -> Boxes:
+        """Boxes where the remembered people should be in ``frame``; ``flow`` leads from the last frame to it.
+
+        ``detected`` is what the detector says of ``frame``, for a tracker that wants to know.
+        """
         ...
 
     def update(self, frame: Frame, poses: Poses, flow: Flow) -> Tracks:
@@ -132,14 +138,13 @@ class MemoryTracker:
         """How alike current (N) and remembered (M) poses are, (N, M) in 0..1."""
         raise NotImplementedError
 
-    def propose(self, frame: Frame, flow: Flow) -> Boxes:
+    def propose(self, frame: Frame, flow: Flow, detected: Boxes | None = None) -> Boxes:
         self._advance(frame, flow)
         s = self.settings
         last = self._freshest()
         xyxy = keypoint_boxes(reliable_joints(last.poses, s.min_joint_score))
-        unseen = np.flatnonzero(last.carried)
-        close = unseen[crowded(xyxy[unseen]) | crowded(last.poses.boxes.xyxy[unseen])]
-        xyxy[close] = last.poses.boxes.xyxy[close]
+        kept = unseen_together(xyxy, last.poses.boxes.xyxy, last.carried, detected)
+        xyxy[kept] = last.poses.boxes.xyxy[kept]
         inside = np.logical_and((xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1))  # not for NaN
         score = (last.box_score * s.proposal_decay**last.age).astype(np.float32)
         self._proposed = Boxes(xyxy, score)[inside]
@@ -198,16 +203,21 @@ class MemoryTracker:
     def _assign(self, frame: Frame, poses: Poses) -> npt.NDArray[np.int64]:
         """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be somebody new.
 
-        What a proposal found can only be the person it came from. A detected pose that would be somebody new, but is
-        like a person whom only a proposal found, is that person: of the two poses the more certain one stays.
+        What a proposal found can only be the person it came from. A detected pose that would be somebody new, but lies
+        on somebody's pose or is like a person whom only a proposal found, is that person: of the two poses the more
+        certain one stays.
         """
         ids, carried = np.zeros(len(poses), np.int64), self._is_carried(poses)
         people, worth = self._worth(poses)
         for pose, person in greedy_match(worth, 0.0):
             ids[pose] = people[person]
-        spare = (ids == 0) & ~carried
-        rivals = np.flatnonzero(carried & (ids > 0))
-        alike = np.where(spare[:, None], worth[:, np.searchsorted(people, ids[rivals])], -np.inf)
+        spare, rivals = (ids == 0) & ~carried, np.flatnonzero(ids > 0)
+        same_place = worth[:, np.searchsorted(people, ids[rivals])]
+        overlap = self._similarity(poses, poses[rivals])
+        same_body = np.where(overlap >= self.settings.max_birth_similarity, overlap, -np.inf)
+        alike = np.where(
+            spare[:, None], np.where(carried[rivals], np.maximum(same_place, same_body), same_body), -np.inf
+        )
         for pose, rival in greedy_match(alike, 0.0):
             if self._certainty(poses)[pose] > self._certainty(poses)[rivals[rival]]:
                 ids[pose], ids[rivals[rival]] = ids[rivals[rival]], 0

@@ -7,14 +7,15 @@ whenever people are close cost 9 points of IDF1 on drawn clips of people who cro
 
 from __future__ import annotations
 
-__all__ = ["crowded", "steadied"]
+__all__ = ["crowded", "steadied", "unseen_together"]
 
 import numpy as np
 import numpy.typing as npt
 
 from posetrack.geometry import iou_matrix
-from posetrack.options import BOX_GAIN, CROWDED_IOU
-from posetrack.structures import FloatArray
+from posetrack.matching import swallowed
+from posetrack.options import BOX_GAIN, BOX_NMS_IOU, CROWDED_IOU, KEEP_GAIN
+from posetrack.structures import Boxes, FloatArray
 
 
 def crowded(xyxy: FloatArray) -> npt.NDArray[np.bool_]:
@@ -23,6 +24,22 @@ def crowded(xyxy: FloatArray) -> npt.NDArray[np.bool_]:
     np.fill_diagonal(overlap, 0)
     among: npt.NDArray[np.bool_] = overlap.max(axis=1, initial=0) > CROWDED_IOU
     return among
+
+
+def unseen_together(
+    joints: FloatArray, boxes: FloatArray, carried: npt.NDArray[np.bool_], detected: Boxes | None
+) -> npt.NDArray[np.bool_]:
+    """Which people (N,) the detector does not tell apart: in a box that swallowed two, or close together and unseen.
+
+    ``joints`` (N, 4) are boxes around their joints, ``boxes`` (N, 4) those that they had; ``carried`` (N,) says who was
+    not detected when last seen.
+    """
+    together = np.zeros(len(boxes), bool)
+    for box in detected.xyxy if detected else ():
+        together[swallowed(box, boxes, BOX_NMS_IOU, KEEP_GAIN)] = True
+    unseen = np.flatnonzero(carried)
+    together[unseen] |= crowded(joints[unseen]) | crowded(boxes[unseen])
+    return together
 
 
 def steadied(seen: FloatArray, identity: npt.NDArray[np.int64], before: dict[int, FloatArray]) -> FloatArray:
