@@ -93,15 +93,23 @@ class PoseEstimator:
         return [poses[owner == i] for i in range(len(boxes))]
 
     def heatmaps(self, crops: Image) -> FloatArray:
-        """Heatmaps (N, K, h, w) float32 of uint8 RGB crops (N, H, W, 3), N <= batch_size, mirrored ones averaged in."""
-        count = len(crops)
-        size = next(s for s in self.batch_sizes if s >= count) if count < self.batch_size else count
-        if size > count:
-            crops = np.concatenate([crops, np.zeros((size - count, *crops.shape[1:]), np.uint8)])
-        maps = self._forward(crops)
-        if self.flip_test:
-            maps = heatmaps.flip_average(maps, self._forward(crops[:, :, ::-1]), self.skeleton.flip_order)
-        return maps[:count]
+        """Heatmaps (N, K, h, w) float32 of uint8 RGB crops (N, H, W, 3), at least one, mirrored ones averaged in."""
+        if not self.flip_test:
+            return self._maps(crops)
+        both = self._maps(np.concatenate([crops, crops[:, :, ::-1]]))  # in one go: few people fill no batch
+        return heatmaps.flip_average(both[: len(crops)], both[len(crops) :], self.skeleton.flip_order)
+
+    def _maps(self, crops: Image) -> FloatArray:
+        """Heatmaps of crops (N, H, W, 3), as they are, in batches of sizes that give the same bits."""
+        parts = []
+        for start in range(0, len(crops), self.batch_size):
+            part = crops[start : start + self.batch_size]
+            count = len(part)
+            size = next(s for s in self.batch_sizes if s >= count) if count < self.batch_size else count
+            if size > count:
+                part = np.concatenate([part, np.zeros((size - count, *part.shape[1:]), np.uint8)])
+            parts.append(self._forward(part)[:count])
+        return np.concatenate(parts)
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
