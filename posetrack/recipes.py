@@ -172,7 +172,7 @@ RECIPES: dict[str, Recipe] = {
         "hrnet_w24",
         BUNDLED_NET,
         stages=(
-            Stage(4, (96, 128), 64, 1.2, HARD, 1.0, 1.0),
+            Stage(7, (96, 128), 64, 1.2, HARD, 1.0, 1.0),
             Stage(1, (96, 128), 64, 1.2, HARD, 0.3, 5.0),
             Stage(2, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
         ),
