@@ -41,7 +41,7 @@ SHORT_TRACK_FRAMES = 10
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "no_flow": {"flow": "none"},
-    "flow_medium": {"flow": "dis"},
+    "flow_medium": {"flow": "dis_medium"},
     "detect_every_5": {"detect_every": 5},
     "oks_tracker": {"tracker": "oks"},
     "iou_tracker": {"tracker": "iou"},

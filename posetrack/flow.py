@@ -42,7 +42,7 @@ DEFAULT_LONG_SIDE = 448  # px, longer side at which flow is computed: 448x256 fo
 NETWORK_MULTIPLE = 64  # px: every network here halves its input at most six times
 NETWORK_MIN_SIDE = 128  # px: torchvision's RAFT refuses less
 DEFAULT_BATCH = 4  # pairs a batch, one on a processor: RAFT's correlation volume grows with the batch
-_DIS_PRESETS = {"dis": 2, "dis_fast": 1, "dis_ultrafast": 0}  # cv2.DISOPTICAL_FLOW_PRESET_MEDIUM, FAST, ULTRAFAST
+_DIS_PRESETS = {"dis": 1, "dis_medium": 2, "dis_ultrafast": 0}  # cv2.DISOPTICAL_FLOW_PRESET_FAST, MEDIUM, ...
 _TORCHVISION = ("torchvision_raft_large", "torchvision_raft_small")
 
 Pairs = Sequence[tuple[Image, Image]]

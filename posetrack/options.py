@@ -29,7 +29,7 @@ BOX_GAIN = 0.5  # share of the box seen now in the one that somebody is remember
 REVIVE_FRAMES = 150  # in which somebody lost may be known again by their looks; about five seconds
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
-SWALLOWED_SHARE = 0.7  # of a remembered person's box lies in a detection that may have swallowed them
+SWALLOWED_SHARE = 0.6  # of a remembered person's box lies in a detection that may have swallowed them
 SWALLOW_GAIN = 0.1  # of IoU by which two people together must explain a detection better than anybody alone
 OKS_NMS = 0.5  # of two poses more alike, the worse one goes; as many people of COCO are that close as at 0.7: 2.4 %
 MIN_BOX_SCORE = 0.3
@@ -56,7 +56,7 @@ class TrackOptions:
     weights: str | None = _option(None, "Pose network: a name of 'posetrack weights list', or a file.", metavar="NAME")
     boxes: str | None = _option(None, "Take the people's boxes from this file (COCO results, PoseTrack JSON) "
                                 "instead of a detector.", metavar="FILE")  # fmt: skip
-    flow: str = _option("dis", "dis, dis_fast, dis_ultrafast, torchvision_raft_small, torchvision_raft_large, "
+    flow: str = _option("dis", "dis, dis_medium, dis_ultrafast, torchvision_raft_small, torchvision_raft_large, "
                         "any ptlflow model by its name, or none.", metavar="NAME")  # fmt: skip
     flow_size: int = _option(448, "Longer side, in pixels, at which flow is computed.", min=16)
     flow_weights: str | None = _option(None, "Weights of a flow network: a file, or a version ptlflow publishes.",

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.geometry import keypoint_boxes
-from posetrack.matching import greedy_match, reliable_joints
+from posetrack.matching import greedy_match, pose_similarity, reliable_joints
 from posetrack.oks import rescore
 from posetrack.options import (
     AGE_DECAY,
@@ -39,7 +39,7 @@ from posetrack.options import (
     REVIVE_FRAMES,
     WEAK_SIMILARITY,
 )
-from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
+from posetrack.structures import Boxes, FloatArray, Flow, Frame, Poses, Skeleton, Tracks
 from posetrack.trackers.crowds import steadied, unseen_together
 from posetrack.trackers.revival import Missing
 
@@ -50,7 +50,7 @@ class TrackerSettings:
 
     ``memory_frames``: how long a pose is remembered (L). ``min_similarity``: OKS (or IoU) below which two poses are two
     people. ``min_birth_score``: score of a detected pose (box times joints) that may become somebody new.
-    ``max_birth_similarity``: a pose more similar than that to somebody's in the same frame is no further person.
+    ``max_birth_similarity``: a pose of more OKS with somebody's in the same frame is no further person.
     ``min_joint_score``: joints below it count neither for similarity nor for the box around a pose.
     ``proposal_decay``: factor on the box score for every frame without a detection. ``age_decay``: factor on the
     similarity for every frame of a pose's age, for the order of matching only: old memories drift, fresh ones go first.
@@ -213,7 +213,7 @@ class MemoryTracker:
             ids[pose] = people[person]
         spare, rivals = (ids == 0) & ~carried, np.flatnonzero(ids > 0)
         same_place = worth[:, np.searchsorted(people, ids[rivals])]
-        overlap = self._similarity(poses, poses[rivals])
+        overlap = pose_similarity(poses, poses[rivals], self.settings.min_joint_score)
         same_body = np.where(overlap >= self.settings.max_birth_similarity, overlap, -np.inf)
         alike = np.where(
             spare[:, None], np.where(carried[rivals], np.maximum(same_place, same_body), same_body), -np.inf
@@ -253,11 +253,16 @@ class MemoryTracker:
         """Mean score of the joints of each pose that count, (N,)."""
         return rescore(poses.score, np.ones(len(poses)))
 
+    def _boxes(self, tracks: Tracks) -> FloatArray:
+        """The boxes (N, 4) that people just seen are remembered with."""
+        last = self._freshest()
+        return steadied(
+            tracks.poses.boxes.xyxy, tracks.id, dict(zip(last.id.tolist(), last.poses.boxes.xyxy, strict=True))
+        )
+
     def _remember(self, tracks: Tracks) -> None:
         m, poses, carried = self._memory, tracks.poses, self._is_carried(tracks.poses)
-        last = self._freshest()
-        xyxy = steadied(poses.boxes.xyxy, tracks.id, dict(zip(last.id.tolist(), last.poses.boxes.xyxy, strict=True)))
-        poses = Poses(poses.xy, poses.score, Boxes(xyxy, poses.boxes.score), poses.skeleton)
+        poses = Poses(poses.xy, poses.score, Boxes(self._boxes(tracks), poses.boxes.score), poses.skeleton)
         joints = self._certainty(poses)
         box_score = np.divide(poses.boxes.score, joints, out=np.zeros(len(poses)), where=joints > 0)
         self._memory = _Memory(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.geometry import iou_matrix
-from posetrack.structures import Poses
+from posetrack.structures import FloatArray, Poses, Tracks
 from posetrack.trackers.base import MemoryTracker
 
 
@@ -17,3 +17,6 @@ class IouTracker(MemoryTracker):
 
     def _similarity(self, poses: Poses, remembered: Poses) -> npt.NDArray[np.float64]:
         return iou_matrix(poses.boxes.xyxy, remembered.boxes.xyxy).astype(np.float64)
+
+    def _boxes(self, tracks: Tracks) -> FloatArray:
+        return tracks.poses.boxes.xyxy  # as seen: boxes that lag behind would overlap less
