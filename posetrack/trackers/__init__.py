@@ -2,7 +2,7 @@
 
 Its contract has two methods, called once a frame and in this order (see ``base.Tracker``):
 
-* ``propose(frame, flow) -> Boxes``: where the people it remembers should be now;
+* ``propose(frame, flow, detected) -> Boxes``: where the people it remembers should be now;
 * ``update(frame, poses, flow) -> Tracks``: the poses found there and by the detector, with identities.
 
 Add yours: a class in a file of its own and a line in ``TRACKERS``.
