@@ -17,9 +17,9 @@ from posetrack.errors import UsageError, unknown_name
 # --- association (trackers) ---
 MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; about a second
 MIN_SIMILARITY = 0.2  # OKS (or IoU) below which two poses are two people
-WEAK_SIMILARITY = 0.5  # needed by a pose too weak to be somebody new: a thing near the place somebody left is not them
+WEAK_SIMILARITY = 0.35  # needed by a pose too weak to be somebody new: a thing near the place somebody left is not them
 AGE_DECAY = 0.95  # factor on a similarity for every frame since the pose was seen: fresh memories go first
-MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
+MIN_BIRTH_SCORE = 0.16  # score of a pose (box times joints) that may become somebody new
 MAX_BIRTH_SIMILARITY = 0.3  # to somebody of the same frame: somebody new does not begin on another one's body
 PROPOSAL_DECAY = 0.97  # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 PROPOSAL_FRAMES = 5  # for which flow proposes somebody not seen; 1 in the papers, all gain on drawn clips is had by 5
@@ -34,7 +34,7 @@ SWALLOW_GAIN = 0.1  # of IoU by which two people together must explain a detecti
 OKS_NMS = 0.5  # of two poses more alike, the worse one goes; as many people of COCO are that close as at 0.7: 2.4 %
 MIN_BOX_SCORE = 0.3
 CARRIED_SHARE = 0.5  # of the minimum box score is enough for a box that flow proposes: tracks fade, they do not flicker
-MIN_POSE_SCORE = 0.25  # mean joint score of a pose below which nobody stands there
+MIN_POSE_SCORE = 0.22  # mean joint score of a pose below which nobody stands there
 MIN_JOINT_SCORE = 0.2  # joints below are left out of the output; official HRNet code: IN_VIS_THRE
 WINDOW_FRAMES = 8  # frames that go through detector, flow and pose network together
 
