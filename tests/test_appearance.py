@@ -112,3 +112,12 @@ def test_looks_are_learnt_from_people_whom_nobody_covers() -> None:
         _see(tracker, index, (min(100 + 8 * index, 220), 100, RED), (250, 100, BLUE))  # blue is drawn over red
     after = tracker.state()["missing_look"]
     assert likeness(before, after)[0, 0] > 0.99
+
+
+def test_who_walked_out_of_the_picture_is_not_taken_for_the_next_one_who_comes() -> None:
+    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory_frames=2))
+    for index, x in enumerate((300, 320, SIZE[0] - SIDE)):
+        assert _see(tracker, index, (x, 100, RED)) == [1]
+    for index in range(3, 8):
+        _see(tracker, index)
+    assert _see(tracker, 8, (320, 100, RED)) == [2]

@@ -25,6 +25,7 @@ MIN_LIKENESS = 0.85  # of colours; seen on real clips: the same person 0.86 to 0
 REACH = 0.5  # how far from where they were lost somebody may come back: this much of the longer side of their box,
 REACH_PER_FRAME = 0.06  # more for every frame since: a fast walk,
 MAX_REACH = 3.0  # at most
+EDGE = 0.01  # of the picture's sides: how near to its edge somebody leaves; the next one who comes may wear the same
 LOOK_GAIN = 0.1  # share of what somebody looks like now in what they are remembered as
 MAX_COVER = 0.1  # IoU with another person up to which the colours are somebody's own
 
@@ -42,14 +43,15 @@ class Missing:
     ) -> list[tuple[int, int]]:
         """Pairs (pose, identity): which of ``poses``, of nobody so far, is who of those not in ``present``.
 
-        A pose that looks more like one of those present is not somebody missing.
+        A pose that looks more like one of those present is not somebody missing, and who was last seen at the edge
+        of the picture has left.
         """
         if not self.frames or not len(poses) or not len(self._id):
             return []
         alike = likeness(describe(frame.image, poses, min_joint_score), self._look)
         here = np.isin(self._id, present)
         rival = alike[:, here].max(axis=1, initial=0)
-        possible = self._near(frame, poses.boxes) & ~here & (alike > rival[:, None])
+        possible = self._near(frame, poses.boxes) & ~here & ~self._left(frame) & (alike > rival[:, None])
         worth = np.where(possible, alike, -np.inf)
         return [(pose, int(self._id[person])) for pose, person in greedy_match(worth, MIN_LIKENESS)]
 
@@ -60,6 +62,14 @@ class Missing:
         reach = np.minimum(REACH + REACH_PER_FRAME * (frame.index - self._seen), MAX_REACH)
         near: npt.NDArray[np.bool_] = np.linalg.norm(away, axis=2) <= reach * (high - low).max(axis=1)
         return near
+
+    def _left(self, frame: Frame) -> npt.NDArray[np.bool_]:
+        """Who has walked out of the picture, (P,)."""
+        margin = EDGE * np.array(frame.size_wh)
+        out: npt.NDArray[np.bool_] = np.logical_or(
+            (self._xyxy[:, :2] < margin).any(axis=1), (self._xyxy[:, 2:] > frame.size_wh - margin).any(axis=1)
+        )
+        return out
 
     def see(self, frame: Frame, tracks: Tracks, min_joint_score: float) -> None:
         """Remember the people of ``frame``; colours only of those whom nobody covers, and of new ones."""
