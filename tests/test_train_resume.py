@@ -83,7 +83,9 @@ def _losses(out: Path) -> list[dict[str, Any]]:
         (torch, "save", 5),
     ],
 )
-@pytest.mark.parametrize("recipe", [RECIPE, replace(RECIPE, optimizer="sgd", ema=0.0, accumulate=2)])
+@pytest.mark.parametrize(
+    "recipe", [RECIPE, replace(RECIPE, optimizer="sgd", ema=0.0, accumulate=2), replace(RECIPE, optimizer="muon")]
+)
 def test_killed_and_resumed(
     crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     recipe: Recipe, module: Any, function: str, call: int,
