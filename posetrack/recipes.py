@@ -82,7 +82,7 @@ LIGHT = Augmentation(
 )  # fmt: skip
 # With others pasted in: whose limbs are whose.
 CROWDED = replace(LIGHT, p_neighbour=0.4)
-# For weights that know their training people by heart (COCO's 91 %, but 57 % of people not seen).
+# For weights that know their training people much better than others.
 HARD = replace(
     CROWDED, rotation_deg=45, scale=0.35, shift=0.06, p_half_body=0.25, colour=0.4, p_grey=0.08, p_blur=0.15,
     p_jpeg=0.15, p_noise=0.1, p_occluder=0.4,

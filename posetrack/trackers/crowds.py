@@ -1,8 +1,7 @@
 """People close together whom the detector does not tell apart: they keep the boxes they had, moved along.
 
 Joints found there stray onto neighbours, and a box around stray joints strays further in the next frame. Where the
-detector does see people one by one, boxes around their joints are the better ones, also in a crowd: keeping boxes
-whenever people are close cost 9 points of IDF1 on drawn clips of people who cross.
+detector does see people one by one, boxes around their joints are the better ones, also in a crowd.
 """
 
 from __future__ import annotations

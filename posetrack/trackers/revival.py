@@ -2,8 +2,8 @@
 
 A pose that was hidden cannot be found again by its joints: the person has moved on, and optical flow has carried the
 memory away with whoever stood in front. Before somebody new is born, those who are missing are looked through. (Not in
-the papers, which number such people anew; ``revive_frames=0`` does as they do. It halves the switches of drawn clips:
-``benchmarks/ablation.py``.)
+the papers, which number such people anew; ``revive_frames=0`` does as they do. What it is worth on drawn
+clips: ``benchmarks/ablation.py``.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from posetrack.geometry import iou_matrix
 from posetrack.matching import greedy_match
 from posetrack.structures import Boxes, Frame, Poses, Tracks
 
-MIN_LIKENESS = 0.85  # of colours; seen on real clips: the same person 0.86 to 0.98, others 0.47 to 0.89
+MIN_LIKENESS = 0.85  # of colours; chosen by eye on a few real clips; others in like clothes reach it too
 REACH = 0.5  # how far from where they were lost somebody may come back: this much of the longer side of their box,
 REACH_PER_FRAME = 0.06  # more for every frame since: a fast walk,
 MAX_REACH = 3.0  # at most
