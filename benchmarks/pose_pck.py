@@ -24,13 +24,17 @@ import torch
 from posetrack import checkpoints, nets
 from posetrack.datasets import read
 from posetrack.datasets.crops import CropStore
+from posetrack.pose import PoseEstimator
 from posetrack.skeletons import COCO_17, canonical_joint
-from posetrack.training_validation import pck_hits, predict, score_pck
+from posetrack.structures import Boxes
+from posetrack.training_validation import pck_hits, score_pck
 
 # Larger than any image: the picture is not shrunk before the network's own crop, as in the pipeline.
 FULL_SIZE_PX = 1e6
 DECODE = "quarter"  # the pipeline's default
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+TESTS = {"none": (), "upright": ("upright",), "flip": ("flip",), "flip+upright": ("flip", "upright")}
+BATCH = 64  # people given at once, as from a window of frames
 
 
 def main() -> None:
@@ -39,36 +43,42 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", metavar="NAME=SOURCE")
     parser.add_argument("--weights", required=True, type=Path)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tests", nargs="+", choices=TESTS, default=list(TESTS))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "pose_pck.json")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     spec = checkpoints.read_spec(args.weights)
     net = nets.build(spec.net, **spec.net_args)
     net.load_state_dict(checkpoints.read_state(args.weights))
-    net.to(memory_format=torch.channels_last)
-    rows = [row for given in args.sets for row in measure(net, spec, *given.split("=", 1))]
+    rows = [row for given in args.sets for row in measure(net, spec, *given.split("=", 1), args.tests)]
     machine = f"{platform.machine()}, {args.threads} threads, torch {torch.__version__}"
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps({"weights": args.weights.name, "machine": machine, "rows": rows}, indent=1) + "\n")
     json.dump(rows, sys.stdout, indent=1)
 
 
-def measure(net: torch.nn.Module, spec: checkpoints.ModelSpec, name: str, source: str) -> list[dict[str, object]]:
-    """One row without and one with the flip test."""
+def measure(
+    net: torch.nn.Module, spec: checkpoints.ModelSpec, name: str, source: str, tests: list[str]
+) -> list[dict[str, object]]:
+    """One row for each choice of tests."""
     people = read(source).mapped(spec.skeleton).people
     crops = CropStore(people, FULL_SIZE_PX, lambda text: print(text, file=sys.stderr))
     shared = {canonical_joint(j) for j in COCO_17.joints}
     joints = [i for i, j in enumerate(spec.skeleton.joints) if canonical_joint(j) in shared]
     rows = []
-    for flip in (False, True):
+    for chosen in tests:
+        on = {f"{test}_test": test in TESTS[chosen] for test in ("flip", "upright")}
+        estimator = PoseEstimator(
+            net, spec.input, spec.skeleton, device="cpu", precision="float32", decode=DECODE, **on
+        )
         started = time.perf_counter()
-        xy, score = predict(net, crops, spec.input, spec.skeleton, flip=flip, method=DECODE)
+        xy, score = find(estimator, crops)
         seconds = time.perf_counter() - started
         rows.append(
             {
                 "set": name,
                 "people": len(crops),
-                "flip_test": flip,
+                **on,
                 "pck": round(score_pck(xy, crops, spec.skeleton, joints), 2),
                 "pck_by_joint": {
                     spec.skeleton.joints[i]: round(score_pck(xy, crops, spec.skeleton, [i]), 1)
@@ -80,6 +90,16 @@ def measure(net: torch.nn.Module, spec: checkpoints.ModelSpec, name: str, source
             }
         )
     return rows
+
+
+def find(estimator: PoseEstimator, crops: CropStore) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (N, K, 2) in the pixels of the crops and scores (N, K)."""
+    poses = []
+    for start in range(0, len(crops), BATCH):
+        some = [crops[i] for i in range(start, min(start + BATCH, len(crops)))]
+        boxes = [Boxes(c.xyxy[None], np.ones(1, np.float32)) for c in some]
+        poses += estimator.estimate([c.image for c in some], boxes)
+    return np.concatenate([p.xy for p in poses]), np.concatenate([p.score for p in poses])
 
 
 def by_score(hits: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:

@@ -3,8 +3,9 @@
     python benchmarks/train_bundled_pose.py RUN_DIR --lspet lspet/person_keypoints.json \
         --coco coco/person_keypoints_train2017.json --coco-val coco/person_keypoints_val2017.json
 
-Resumes by itself when it is started again with the same folder. ``--export weights/bundled/pose_lite.safetensors`` then
-writes the averaged weights for the package: convolutions as float16, the rest as they are.
+With ``--drawn FOLDER`` the drawn people of that folder are trained on as well; ``--draw 130`` makes it. Resumes by
+itself when it is started again with the same folder. ``--export weights/bundled/pose_lite.safetensors`` then writes the
+averaged weights for the package: convolutions as float16, the rest as they are.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import torch
 from posetrack import checkpoints
 from posetrack.datasets import read
 from posetrack.datasets.crops import CropStore
+from posetrack.datasets.drawn import write_posetrack_dataset
 from posetrack.datasets.people import unite
 from posetrack.recipes import RECIPES
 from posetrack.skeletons import POSETRACK_15
+from posetrack.synthetic import draw_sequence
 from posetrack.training import Validation, train
 from posetrack.training_fabric import is_first, make_engine
 
 HELD_BACK = 1000  # images at the end of LSPET; the last 500 are the test
 MAX_SIDE_PX = 256.0
+DRAWN_SEED, DRAWN_FRAMES, DRAWN_FPS = 500_000, 4, 1.0  # far from the seeds of any test; frames that differ
 COCO_JOINTS = tuple(i for i, j in enumerate(POSETRACK_15.joints) if j not in ("head_bottom", "head_top"))
 
 
@@ -39,6 +43,15 @@ def crops(*sources: str) -> CropStore:
     """All people of some sources on the PoseTrack skeleton."""
     people = unite([read(s) for s in sources], POSETRACK_15).people
     return CropStore(people, MAX_SIDE_PX, tell)
+
+
+def draw(folder: Path, clips: int) -> None:
+    """Clips of three people each, some of them half hidden, as a PoseTrack 2018 folder."""
+    drawn = (
+        draw_sequence(DRAWN_SEED + i, frames=DRAWN_FRAMES, fps=DRAWN_FPS, size_wh=(640, 360), occluders=i % 3)
+        for i in range(clips)
+    )
+    write_posetrack_dataset(folder, drawn, "2018")
 
 
 def export(checkpoint: Path, target: Path) -> None:
@@ -64,6 +77,8 @@ def main() -> None:
     parser.add_argument("--coco-val", required=True)
     parser.add_argument("--recipe", default="bundled_pose", choices=sorted(RECIPES))
     parser.add_argument("--coco-times", type=int, default=5)
+    parser.add_argument("--drawn", type=Path, help="folder of drawn people to train on as well")
+    parser.add_argument("--draw", type=int, metavar="CLIPS", help="only draw that many clips into --drawn")
     parser.add_argument("--init", type=Path, help="checkpoint of another run to start from")
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--devices", type=int, default=1, help="processes that share every batch")
@@ -73,8 +88,12 @@ def main() -> None:
     if args.export:
         export(args.out / "last.safetensors", args.export)
         return
+    if args.draw:
+        draw(args.drawn, args.draw)
+        return
     recipe = RECIPES[args.recipe]
-    data = crops(f"{args.lspet}[:-{HELD_BACK}]", f"{args.coco}*{args.coco_times}")
+    drawn = [str(args.drawn / "annotations" / "train")] if args.drawn else []
+    data = crops(f"{args.lspet}[:-{HELD_BACK}]", f"{args.coco}*{args.coco_times}", *drawn)
     tell(f"{len(data)} people, {data.skipped} skipped")
     validations = (
         Validation("lspet", crops(f"{args.lspet}[-{HELD_BACK}:-{HELD_BACK // 2}]"), tuple(range(3, 15))),

@@ -24,6 +24,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--images", {"type": PATH, "metavar": "DIR", "help": "Where the images lie, in folders, tar or zip files."}),
     ("--boxes", {"metavar": "SOURCE", "help": "truth, detector, or a file of detections (COCO results layout)."}),
     ("--flip/--no-flip", {"default": None, "help": "Average with the mirrored picture."}),
+    ("--upright/--no-upright", {"default": None, "help": "Look again at people who lie or tumble, turned upright."}),
     ("--decode", {"type": click.Choice(("plain", "quarter", "dark")), "help": "How a heatmap becomes a point."}),
     ("--batch-size", {"type": click.IntRange(1), "default": 8, "show_default": True, "help": "People at a time."}),
     ("--device", {"default": "auto", "show_default": True, "metavar": "NAME", "help": "auto, cpu, cuda, mps."}),
@@ -144,7 +145,7 @@ def _track_options(run: dict[str, Any], track: tuple[str, ...]) -> dict[str, Any
     """The options of ``PoseTracker``: those of this command and NAME=VALUE pairs."""
     from posetrack.weights import PRESETS
 
-    options = {k: run[k] for k in ("flip", "decode", "batch_size", "device", "precision", "offline")}
+    options = {k: run[k] for k in ("flip", "upright", "decode", "batch_size", "device", "precision", "offline")}
     if run["model"]:
         options |= {"preset": run["model"]} if run["model"] in PRESETS else {"weights": run["model"]}
     return options | dict(_pair(text) for text in track)
@@ -182,6 +183,7 @@ def _estimator(run: dict[str, Any]) -> PoseEstimator:
     return PoseEstimator(
         net, spec.input, spec.skeleton, device=run["device"], precision=run["precision"],
         flip_test=True if run["flip"] is None else run["flip"],
+        upright_test=bool(preset and preset.upright) if run["upright"] is None else run["upright"],
         decode=run["decode"] or spec.notes.get("decode") or "quarter", batch_size=run["batch_size"],
     )  # fmt: skip
 
@@ -195,7 +197,8 @@ def _detector(run: dict[str, Any]) -> Any:
 
 def _settings(run: dict[str, Any], estimator: PoseEstimator, source: str) -> dict[str, Any]:
     kept = {key: run[key] for key in ("model", "batch_size", "device")}
-    return {**kept, "boxes": source, "flip": estimator.flip_test, "decode": estimator.decode, "oks_nms": 0.9}
+    tests = {"flip": estimator.flip_test, "upright": estimator.upright_test}
+    return {**kept, "boxes": source, **tests, "decode": estimator.decode, "oks_nms": 0.9}
 
 
 def _images(run: dict[str, Any], truth: Path) -> Path:

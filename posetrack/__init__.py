@@ -188,8 +188,8 @@ def _build_stages(o: TrackOptions, decode: str | None) -> Stages:
     net, spec = weights.load_pose(o.weights, offline=o.offline)
     pose = PoseEstimator(
         net, spec.input, spec.skeleton, device=o.device, precision=o.precision,
-        flip_test=bool(o.flip), decode=decode or spec.notes.get("decode") or o.decode or "quarter",
-        batch_size=o.batch_size,
+        flip_test=bool(o.flip), upright_test=bool(o.upright),
+        decode=decode or spec.notes.get("decode") or o.decode or "quarter", batch_size=o.batch_size,
     )  # fmt: skip
     return detector, flow, pose
 

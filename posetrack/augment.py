@@ -17,6 +17,7 @@ import numpy.typing as npt
 from posetrack.geometry import box_to_center_scale, crop_affine, keypoint_boxes, transform_points
 from posetrack.skeletons import canonical_joint
 from posetrack.structures import Image, Skeleton
+from posetrack.upright import lean_deg, turned_center_scale
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -30,10 +31,11 @@ _UPPER = ("nose", "head", "eye", "ear", "shoulder", "elbow", "wrist", "thorax", 
 class Augmentation:
     """How much a sample may change. Probabilities are ``p_*``; geometry defaults are the paper's (Sun et al. 2019).
 
-    ``rotation_deg`` and ``scale`` bound uniform draws (scale: 1 -+), ``shift`` is in box sizes. ``colour`` scales
-    brightness, contrast and saturation; ``occluder`` is the largest occluder in crop sizes. With
-    ``p_neighbour`` somebody else of the data is pasted beside, before or behind the person. Classifiers see at least a
-    part ``area`` of a picture; of the geometry only ``p_flip`` is theirs.
+    ``rotation_deg`` and ``scale`` bound uniform draws (scale: 1 -+), ``shift`` is in box sizes. With ``p_upright`` a
+    person who is not cut to a half is first turned upright, however much they lean (``upright``). ``colour`` scales
+    brightness, contrast and saturation; ``occluder`` is the largest occluder in crop sizes. With ``p_neighbour``
+    somebody else of the data is pasted beside, before or behind the person. Classifiers see at least a part ``area`` of
+    a picture; of the geometry only ``p_flip`` is theirs.
     """
 
     p_flip: float = 0.5
@@ -42,6 +44,7 @@ class Augmentation:
     scale: float = 0.35
     shift: float = 0.0
     p_half_body: float = 0.3
+    p_upright: float = 0.0
     colour: float = 0.0
     p_grey: float = 0.0
     p_blur: float = 0.0
@@ -77,13 +80,18 @@ def draw_affine(
     Returns the matrix (2, 3) image -> crop, the joints (K, 2) in the crop (left and right swapped where mirrored) and
     whether it is mirrored.
     """
-    box = xyxy
+    box, upright, scale = xyxy, 0.0, np.zeros((1, 2), np.float32)
     if rng.random() < how.p_half_body:
         box = _half_body(xyxy, xy, skeleton, rng)
-    center, scale = box_to_center_scale(box[None], size_wh, padding)
+    elif how.p_upright and rng.random() < how.p_upright:
+        upright = -float(np.nan_to_num(lean_deg(xy[None], skeleton))[0])
+        center, scale = turned_center_scale(xy[None], np.array([upright]), size_wh, padding)
+    if not scale.min() > 0:  # not turned, or by joints that do not span a box
+        center, scale = box_to_center_scale(box[None], size_wh, padding)
     center = center + rng.uniform(-how.shift, how.shift, (1, 2)) * (box[2:] - box[:2])
     scale = scale * rng.uniform(1 - how.scale, 1 + how.scale)
     rotation = rng.uniform(-how.rotation_deg, how.rotation_deg) if rng.random() < how.p_rotation else 0.0
+    rotation += upright
     affine = crop_affine(center, scale, size_wh, rotation)[0]
     mirrored = bool(rng.random() < how.p_flip)
     if mirrored:

@@ -99,9 +99,11 @@ def crop_image(image: Image, affine: Array, size_wh: tuple[int, int]) -> Image:
     return crop
 
 
-def heatmap_to_image(points: Array, center: Array, scale: Array, heatmap_wh: tuple[int, int]) -> Float32:
-    """Heatmap points (N, K, 2) back to image pixels, for crops given by centre (N, 2) and scale (N, 2)."""
-    back = invert_affine(crop_affine(center, scale, heatmap_wh))
+def heatmap_to_image(
+    points: Array, center: Array, scale: Array, heatmap_wh: tuple[int, int], rotation_deg: Array | float = 0.0
+) -> Float32:
+    """Heatmap points (N, K, 2) back to image pixels, for crops given as to ``crop_affine``."""
+    back = invert_affine(crop_affine(center, scale, heatmap_wh, rotation_deg))
     return transform_points(np.asarray(points, np.float64), back).astype(np.float32)
 
 

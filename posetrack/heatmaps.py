@@ -64,8 +64,8 @@ def gaussian_targets(
 
 def argmax(heatmaps: Array) -> tuple[Float32, Float32]:
     """First maximum of each map (N, K, h, w): points (N, K, 2) and values (N, K); (0, 0) where the maximum is <= 0."""
-    n, k, _, width = heatmaps.shape
-    flat = heatmaps.reshape(n, k, -1)
+    n, k, height, width = heatmaps.shape
+    flat = heatmaps.reshape(n, k, height * width)
     index = flat.argmax(axis=2)
     value = np.take_along_axis(flat, index[..., None], axis=2)[..., 0].astype(np.float32)
     xy = np.stack([index % width, index // width], axis=2).astype(np.float32)

@@ -73,6 +73,7 @@ class TrackOptions:
     min_pose_score: float = _option(MIN_POSE_SCORE, "Poses whose mean joint score is below are ignored.", min=0, max=1)
     min_joint_score: float = _option(MIN_JOINT_SCORE, "Joints below are left out of the output.", min=0, max=1)
     flip: bool | None = _option(None, "Average with the mirrored picture: a little better, half as fast.")
+    upright: bool | None = _option(None, "Look again at people who lie or tumble, turned upright.")
     decode: str | None = _option(None, "How a heatmap becomes a point.", choices=("quarter", "dark"))
     device: str = _option("auto", "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
     precision: str = _option("auto", "Number format of the networks; auto takes what the machine is good at.",

@@ -2,7 +2,8 @@
 
 The official HRNet procedure: each box is grown to the input's aspect and padded, cropped by one affine warp,
 normalised, run through the network, and once more mirrored (flip test with the one-pixel shift); the mean heatmaps are
-decoded and mapped back to the image. Numbers are those of ``geometry`` and ``heatmaps``.
+decoded and mapped back to the image. Numbers are those of ``geometry`` and ``heatmaps``. With the upright test, which
+is not the paper's, people who turn out to lean are looked at once more, turned upright (``upright``).
 
 **Batching does not change results, bit for bit.** Libraries choose their kernels by the shape of a batch: HRNet-W32 on
 an AVX2 processor gives other last bits (3e-6 of the largest value) for odd batches or one image than for 2 to 12. So a
@@ -16,21 +17,48 @@ __all__ = ["DEFAULT_BATCH_SIZE", "PoseEstimator"]
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from posetrack import geometry, heatmaps
+from posetrack.batch_threads import BatchThreads
 from posetrack.devices import pick_device, pick_precision
 from posetrack.errors import unknown_name
 from posetrack.folding import fold_batch_norm
 from posetrack.oks import rescore
 from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
+from posetrack.upright import lean_deg, moved_maps, turned_center_scale
 
 DEFAULT_BATCH_SIZE = 8  # crops; on a CPU nothing is gained beyond (benchmarks/pose_speed.py)
 MIN_BOX_SIDE_PX = 1.0  # a box with a smaller longer side holds nobody
+MIN_LEAN_DEG = 30.0  # of torsos that the upright test turns; networks learn to bear about as much
+
+
+@dataclass(frozen=True, slots=True)
+class _Crops:
+    """Where N people are looked at: an image each, and centre (N, 2), scale (N, 2), turn (N,) for ``crop_affine``."""
+
+    images: Sequence[Image]
+    center: FloatArray
+    scale: FloatArray
+    turn_deg: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, which: npt.NDArray[np.intp]) -> _Crops:
+        images = [self.images[i] for i in which.tolist()]
+        return _Crops(images, self.center[which], self.scale[which], self.turn_deg[which])
+
+    def affines(self, size_wh: tuple[int, int]) -> npt.NDArray[np.float64]:
+        """Matrices (N, 2, 3) from the image to a picture of the crop of this size."""
+        return geometry.crop_affine(self.center, self.scale, size_wh, self.turn_deg)
 
 
 class PoseEstimator:
@@ -38,7 +66,9 @@ class PoseEstimator:
 
     ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded, channels_last, moved
     to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA, bfloat16 on a CPU with
-    instructions for it, else float32). ``decode`` is a name in ``heatmaps.DECODERS``. ``compile`` runs it through
+    instructions for it, else float32). ``decode`` is a name in ``heatmaps.DECODERS``. With ``upright_test``
+    who leans by more than 30 degrees is looked at again, turned upright, and the mean of both looks counts; people who
+    stand or sit cost nothing more. ``compile`` runs it through
     torch.compile, with CUDA graphs on CUDA: minutes of preparation, for long videos. Raises UsageError for a name that
     does not exist.
     """
@@ -52,6 +82,7 @@ class PoseEstimator:
         device: str | torch.device = "auto",
         precision: str = "auto",
         flip_test: bool = True,
+        upright_test: bool = False,
         decode: str = "quarter",
         batch_size: int = DEFAULT_BATCH_SIZE,
         compile: bool = False,
@@ -61,11 +92,13 @@ class PoseEstimator:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.spec, self.skeleton = spec, skeleton
-        self.flip_test, self.decode, self.batch_size = flip_test, decode, batch_size
+        self.flip_test, self.upright_test = flip_test, upright_test
+        self.decode, self.batch_size = decode, batch_size
         self.device = pick_device(device)
         self.dtype = pick_precision(self.device, precision)
         self._net = _prepare(net, self.device, self.dtype, compile)
         self._sizes = (batch_size,) if compile else None  # a compiled network keeps one shape
+        self._threads = BatchThreads() if self.device.type == "cpu" and not compile else None
         scale = 1 / (255 * np.array(spec.std))
         self._gain = torch.tensor(scale, dtype=torch.float32, device=self.device).view(1, 3, 1, 1)
         self._shift = torch.tensor(np.array(spec.mean) * 255 * scale, dtype=torch.float32, device=self.device)
@@ -86,8 +119,12 @@ class PoseEstimator:
         xy = np.full((len(everyone), len(self.skeleton), 2), np.nan, np.float32)
         score = np.zeros((len(everyone), len(self.skeleton)), np.float32)
         usable = np.flatnonzero(_usable(everyone.xyxy))
-        for part in _chunks(usable, self.batch_size):
-            xy[part], score[part] = self._estimate_batch([images[i] for i in owner[part]], everyone.xyxy[part])
+        center, scale = geometry.box_to_center_scale(everyone.xyxy[usable], self.spec.size_wh, self.spec.padding)
+        people = _Crops([images[i] for i in owner[usable]], center, scale, np.zeros(len(usable)))
+        xy[usable], score[usable], maps = self._look(people, keep_maps=self.upright_test)
+        if self.upright_test and len(usable):
+            again, maps = self._look_again(people, xy[usable], maps)
+            xy[usable[again]], score[usable[again]] = self._decode(maps, people[again])
         new_score = rescore(score, everyone.score).astype(np.float32)
         poses = Poses(xy, score, Boxes(everyone.xyxy, new_score), self.skeleton)
         return [poses[owner == i] for i in range(len(boxes))]
@@ -124,16 +161,59 @@ class PoseEstimator:
             self._sizes = (*agreeing, self.batch_size)
         return self._sizes
 
-    def _estimate_batch(self, images: Sequence[Image], xyxy: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Keypoints (N, K, 2) in image pixels and scores (N, K) of N <= batch_size people."""
-        size_wh = self.spec.size_wh
-        center, scale = geometry.box_to_center_scale(xyxy, size_wh, self.spec.padding)
-        affines = geometry.crop_affine(center, scale, size_wh)
-        crops = np.stack([geometry.crop_image(i, a, size_wh) for i, a in zip(images, affines, strict=True)])
-        maps = self.heatmaps(crops)
+    def _look_again(self, people: _Crops, xy: FloatArray, maps: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
+        """Which of N people lean, and their heatmaps (M, K, h, w): the mean of two looks, in the crops of the first.
+
+        ``xy`` (N, K, 2) and ``maps`` (N, K, h, w) are what the first look found.
+        """
+        lean = lean_deg(xy, self.skeleton)
+        center, scale = turned_center_scale(xy, -lean, self.spec.size_wh, self.spec.padding)
+        tall = scale[:, 1] * geometry.PIXEL_STD >= MIN_BOX_SIDE_PX
+        again = np.flatnonzero((np.abs(lean) > MIN_LEAN_DEG) & tall)
+        turned = _Crops(people.images, center, scale, -lean)[again]
+        _, _, second = self._look(turned, keep_maps=True)
+        maps_wh = (maps.shape[3], maps.shape[2])
+        moved = moved_maps(second, turned.affines(maps_wh), people[again].affines(maps_wh))
+        return again, (maps[again] + moved) * np.float32(0.5)
+
+    def _look(self, people: _Crops, *, keep_maps: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Keypoints (N, K, 2) in image pixels, scores (N, K) and heatmaps (N, K, h, w), if they are wanted."""
+        affines = people.affines(self.spec.size_wh)
+
+        def look(part: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray, FloatArray]:
+            shown = zip(part.tolist(), affines[part], strict=True)
+            crops = np.stack([geometry.crop_image(people.images[i], affine, self.spec.size_wh) for i, affine in shown])
+            maps = self.heatmaps(crops)
+            return *self._decode(maps, people[part]), maps[: len(maps) * keep_maps]
+
+        parts = list(_chunks(np.arange(len(people)), self.batch_size))
+        if len(parts) > 1 and self._threads is not None and self._same_on_threads:
+            found = self._threads.map(look, parts)
+        else:
+            found = [look(part) for part in parts]
+        joints = len(self.skeleton)
+        nobody = np.zeros((0, joints, 2), np.float32), np.zeros((0, joints), np.float32)
+        xy, score = (
+            np.concatenate([none, *some]) for none, *some in zip(nobody, *((f[0], f[1]) for f in found), strict=True)
+        )
+        maps = np.concatenate([f[2] for f in found]) if found else np.zeros((0, joints, 1, 1), np.float32)
+        return xy, score, maps
+
+    def _decode(self, maps: FloatArray, people: _Crops) -> tuple[FloatArray, FloatArray]:
+        """Keypoints (N, K, 2) in image pixels and scores (N, K) of heatmaps (N, K, h, w)."""
         points, score = heatmaps.decode(maps, self.decode)
-        xy = geometry.heatmap_to_image(points, center, scale, (maps.shape[3], maps.shape[2]))
-        return xy, score
+        maps_wh = (maps.shape[3], maps.shape[2])
+        return geometry.heatmap_to_image(points, people.center, people.scale, maps_wh, people.turn_deg), score
+
+    @cached_property
+    def _same_on_threads(self) -> bool:
+        """Whether a batch has the same bits on one thread as on all (tried once)."""
+        width, height = self.spec.size_wh
+        crops = np.random.default_rng(0).integers(0, 256, (self.batch_sizes[-1], height, width, 3), dtype=np.uint8)
+        return self._threads is not None and all(
+            np.array_equal(self._forward(crops[:n]), self._threads.run(lambda n=n: self._forward(crops[:n])))  # type: ignore[misc]
+            for n in self.batch_sizes
+        )
 
     def _forward(self, crops: Image) -> FloatArray:
         """The final heatmaps of uint8 crops (N, H, W, 3)."""

@@ -87,6 +87,9 @@ HARD = replace(
     CROWDED, rotation_deg=45, scale=0.35, shift=0.06, p_half_body=0.25, colour=0.4, p_grey=0.08, p_blur=0.15,
     p_jpeg=0.15, p_noise=0.1, p_occluder=0.4,
 )  # fmt: skip
+# For the second look at people who lean: half of all samples are turned upright.
+TURNED = replace(CROWDED, p_upright=0.5)
+HARD_TURNED = replace(HARD, p_upright=0.5)
 # What the recipes of Sun et al. 2019 share: nothing but Adam on the squared error of the official targets.
 _PAPER: dict[str, Any] = {
     "loss": "mse", "optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "warmup": 0.0, "clip_norm": 0.0, "ema": 0.0,
@@ -179,6 +182,21 @@ RECIPES: dict[str, Recipe] = {
         optimizer="muon",
         lr=2e-3,
         weight_decay=0.02,
+        warmup=0.02,
+    ),
+    # At a larger size, from the weights of bundled_pose_hard: what is left to gain there is detail.
+    "bundled_pose_large": Recipe(
+        "bundled_pose_large",
+        "hrnet_w24",
+        BUNDLED_NET,
+        stages=(
+            Stage(15, (128, 160), 64, 1.5, HARD_TURNED, 1.0, 1.0),
+            Stage(2, (128, 160), 64, 1.5, HARD_TURNED, 0.3, 5.0),
+            Stage(4, (128, 160), 64, 1.5, TURNED, 0.3, 5.0),
+        ),
+        optimizer="muon",
+        lr=3e-3,
+        weight_decay=0.05,
         warmup=0.02,
     ),
     # Sun et al. 2019, section 4.1: Adam, 1e-3, a tenth of it from epoch 170 and of that from 200, 210 epochs. Sigma as

@@ -29,8 +29,9 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "weights pipeline recording evaluate training detector",
         "trackers datasets recipes person_detection export",
         "detect pose flow matching appearance formats metrics video draw nets checkpoints augment synthetic",
+        "upright",
         "skeletons geometry heatmaps oks",
-        "structures files devices labels folding options losses",
+        "structures files devices labels folding options losses batch",
         "errors",
     )
 )

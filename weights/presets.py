@@ -14,14 +14,21 @@ class Preset:
     detector: str
     weights: str
     flip: bool
+    upright: bool
     decode: str
 
 
 # All three give the PoseTrack-15 skeleton, so that one can be replaced by another.
 PRESETS: dict[str, Preset] = {
-    "lite": Preset("bundled", "pose_lite", flip=False, decode="quarter"),
+    "lite": Preset("bundled", "pose_lite", flip=False, upright=True, decode="quarter"),
     "balanced": Preset(
-        "fasterrcnn_mobilenet_v3_large_fpn", "hrnet_w32_posetrack18_256x192", flip=False, decode="quarter"
+        "fasterrcnn_mobilenet_v3_large_fpn",
+        "hrnet_w32_posetrack18_256x192",
+        flip=False,
+        upright=False,
+        decode="quarter",
     ),
-    "accurate": Preset("fasterrcnn_resnet50_fpn_v2", "hrnet_w48_posetrack18_384x288", flip=True, decode="dark"),
+    "accurate": Preset(
+        "fasterrcnn_resnet50_fpn_v2", "hrnet_w48_posetrack18_384x288", flip=True, upright=False, decode="dark"
+    ),
 }
