@@ -2,12 +2,14 @@
 
     python benchmarks/pose_speed.py [--threads 2] [--rounds 5] [--people 8] [--seconds 1] [WEIGHTS ...]
 
-Three ways, side by side in every round, so that what else the machine does falls on all of them: "eager" runs the
-network as trained, float32, one person at a time, which is what most tools do; "ours, 1" and "ours, N" are
+Four ways, one after the other in every round, so that what else the machine does falls on all of them: "eager" runs
+the network as trained, float32, one person at a time, which is what most tools do; "ours, 1" and "ours, N" are
 ``PoseEstimator`` with one person and with N in a batch (batch norm folded, channels_last, the precision that the
-processor is good at). No flip test. After a round of warming up, the median over the rounds, with lowest and highest,
-of people per second by the clock and by processor time, and of each round's ratio to "eager" (by processor time, which
-other processes disturb least). WEIGHTS are names or files; ``net:NAME`` is a network with random weights at 256x192.
+processor is good at), every layer on all threads; "ours, N, a thread each" computes full batches side by side, as it
+does by itself. N people for every thread. No flip test. After a round of warming up, the median over the rounds, with
+lowest and highest, of people per second by the clock and by processor time, and of each round's ratio to "eager" (by
+processor time, which other processes disturb least, and by the clock: trust that on an idle machine only). WEIGHTS are
+names or files; ``net:NAME`` is a network with random weights at 256x192.
 """
 
 from __future__ import annotations
@@ -71,12 +73,13 @@ def measure(ways: dict[str, Estimate], scene: Any, rounds: int, seconds: float) 
                 done += people
             if number:
                 rates[name].append((done / (time.perf_counter() - wall), done / (time.process_time() - cpu)))
-    base = [cpu for _, cpu in rates["eager"]]
+    base = rates["eager"]
     return {
         name: {
             "people_per_s": _spread([wall for wall, _ in values]),
             "people_per_cpu_s": _spread([cpu for _, cpu in values]),
-            "times_eager": _spread([cpu / b for (_, cpu), b in zip(values, base, strict=True)]),
+            "times_eager": _spread([cpu / b for (_, cpu), (_, b) in zip(values, base, strict=True)]),
+            "times_eager_by_the_clock": _spread([wall / b for (wall, _), (b, _) in zip(values, base, strict=True)]),
         }
         for name, values in rates.items()
     }
@@ -124,12 +127,15 @@ def main() -> None:
         net, spec, skeleton = _load(name)
         options: dict[str, Any] = {"device": "cpu", "flip_test": False}
         one = PoseEstimator(net, spec, skeleton, batch_size=1, **options)
-        many = PoseEstimator(net, spec, skeleton, batch_size=args.people, **options)
+        many, together = (PoseEstimator(net, spec, skeleton, batch_size=args.people, **options) for _ in range(2))
+        one.side_by_side = many.side_by_side = False
         ways = {"eager": eager(net, spec), "ours, 1": one.estimate, f"ours, {args.people}": many.estimate}
+        if args.threads > 1:
+            ways[f"ours, {args.people}, a thread each"] = together.estimate
         networks[name] = {
             "size_wh": list(spec.size_wh),
             "precision": str(many.dtype).removeprefix("torch."),
-            **measure(ways, _scene(args.people), args.rounds, args.seconds),
+            **measure(ways, _scene(args.people * args.threads), args.rounds, args.seconds),
         }
         for way in ways:
             print(name, way, networks[name][way], flush=True)

@@ -98,7 +98,8 @@ class PoseEstimator:
         self.dtype = pick_precision(self.device, precision)
         self._net = _prepare(net, self.device, self.dtype, compile)
         self._sizes = (batch_size,) if compile else None  # a compiled network keeps one shape
-        self._threads = BatchThreads() if self.device.type == "cpu" and not compile else None
+        self._threads = BatchThreads()
+        self.side_by_side = self.device.type == "cpu" and not compile  # batches, a thread each
         scale = 1 / (255 * np.array(spec.std))
         self._gain = torch.tensor(scale, dtype=torch.float32, device=self.device).view(1, 3, 1, 1)
         self._shift = torch.tensor(np.array(spec.mean) * 255 * scale, dtype=torch.float32, device=self.device)
@@ -187,17 +188,15 @@ class PoseEstimator:
             return *self._decode(maps, people[part]), maps[: len(maps) * keep_maps]
 
         parts = list(_chunks(np.arange(len(people)), self.batch_size))
-        if len(parts) > 1 and self._threads is not None and self._same_on_threads:
-            found = self._threads.map(look, parts)
-        else:
-            found = [look(part) for part in parts]
-        joints = len(self.skeleton)
-        nobody = np.zeros((0, joints, 2), np.float32), np.zeros((0, joints), np.float32)
-        xy, score = (
-            np.concatenate([none, *some]) for none, *some in zip(nobody, *((f[0], f[1]) for f in found), strict=True)
-        )
-        maps = np.concatenate([f[2] for f in found]) if found else np.zeros((0, joints, 1, 1), np.float32)
-        return xy, score, maps
+        full = [part for part in parts if len(part) == self.batch_size]
+        found = self._threads.map(look, full) if len(full) > 1 and self._same_on_threads else [look(p) for p in full]
+        found += [look(part) for part in parts[len(full) :]]
+        if not found:
+            shapes = ((2,), (), (1, 1))
+            none = [np.zeros((0, len(self.skeleton), *shape), np.float32) for shape in shapes]
+            return none[0], none[1], none[2]
+        xy, score, maps = zip(*found, strict=True)
+        return np.concatenate(xy), np.concatenate(score), np.concatenate(maps)
 
     def _decode(self, maps: FloatArray, people: _Crops) -> tuple[FloatArray, FloatArray]:
         """Keypoints (N, K, 2) in image pixels and scores (N, K) of heatmaps (N, K, h, w)."""
@@ -207,13 +206,11 @@ class PoseEstimator:
 
     @cached_property
     def _same_on_threads(self) -> bool:
-        """Whether a batch has the same bits on one thread as on all (tried once)."""
+        """Whether batches may run a thread each: the full one has the same bits then (tried once)."""
         width, height = self.spec.size_wh
-        crops = np.random.default_rng(0).integers(0, 256, (self.batch_sizes[-1], height, width, 3), dtype=np.uint8)
-        return self._threads is not None and all(
-            np.array_equal(self._forward(crops[:n]), self._threads.run(lambda n=n: self._forward(crops[:n])))  # type: ignore[misc]
-            for n in self.batch_sizes
-        )
+        crops = np.random.default_rng(0).integers(0, 256, (self.batch_size, height, width, 3), dtype=np.uint8)
+        alone = self.side_by_side and self._threads.run(lambda: self._forward(crops))
+        return alone is not False and np.array_equal(alone, self._forward(crops))
 
     def _forward(self, crops: Image) -> FloatArray:
         """The final heatmaps of uint8 crops (N, H, W, 3)."""

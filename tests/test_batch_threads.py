@@ -68,7 +68,7 @@ def test_poses_have_the_same_bits_as_on_one_thread_after_the_other() -> None:
     low = rng.uniform(0, 100, (21, 2))
     boxes = Boxes(np.concatenate([low, low + rng.uniform(20, 90, (21, 2))], axis=1), np.ones(21))
     together, alone = (PoseEstimator(net, InputSpec((96, 128)), POSETRACK_15, device="cpu") for _ in range(2))
-    alone._threads = None
+    alone.side_by_side = False
     a, b = together.estimate([image], [boxes])[0], alone.estimate([image], [boxes])[0]
     np.testing.assert_array_equal(a.xy, b.xy)
     np.testing.assert_array_equal(a.score, b.score)

@@ -1,0 +1,163 @@
+"""The bundled detector's network beside torchvision's ssdlite320, trained equally: AP50 on COCO val and speed.
+
+    python benchmarks/detector_equal.py --singles lspet/person_keypoints.json --single-images lspet/*.tar \\
+        --boxed coco128/person_boxes_train2017.json --boxed-images coco128/train2017-00.tar \\
+        --partial coco/person_keypoints_train2017.json --partial-images coco/train2017-00.tar \\
+        --labels coco/person_keypoints_val2017.json --images coco/val2017-00.tar --pictures 8000
+
+Both start from random numbers and see the same pictures (``datasets.mosaics``) in the same order and sizes, with AdamW,
+the same learning rates, batches and averaged weights. Each has its own loss: ssdlite that of torchvision, which takes
+ground that nobody labelled for background, since it has no way to leave it out; the other the project's. That is a
+short training, a tenth of the bundled weights': it compares networks, and does not say how good either can become.
+Speed and AP50 as in ``detector_ap.py``, one thread. Writes benchmarks/results/detector_equal.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from detector_ap import MIN_HEIGHT, SPEED_WH, evaluate, machine, milliseconds
+from torch import Tensor
+from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+from train_bundled_detector import INPUT, JOINTS, NET_ARGS, read_data
+
+from posetrack.checkpoints import ModelSpec
+from posetrack.datasets.boxes import read_box_images
+from posetrack.datasets.mosaics import MIXED, NATURAL, MosaicSampler, Picture
+from posetrack.detector_training import DetectorRun, Settings, make_batch, picture_size
+from posetrack.nets.person_detector import PersonDetector
+from posetrack.person_detection import BundledDetector
+from posetrack.structures import Boxes, Image
+
+RESULTS = Path(__file__).parent / "results" / "detector_equal.json"
+SETTINGS = Settings(minutes=1.0)
+
+
+class Ssdlite:
+    """torchvision's ssdlite for one class, trained as ``DetectorRun`` trains: same optimiser, schedule and average."""
+
+    def __init__(self) -> None:
+        self.net = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
+        self.average = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2).eval()
+        self.average.load_state_dict(self.net.state_dict())
+        decayed = [p for p in self.net.parameters() if p.ndim > 1]
+        plain = [p for p in self.net.parameters() if p.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, SETTINGS.lr, weight_decay=SETTINGS.weight_decay)
+        self.steps = 0
+
+    def step(self, pictures: Sequence[Picture], progress: float) -> None:
+        """One optimiser step."""
+        rate = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+        rate *= min(1.0, (self.steps + 1) / SETTINGS.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = SETTINGS.lr * rate
+        size = pictures[0].image.shape[0]
+        self.net.train()
+        self.net.transform.fixed_size = (size, size)  # as they are: no enlarging to 320
+        images = [torch.from_numpy(p.image).permute(2, 0, 1).float() / 255 for p in pictures]
+        truth = [
+            {"boxes": torch.from_numpy(p.boxes), "labels": torch.ones(len(p.boxes), dtype=torch.int64)}
+            for p in pictures
+        ]
+        loss = sum(self.net(images, truth).values(), torch.zeros(()))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.optimizer.step()
+        self.steps += 1
+        self._average()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(SETTINGS.average, (1 + self.steps) / (10 + self.steps))
+        for mean, value in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - keep)
+            else:
+                mean.copy_(value)
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        """The people of each image by the averaged weights, at 320x320."""
+        with torch.inference_mode():
+            found = [self.average([self._tensor(image)])[0] for image in images]
+        return [Boxes(f["boxes"].numpy(), f["scores"].numpy()) for f in found]
+
+    def _tensor(self, image: Image) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255
+
+
+class Bundled:
+    """The project's network, trained by its own ``DetectorRun``."""
+
+    def __init__(self) -> None:
+        self.run = DetectorRun(PersonDetector(**NET_ARGS, joints=len(JOINTS)), SETTINGS)
+        self._detector: BundledDetector | None = None
+
+    def step(self, pictures: Sequence[Picture], progress: float) -> None:
+        """One optimiser step."""
+        self.run.seconds = 60 * SETTINGS.minutes * progress  # the run counts time; here pictures are counted
+        self.run.step(*make_batch(pictures))
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        """The people of each image by the averaged weights."""
+        if self._detector is None:
+            net = PersonDetector(**NET_ARGS)
+            net.load_state_dict({k: v for k, v in self.run.average.items() if not k.startswith("joints.")})
+            self._detector = BundledDetector(
+                net, ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, {}), device="cpu"
+            )
+        return self._detector.detect(images)
+
+
+def train(net: Ssdlite | Bundled, sampler: MosaicSampler, pictures: int, log: Callable[[str], None]) -> float:
+    """Train on so many pictures; returns the seconds it took."""
+    steps, sizes, began = pictures // SETTINGS.batch, np.random.default_rng(0), time.perf_counter()
+    for number in range(steps):
+        progress = number / steps
+        size = picture_size(progress, float(sizes.random()), SETTINGS.sizes)
+        mix = NATURAL if progress >= SETTINGS.natural_from else MIXED
+        net.step([sampler.draw(size, mix) for _ in range(SETTINGS.batch)], progress)
+        if number % 50 == 49:
+            log(f"{type(net).__name__} {number + 1} of {steps} steps, {time.perf_counter() - began:.0f} s")
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Train both, measure both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("singles", "boxed", "partial"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help="COCO-style label file")
+        parser.add_argument(f"--{name.removesuffix('s')}-images", type=Path, nargs="+", required=True)
+    parser.add_argument("--labels", required=True, type=Path)
+    parser.add_argument("--images", required=True, type=Path, nargs="+")
+    parser.add_argument("--hold-back", type=int, default=1000)
+    parser.add_argument("--pictures", type=int, default=8000)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    data, test = read_data(args), read_box_images(args.labels, args.images, complete=False)
+    picture = cv2.resize(test[0].image, SPEED_WH)
+    rows: dict[str, Any] = {}
+    for name, kind in (("posetrack person_detector", Bundled), ("torchvision ssdlite320", Ssdlite)):
+        torch.manual_seed(0)
+        net = kind()
+        seconds = train(net, MosaicSampler(*data, seed=0), args.pictures, lambda line: print(line, flush=True))
+        speed = milliseconds(lambda net=net: net.detect([picture]))  # type: ignore[misc]
+        rows[name] = {**evaluate(net, test, MIN_HEIGHT), "speed_640x360": speed, "training_s": seconds}
+        print(name, json.dumps(rows[name]), flush=True)
+    what = {"what": __doc__.splitlines()[0], "pictures": args.pictures, "machine": machine()}
+    RESULTS.write_text(json.dumps({**what, "detectors": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
