@@ -16,7 +16,7 @@ from __future__ import annotations
 __all__ = ["DEFAULT_BATCH_SIZE", "PoseEstimator"]
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -67,8 +67,8 @@ class PoseEstimator:
     ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded, channels_last, moved
     to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA, bfloat16 on a CPU with
     instructions for it, else float32). ``decode`` is a name in ``heatmaps.DECODERS``. With ``upright_test``
-    who leans by more than 30 degrees is looked at again, turned upright, and the mean of both looks counts; people who
-    stand or sit cost nothing more. ``compile`` runs it through
+    who leans by more than 30 degrees is looked at again, turned upright and with the flip test, and the mean of both
+    looks counts; people who stand or sit cost nothing more. ``compile`` runs it through
     torch.compile, with CUDA graphs on CUDA: minutes of preparation, for long videos. Raises UsageError for a name that
     does not exist.
     """
@@ -122,7 +122,7 @@ class PoseEstimator:
         usable = np.flatnonzero(_usable(everyone.xyxy))
         center, scale = geometry.box_to_center_scale(everyone.xyxy[usable], self.spec.size_wh, self.spec.padding)
         people = _Crops([images[i] for i in owner[usable]], center, scale, np.zeros(len(usable)))
-        xy[usable], score[usable], maps = self._look(people, keep_maps=self.upright_test)
+        xy[usable], score[usable], maps = self._look(people, self.heatmaps, keep_maps=self.upright_test)
         if self.upright_test and len(usable):
             again, maps = self._look_again(people, xy[usable], maps)
             xy[usable[again]], score[usable[again]] = self._decode(maps, people[again])
@@ -131,9 +131,11 @@ class PoseEstimator:
         return [poses[owner == i] for i in range(len(boxes))]
 
     def heatmaps(self, crops: Image) -> FloatArray:
-        """Heatmaps (N, K, h, w) float32 of uint8 RGB crops (N, H, W, 3), at least one, mirrored ones averaged in."""
-        if not self.flip_test:
-            return self._maps(crops)
+        """Heatmaps (N, K, h, w) float32 of uint8 RGB crops (N, H, W, 3), at least one, as the flip test wants them."""
+        return self._maps_with_flip(crops) if self.flip_test else self._maps(crops)
+
+    def _maps_with_flip(self, crops: Image) -> FloatArray:
+        """Heatmaps of crops, those of the mirrored crops averaged in."""
         both = self._maps(np.concatenate([crops, crops[:, :, ::-1]]))  # in one go: few people fill no batch
         return heatmaps.flip_average(both[: len(crops)], both[len(crops) :], self.skeleton.flip_order)
 
@@ -172,19 +174,24 @@ class PoseEstimator:
         tall = scale[:, 1] * geometry.PIXEL_STD >= MIN_BOX_SIDE_PX
         again = np.flatnonzero((np.abs(lean) > MIN_LEAN_DEG) & tall)
         turned = _Crops(people.images, center, scale, -lean)[again]
-        _, _, second = self._look(turned, keep_maps=True)
+        _, _, second = self._look(turned, self._maps_with_flip, keep_maps=True)
         maps_wh = (maps.shape[3], maps.shape[2])
         moved = moved_maps(second, turned.affines(maps_wh), people[again].affines(maps_wh))
         return again, (maps[again] + moved) * np.float32(0.5)
 
-    def _look(self, people: _Crops, *, keep_maps: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Keypoints (N, K, 2) in image pixels, scores (N, K) and heatmaps (N, K, h, w), if they are wanted."""
+    def _look(
+        self, people: _Crops, run: Callable[[Image], FloatArray], *, keep_maps: bool
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Keypoints (N, K, 2) in image pixels, scores (N, K) and heatmaps (N, K, h, w), if they are wanted.
+
+        ``run`` makes heatmaps of crops.
+        """
         affines = people.affines(self.spec.size_wh)
 
         def look(part: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray, FloatArray]:
             shown = zip(part.tolist(), affines[part], strict=True)
             crops = np.stack([geometry.crop_image(people.images[i], affine, self.spec.size_wh) for i, affine in shown])
-            maps = self.heatmaps(crops)
+            maps = run(crops)
             return *self._decode(maps, people[part]), maps[: len(maps) * keep_maps]
 
         parts = list(_chunks(np.arange(len(people)), self.batch_size))

@@ -190,7 +190,7 @@ RECIPES: dict[str, Recipe] = {
         "hrnet_w24",
         BUNDLED_NET,
         stages=(
-            Stage(15, (128, 160), 64, 1.5, HARD_TURNED, 1.0, 1.0),
+            Stage(14, (128, 160), 64, 1.5, HARD_TURNED, 1.0, 1.0),
             Stage(2, (128, 160), 64, 1.5, HARD_TURNED, 0.3, 5.0),
             Stage(4, (128, 160), 64, 1.5, TURNED, 0.3, 5.0),
         ),
