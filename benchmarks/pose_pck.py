@@ -28,6 +28,7 @@ from posetrack.pose import PoseEstimator
 from posetrack.skeletons import COCO_17, canonical_joint
 from posetrack.structures import Boxes
 from posetrack.training_validation import pck_hits, score_pck
+from posetrack.weights import PRESETS
 
 # Larger than any image: the picture is not shrunk before the network's own crop, as in the pipeline.
 FULL_SIZE_PX = 1e6
@@ -79,6 +80,8 @@ def measure(
                 "set": name,
                 "people": len(crops),
                 **on,
+                "as_in_preset_lite": on
+                == {f"{test}_test": getattr(PRESETS["lite"], test) for test in ("flip", "upright")},
                 "pck": round(score_pck(xy, crops, spec.skeleton, joints), 2),
                 "pck_by_joint": {
                     spec.skeleton.joints[i]: round(score_pck(xy, crops, spec.skeleton, [i]), 1)

@@ -74,7 +74,12 @@ def pose_pck() -> str:
     r = read("pose_pck")
     tests = ("flip_test", "upright_test")
     rows = [
-        (row["set"], row["people"], *("yes" if row[test] else "no" for test in tests), f"{row['pck']:.1f}")
+        (
+            row["set"],
+            row["people"],
+            *("yes" if row[test] else "no" for test in tests),
+            f"{row['pck']:.1f}" + (" (`lite`)" if row["as_in_preset_lite"] else ""),
+        )
         for row in r["rows"]
     ]
     return table(("set", "people", "flip test", "upright test", "PCK@0.2"), rows)
