@@ -60,7 +60,7 @@ def export(checkpoint: Path, target: Path) -> None:
     notes = {
         "name": "pose_lite",
         "licence": "Apache-2.0 (weights); trained on images with terms of their own, see the model card",
-        "data": "Leeds Sports Pose Extended (9,991 images but the last 1,000), COCO train2017 (124 images), drawn people",
+        "data": "Leeds Sports Pose Extended (8,991 images), COCO train2017 (124 images), drawn people",
         "trained": spec.notes["history"],
         "recipe": spec.notes["recipe"],
     }
