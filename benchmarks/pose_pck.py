@@ -32,7 +32,6 @@ from posetrack.weights import PRESETS
 
 # Larger than any image: the picture is not shrunk before the network's own crop, as in the pipeline.
 FULL_SIZE_PX = 1e6
-DECODE = "quarter"  # the pipeline's default
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 TESTS = {"none": (), "upright": ("upright",), "flip": ("flip",), "flip+upright": ("flip", "upright")}
 BATCH = 64  # people given at once, as from a window of frames
@@ -67,10 +66,11 @@ def measure(
     shared = {canonical_joint(j) for j in COCO_17.joints}
     joints = [i for i, j in enumerate(spec.skeleton.joints) if canonical_joint(j) in shared]
     rows = []
+    decode = spec.notes.get("decode", "quarter")  # as the pipeline does it
     for chosen in tests:
         on = {f"{test}_test": test in TESTS[chosen] for test in ("flip", "upright")}
         estimator = PoseEstimator(
-            net, spec.input, spec.skeleton, device="cpu", precision="float32", decode=DECODE, **on
+            net, spec.input, spec.skeleton, device="cpu", precision="float32", decode=decode, **on
         )
         started = time.perf_counter()
         xy, score = find(estimator, crops)
@@ -80,6 +80,7 @@ def measure(
                 "set": name,
                 "people": len(crops),
                 **on,
+                "decode": decode,
                 "as_in_preset_lite": on
                 == {f"{test}_test": getattr(PRESETS["lite"], test) for test in ("flip", "upright")},
                 "pck": round(score_pck(xy, crops, spec.skeleton, joints), 2),
