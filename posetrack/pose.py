@@ -33,11 +33,12 @@ from posetrack.errors import unknown_name
 from posetrack.folding import fold_batch_norm
 from posetrack.oks import rescore
 from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
-from posetrack.upright import lean_deg, moved_maps, turned_center_scale
+from posetrack.upright import lean_deg, moved_maps, torso_score, turned_center_scale
 
 DEFAULT_BATCH_SIZE = 8  # crops; on a CPU nothing is gained beyond (benchmarks/pose_speed.py)
 MIN_BOX_SIDE_PX = 1.0  # a box with a smaller longer side holds nobody
 MIN_LEAN_DEG = 25.0  # of torsos that the upright test turns; from 15 to 40 next to nothing changes in PCK
+MIN_TORSO_SCORE = 0.3  # mean of shoulders and hips
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class PoseEstimator:
     ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded, channels_last, moved
     to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA, bfloat16 on a CPU with
     instructions for it, else float32). ``decode`` is a name in ``heatmaps.DECODERS``. With ``upright_test``
-    who leans by more than 25 degrees is looked at again, turned upright, and the mean of both looks counts, each with
-    the flip test; people who stand or sit cost nothing more. ``compile`` runs it through
+    who leans by more than 25 degrees is looked at again, turned upright, and the mean of both looks counts, each
+    with the flip test; people who stand or sit cost nothing more. ``compile`` runs it through
     torch.compile, with CUDA graphs on CUDA: minutes of preparation, for long videos. Raises UsageError for a name that
     does not exist.
     """
@@ -124,7 +125,7 @@ class PoseEstimator:
         people = _Crops([images[i] for i in owner[usable]], center, scale, np.zeros(len(usable)))
         xy[usable], score[usable], maps = self._look(people, self.heatmaps, keep_maps=self.upright_test)
         if self.upright_test and len(usable):
-            again, maps = self._look_again(people, xy[usable], maps)
+            again, maps = self._look_again(people, xy[usable], score[usable], maps)
             xy[usable[again]], score[usable[again]] = self._decode(maps, people[again])
         new_score = rescore(score, everyone.score).astype(np.float32)
         poses = Poses(xy, score, Boxes(everyone.xyxy, new_score), self.skeleton)
@@ -164,12 +165,16 @@ class PoseEstimator:
             self._sizes = (*agreeing, self.batch_size)
         return self._sizes
 
-    def _look_again(self, people: _Crops, xy: FloatArray, maps: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    def _look_again(
+        self, people: _Crops, xy: FloatArray, score: FloatArray, maps: FloatArray
+    ) -> tuple[npt.NDArray[np.intp], FloatArray]:
         """Which of N people lean, and their heatmaps (M, K, h, w): the mean of two looks, in the crops of the first.
 
-        ``xy`` (N, K, 2) and ``maps`` (N, K, h, w) are what the first look found.
+        ``xy`` (N, K, 2), ``score`` (N, K) and ``maps`` (N, K, h, w) are what the first look found. Where it is unsure
+        of the torso, the angle means nothing, and most often there is nobody.
         """
         lean = lean_deg(xy, self.skeleton)
+        lean[torso_score(score, self.skeleton) < MIN_TORSO_SCORE] = np.nan
         center, scale = turned_center_scale(xy, -lean, self.spec.size_wh, self.spec.padding)
         tall = scale[:, 1] * geometry.PIXEL_STD >= MIN_BOX_SIDE_PX
         again = np.flatnonzero((np.abs(lean) > MIN_LEAN_DEG) & tall)

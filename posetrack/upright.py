@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["lean_deg", "moved_maps", "turned_center_scale"]
+__all__ = ["lean_deg", "moved_maps", "torso_score", "turned_center_scale"]
 
 import warnings
 from typing import Any
@@ -34,6 +34,12 @@ def lean_deg(xy: Array, skeleton: Skeleton) -> Float64:
         torso = np.nanmean(xy[:, hips], axis=1) - np.nanmean(xy[:, shoulders], axis=1)
     lean: Float64 = np.degrees(np.arctan2(torso[:, 0], torso[:, 1], dtype=np.float64))
     return lean
+
+
+def torso_score(score: Float32, skeleton: Skeleton) -> Float64:
+    """Mean score (N,) of shoulders and hips, from scores (N, K); 0 for a skeleton without them."""
+    torso = _joints(skeleton, "shoulder") + _joints(skeleton, "hip")
+    return score[:, torso].mean(axis=1, dtype=np.float64) if torso else np.zeros(len(score))
 
 
 def turned_center_scale(
