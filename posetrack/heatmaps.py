@@ -98,10 +98,15 @@ def _quarter(maps: Float32, xy: Float32) -> Float32:
 
 def _dark(maps: Float32, xy: Float32) -> Float32:
     """Equation 9 of Zhang et al. 2020: ``xy - H^-1 g`` of the log map; argmax where the peak is no proper maximum."""
-    maps = np.log(np.maximum(_blur(maps), _LOG_FLOOR))
+    maps = np.maximum(_blur(maps), _LOG_FLOOR)
     x, y = xy[..., 0].astype(int), xy[..., 1].astype(int)
     inside = _inside(maps, x, y, low=2, high=3)
-    at = _sampler(maps, np.where(inside, x, 2), np.where(inside, y, 2))
+    value = _sampler(maps, np.where(inside, x, 2), np.where(inside, y, 2))
+
+    def at(dx: int, dy: int) -> Float32:
+        logarithm: Float32 = np.log(value(dx, dy))
+        return logarithm
+
     gx, gy = 0.5 * (at(1, 0) - at(-1, 0)), 0.5 * (at(0, 1) - at(0, -1))
     hxx = 0.25 * (at(2, 0) - 2 * at(0, 0) + at(-2, 0))
     hyy = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2))
@@ -146,9 +151,10 @@ def _blur(maps: Float32) -> Float32:
         pad = [(0, 0)] * 4
         pad[axis] = (_DARK_RADIUS, _DARK_RADIUS)
         padded = np.pad(blurred, pad)
-        size = maps.shape[axis]
-        parts = (w * np.take(padded, np.arange(i, i + size), axis) for i, w in enumerate(kernel))
-        blurred = sum(parts, np.zeros_like(maps))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis)
+        blurred, part = np.zeros_like(maps), np.empty_like(maps)
+        for i, weight in enumerate(kernel):
+            blurred += np.multiply(windows[..., i], weight, out=part)
     before = maps.max(axis=(2, 3), keepdims=True)
     after = blurred.max(axis=(2, 3), keepdims=True)
     scaled: Float32 = blurred * (before / np.where(after > 0, after, 1))

@@ -57,8 +57,11 @@ class PipelineSettings:
 class PoseStage(Protocol):
     """What the pipeline asks of ``pose.PoseEstimator``."""
 
-    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
-        """The poses in the boxes of each image; their ``boxes.score`` is box times joints (``oks.rescore``)."""
+    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
+        """The poses in the boxes of each image; their ``boxes.score`` is box times joints (``oks.rescore``).
+
+        Only without ``padded`` may a pose depend, in its last bits, on who is estimated together.
+        """
         ...
 
 
@@ -124,7 +127,8 @@ class Pipeline:
                 keep, proposed, embraced = merge_boxes(
                     boxes, self._proposals(frame, flow, boxes), self.settings.box_nms
                 )
-            carried = self._estimate_poses([frame], [proposed])[0]
+            # These are the frame's alone, whatever the window.
+            carried = self._estimate_poses([frame], [proposed], padded=False)[0]
             with self.stopwatch("track"):
                 apart = np.concatenate([np.zeros(len(keep), bool), embraced])
                 people = self._credible(Poses.concat([found[keep], carried], found.skeleton), apart)
@@ -155,9 +159,9 @@ class Pipeline:
         proposed = self.tracker.propose(frame, flow, detected)
         return proposed[proposed.score >= CARRIED_SHARE * self.settings.min_box_score]
 
-    def _estimate_poses(self, window: list[Frame], boxes: list[Boxes]) -> list[Poses]:
+    def _estimate_poses(self, window: list[Frame], boxes: list[Boxes], padded: bool = True) -> list[Poses]:
         with self.stopwatch("pose"):
-            return self._pose.estimate([frame.image for frame in window], boxes)
+            return self._pose.estimate([frame.image for frame in window], boxes, padded=padded)
 
     def _credible(self, poses: Poses, apart: npt.NDArray[np.bool_]) -> Poses:
         """Without poses on nobody, and without the worse of two on one body; those ``apart`` (N,) are of two."""

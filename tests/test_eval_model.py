@@ -59,7 +59,7 @@ class Known:
         self.people, self.skeleton, self.spec = people, skeleton, InputSpec((48, 64))
         self.calls: list[int] = []
 
-    def estimate(self, images: SequenceABC[Image], boxes: SequenceABC[Boxes]) -> list[Poses]:
+    def estimate(self, images: SequenceABC[Image], boxes: SequenceABC[Boxes], *, padded: bool = True) -> list[Poses]:
         self.calls.append(len(images))
         result = []
         for given in boxes:

@@ -61,7 +61,7 @@ class _Pose:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
+    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
         self.batches.append(sum(len(b) for b in boxes))
         return [self._one(image, b) for image, b in zip(images, boxes, strict=True)]
 

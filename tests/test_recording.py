@@ -58,7 +58,7 @@ class _Stages:
         low = np.array(here, float)
         return Boxes(np.concatenate([low, low + 20], axis=1), np.full(len(low), 0.9))
 
-    def estimate(self, images: list[Image], boxes: list[Boxes]) -> list[Poses]:
+    def estimate(self, images: list[Image], boxes: list[Boxes], *, padded: bool = True) -> list[Poses]:
         rng = np.random.default_rng(0)
         shape = rng.uniform(0, 1, (15, 2))
         poses = []
