@@ -37,7 +37,7 @@ from posetrack.upright import lean_deg, moved_maps, torso_score, turned_center_s
 
 DEFAULT_BATCH_SIZE = 8  # crops; on a CPU nothing is gained beyond (benchmarks/pose_speed.py)
 MIN_BOX_SIDE_PX = 1.0  # a box with a smaller longer side holds nobody
-MIN_LEAN_DEG = 25.0  # of torsos that the upright test turns; from 15 to 40 next to nothing changes in PCK
+MIN_LEAN_DEG = 25.0  # of torsos that the upright test turns
 MIN_TORSO_SCORE = 0.3  # mean of shoulders and hips
 
 
@@ -112,8 +112,8 @@ class PoseEstimator:
         ``poses.boxes`` are the boxes given, with a new score: box score times the mean of the pose's keypoint scores
         above 0.2 (the official rescoring; ``oks.rescore``). Keypoint scores are heatmap maxima: about 0..1,
         though a network may overshoot. A box without any size, or with NaN, gives a pose of absent keypoints and score
-        0. No people: the network is not run. Without ``padded`` small batches are not filled up: one person alone takes
-        two thirds of the time, but the last bits depend on who is estimated together.
+        0. No people: the network is not run. Without ``padded`` small batches are not filled up: that is faster for
+        one person alone, but the last bits depend on who is estimated together.
         """
         if len(images) != len(boxes):
             raise ValueError(f"{len(images)} images, but {len(boxes)} sets of boxes")
