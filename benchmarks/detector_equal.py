@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +32,15 @@ from train_bundled_detector import INPUT, JOINTS, NET_ARGS, read_data
 from posetrack.checkpoints import ModelSpec
 from posetrack.datasets.boxes import read_box_images
 from posetrack.datasets.mosaics import MIXED, NATURAL, MosaicSampler, Picture
-from posetrack.detector_training import DetectorRun, Settings, make_batch, picture_size
+from posetrack.detector_training import (
+    DetectorRun,
+    Settings,
+    average_into,
+    learning_rate,
+    make_batch,
+    make_optimizer,
+    picture_size,
+)
 from posetrack.nets.person_detector import PersonDetector
 from posetrack.person_detection import BundledDetector
 from posetrack.structures import Boxes, Image
@@ -49,18 +56,13 @@ class Ssdlite:
         self.net = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
         self.average = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2).eval()
         self.average.load_state_dict(self.net.state_dict())
-        decayed = [p for p in self.net.parameters() if p.ndim > 1]
-        plain = [p for p in self.net.parameters() if p.ndim <= 1]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, SETTINGS.lr, weight_decay=SETTINGS.weight_decay)
+        self.optimizer = make_optimizer(self.net, SETTINGS)
         self.steps = 0
 
     def step(self, pictures: Sequence[Picture], progress: float) -> None:
         """One optimiser step."""
-        rate = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
-        rate *= min(1.0, (self.steps + 1) / SETTINGS.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = SETTINGS.lr * rate
+            group["lr"] = learning_rate(SETTINGS, progress, self.steps)
         size = pictures[0].image.shape[0]
         self.net.train()
         self.net.transform.fixed_size = (size, size)  # as they are: no enlarging to 320
@@ -75,16 +77,7 @@ class Ssdlite:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.optimizer.step()
         self.steps += 1
-        self._average()
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(SETTINGS.average, (1 + self.steps) / (10 + self.steps))
-        for mean, value in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - keep)
-            else:
-                mean.copy_(value)
+        average_into(self.average.state_dict(), self.net, SETTINGS, self.steps)
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The people of each image by the averaged weights, at 320x320."""

@@ -6,12 +6,15 @@ busy the machine is. Pictures start small, since a coarse idea of people is lear
 
 from __future__ import annotations
 
-__all__ = ["DetectorRun", "Settings", "make_batch", "picture_size", "train_detector"]
+__all__ = [
+    "DetectorRun", "Settings", "average_into", "learning_rate", "make_batch", "make_optimizer", "picture_size",
+    "train_detector",
+]  # fmt: skip
 
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posetrack.datasets.mosaics import MIXED, NATURAL, MosaicSampler, Picture
 from posetrack.detector_loss import Targets, detector_loss, joint_loss, joint_targets
@@ -59,10 +62,7 @@ class DetectorRun:
     def __init__(self, net: PersonDetector, settings: Settings) -> None:
         self.net = net.to(memory_format=torch.channels_last)
         self.settings = settings
-        decayed = [p for p in net.parameters() if p.ndim > 1]
-        plain = [p for p in net.parameters() if p.ndim <= 1]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, settings.lr, weight_decay=settings.weight_decay)
+        self.optimizer = make_optimizer(net, settings)
         self.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
         self.steps, self.pictures, self.seconds = 0, 0, 0.0
 
@@ -73,10 +73,8 @@ class DetectorRun:
 
     def step(self, images: Tensor, targets: Targets) -> dict[str, float]:
         """One optimiser step on images (B, S, S, 3) uint8; gives the parts of the loss."""
-        rate = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.progress))
-        rate *= min(1.0, (self.steps + 1) / self.settings.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.lr * rate
+            group["lr"] = learning_rate(self.settings, self.progress, self.steps)
         self.net.train()
         logits, sides, heatmaps = self.net(_normalise(images))
         centers, strides = cell_centers((images.shape[2], images.shape[1]))
@@ -94,18 +92,8 @@ class DetectorRun:
         self.optimizer.step()
         self.steps += 1
         self.pictures += len(images)
-        self._average()
+        average_into(self.average, self.net, self.settings, self.steps)
         return parts
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        keep = min(self.settings.average, (1 + self.steps) / (10 + self.steps))
-        for key, value in self.net.state_dict().items():
-            mean = self.average[key]
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - keep)
-            else:
-                mean.copy_(value)
 
     def save(self, path: Path) -> None:
         """Write everything needed to go on, beside the target first."""
@@ -124,6 +112,32 @@ class DetectorRun:
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = state["average"]
         self.steps, self.pictures, self.seconds = state["steps"], state["pictures"], state["seconds"]
+
+
+def make_optimizer(net: nn.Module, settings: Settings) -> torch.optim.AdamW:
+    """AdamW that decays weights, but neither batch norms nor biases."""
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    plain = [p for p in net.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, settings.lr, weight_decay=settings.weight_decay)
+
+
+def learning_rate(settings: Settings, progress: float, steps: int) -> float:
+    """The rate after ``steps`` steps, ``progress`` (0 to 1) of the run: a rise, then a cosine to a hundredth."""
+    rate = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+    return settings.lr * (rate * min(1.0, (steps + 1) / settings.warmup))
+
+
+@torch.no_grad()
+def average_into(average: Mapping[str, Tensor], net: nn.Module, settings: Settings, steps: int) -> None:
+    """Move averaged weights, in place, towards those of the network after ``steps`` steps: faster at the beginning."""
+    keep = min(settings.average, (1 + steps) / (10 + steps))
+    for key, value in net.state_dict().items():
+        mean = average[key]
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - keep)
+        else:
+            mean.copy_(value)
 
 
 def _normalise(images: Tensor) -> Tensor:
