@@ -30,6 +30,8 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--device", {"default": "auto", "show_default": True, "metavar": "NAME", "help": "auto, cpu, cuda, mps."}),
     ("--precision", {"default": "auto", "show_default": True, "metavar": "NAME",
                      "help": "auto, float32, bfloat16, float16."}),
+    ("--runtime", {"type": click.Choice(("auto", "torch", "openvino", "compiled")), "default": "auto",
+                   "show_default": True, "help": "What runs the networks."}),
     ("--offline", {"is_flag": True, "help": "Download nothing."}),
     ("--force", {"is_flag": True, "help": "Replace existing predictions."}),
 )  # fmt: skip
@@ -145,7 +147,8 @@ def _track_options(run: dict[str, Any], track: tuple[str, ...]) -> dict[str, Any
     """The options of ``PoseTracker``: those of this command and NAME=VALUE pairs."""
     from posetrack.weights import PRESETS
 
-    options = {k: run[k] for k in ("flip", "upright", "decode", "batch_size", "device", "precision", "offline")}
+    same = ("flip", "upright", "decode", "batch_size", "device", "precision", "runtime", "offline")
+    options = {name: run[name] for name in same}
     if run["model"]:
         options |= {"preset": run["model"]} if run["model"] in PRESETS else {"weights": run["model"]}
     return options | dict(_pair(text) for text in track)
@@ -185,6 +188,7 @@ def _estimator(run: dict[str, Any]) -> PoseEstimator:
         flip_test=True if run["flip"] is None else run["flip"],
         upright_test=bool(preset and preset.upright) if run["upright"] is None else run["upright"],
         decode=run["decode"] or spec.notes.get("decode") or "quarter", batch_size=run["batch_size"],
+        runtime=run["runtime"],
     )  # fmt: skip
 
 
@@ -192,12 +196,13 @@ def _detector(run: dict[str, Any]) -> Any:
     from posetrack.weights import PRESETS, load_detector
 
     preset = PRESETS.get(run["model"]) or PRESETS["lite"]
-    return load_detector(preset.detector, device=run["device"], offline=run["offline"])
+    return load_detector(preset.detector, device=run["device"], runtime=run["runtime"], offline=run["offline"])
 
 
 def _settings(run: dict[str, Any], estimator: PoseEstimator, source: str) -> dict[str, Any]:
     kept = {key: run[key] for key in ("model", "batch_size", "device")}
     tests = {"flip": estimator.flip_test, "upright": estimator.upright_test}
+    kept["runtime"] = estimator.runtime
     return {**kept, "boxes": source, **tests, "decode": estimator.decode, "oks_nms": 0.9}
 
 

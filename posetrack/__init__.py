@@ -190,6 +190,7 @@ def _build_stages(o: TrackOptions, decode: str | None) -> Stages:
         net, spec.input, spec.skeleton, device=o.device, precision=o.precision,
         flip_test=bool(o.flip), upright_test=bool(o.upright),
         decode=decode or spec.notes.get("decode") or o.decode or "quarter", batch_size=o.batch_size,
+        runtime=o.runtime,
     )  # fmt: skip
     return detector, flow, pose
 
@@ -203,7 +204,9 @@ def _build_detector(o: TrackOptions) -> Detector | FileBoxes:
 
         return FileBoxes(read_boxes(o.boxes))
     assert o.detector is not None  # the preset names one
-    return weights.load_detector(o.detector, device=o.device, offline=o.offline)
+    return weights.load_detector(
+        o.detector, device=o.device, runtime=o.runtime, min_score=o.min_box_score, offline=o.offline
+    )
 
 
 def _use_threads(count: int) -> None:

@@ -127,9 +127,10 @@ def flip_joints(
 def iou_matrix(a: Array, b: Array) -> Float32:
     """Intersection over union (N, M) of boxes (N, 4) and (M, 4); 0 where both are empty."""
     a, b = np.asarray(a, np.float64).reshape(-1, 4), np.asarray(b, np.float64).reshape(-1, 4)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.prod(np.maximum(high - low, 0), axis=2)
+    width, height = (
+        np.maximum(np.minimum.outer(a[:, i + 2], b[:, i + 2]) - np.maximum.outer(a[:, i], b[:, i]), 0) for i in (0, 1)
+    )
+    overlap = width * height
     union = _area(a)[:, None] + _area(b)[None] - overlap
     return np.where(union > 0, overlap / np.where(union > 0, union, 1), 0).astype(np.float32)
 
@@ -139,11 +140,13 @@ def nms(xyxy: Array, score: Array, max_iou: float) -> npt.NDArray[np.int64]:
 
     Equal scores keep their order.
     """
-    overlap = iou_matrix(xyxy, xyxy)
+    apart = iou_matrix(xyxy, xyxy) <= max_iou
+    left = np.ones(len(apart), bool)
     kept: list[int] = []
-    for i in np.argsort(-np.asarray(score, np.float64), kind="stable"):
-        if not kept or overlap[i, kept].max() <= max_iou:
-            kept.append(int(i))
+    for i in np.argsort(-np.asarray(score, np.float64), kind="stable").tolist():
+        if left[i]:
+            kept.append(i)
+            left &= apart[i]
     return np.array(kept, np.int64)
 
 

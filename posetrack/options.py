@@ -78,6 +78,8 @@ class TrackOptions:
     device: str = _option("auto", "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
     precision: str = _option("auto", "Number format of the networks; auto takes what the machine is good at.",
                              choices=("auto", "float32", "bfloat16", "float16"))  # fmt: skip
+    runtime: str = _option("auto", "What runs the networks: auto takes OpenVINO on an x86 processor, else torch.",
+                           choices=("auto", "torch", "openvino", "compiled"))  # fmt: skip
     threads: int | None = _option(None, "Processor threads; default: one a core.", min=1)
     window: int | None = _option(None, "Frames that go through the networks together; default: "
                                  f"{WINDOW_FRAMES}, or 1 for live pictures.", min=1)  # fmt: skip

@@ -38,6 +38,7 @@ class BundledDetector:
     """A ``PersonDetector`` with the input that its checkpoint asks for; ``spec.input.size_wh`` bounds the long side.
 
     Scores estimate the overlap (IoU) with a person's true box; ``DEFAULT_SCORE`` separates people from the rest.
+    ``runtime`` as for ``pose.PoseEstimator``.
     """
 
     def __init__(
@@ -50,13 +51,12 @@ class BundledDetector:
         long_side: int | None = None,
         min_score: float = HOPELESS_SCORE,
         max_iou: float = MAX_IOU,
+        runtime: str = "torch",
     ) -> None:
-        import torch
-
-        from posetrack.folding import fold_batch_norm
+        from posetrack.runtimes import make_runner
 
         self.device = pick_device(device)
-        self._net = fold_batch_norm(net).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._run = make_runner(net, (2 * GRAIN, 2 * GRAIN), device=self.device, runtime=runtime)
         self._spec = spec.input
         self._long_side = long_side or max(spec.input.size_wh)
         self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
@@ -85,7 +85,7 @@ class BundledDetector:
         with torch.inference_mode():
             x = torch.from_numpy(images).to(self.device)
             mean, std = (255 * torch.tensor(v, device=self.device) for v in (self._spec.mean, self._spec.std))
-            logits, sides, _ = self._net(((x.float() - mean) / std).permute(0, 3, 1, 2))
+            logits, sides = self._run(((x.float() - mean) / std).permute(0, 3, 1, 2))
             centers, strides = (t.to(self.device) for t in cell_centers((images.shape[2], images.shape[1])))
             boxes = decode_boxes(sides.float(), centers, strides)
             return boxes.cpu().numpy(), logits.float().sigmoid().cpu().numpy()

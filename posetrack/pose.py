@@ -7,15 +7,14 @@ is not the paper's, people who turn out to lean are looked at once more, turned 
 
 **Batching does not change results, bit for bit.** Libraries choose their kernels by the shape of a batch: HRNet-W32 on
 an AVX2 processor gives other last bits (3e-6 of the largest value) for odd batches or one image than for 2 to 12. So a
-batch is filled up with zeros to a size whose results were *seen* to equal those of the full batch: at the first small
-batch, powers of two below ``batch_size`` are tried once, and those that agree are used from then on.
+batch is filled up with zeros to the next size whose results were *seen* to equal those of the full batch; every size
+is tried once, when it is first wanted. (With OpenVINO all agreed so far, and nothing is filled up.)
 """
 
 from __future__ import annotations
 
 __all__ = ["DEFAULT_BATCH_SIZE", "PoseEstimator"]
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,8 +29,8 @@ from posetrack import geometry, heatmaps
 from posetrack.batch_threads import BatchThreads
 from posetrack.devices import pick_device, pick_precision
 from posetrack.errors import unknown_name
-from posetrack.folding import fold_batch_norm
 from posetrack.oks import rescore
+from posetrack.runtimes import make_runner
 from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
 from posetrack.upright import lean_deg, moved_maps, torso_score, turned_center_scale
 
@@ -65,13 +64,12 @@ class _Crops:
 class PoseEstimator:
     """A network made ready for inference, and the way from boxes to poses around it.
 
-    ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded, channels_last, moved
-    to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA, bfloat16 on a CPU with
-    instructions for it, else float32). ``decode`` is a name in ``heatmaps.DECODERS``. With ``upright_test``
-    who leans by more than 25 degrees is looked at again, turned upright, and the mean of both looks counts, each
-    with the flip test; people who stand or sit cost nothing more. ``compile`` runs it through
-    torch.compile, with CUDA graphs on CUDA: minutes of preparation, for long videos. Raises UsageError for a name that
-    does not exist.
+    ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded, moved to ``device``
+    ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA, bfloat16 on a CPU with instructions for
+    it, else float32), and run by ``runtime`` ("auto" or a name in ``runtimes.RUNTIMES``). ``decode`` is a name in
+    ``heatmaps.DECODERS``. With ``upright_test`` who leans by more than 25 degrees is looked at again, turned upright,
+    and the mean of both looks counts, each with the flip test; people who stand or sit cost nothing more. Raises
+    UsageError for a name that does not exist, and for a runtime that cannot run the network here.
     """
 
     def __init__(
@@ -86,7 +84,7 @@ class PoseEstimator:
         upright_test: bool = False,
         decode: str = "quarter",
         batch_size: int = DEFAULT_BATCH_SIZE,
-        compile: bool = False,
+        runtime: str = "torch",
     ) -> None:
         if decode not in heatmaps.DECODERS:
             raise unknown_name("decoding", decode, heatmaps.DECODERS)
@@ -97,14 +95,20 @@ class PoseEstimator:
         self.decode, self.batch_size = decode, batch_size
         self.device = pick_device(device)
         self.dtype = pick_precision(self.device, precision)
-        self._net = _prepare(net, self.device, self.dtype, compile)
-        self._sizes = (batch_size,) if compile else None  # a compiled network keeps one shape
+        hw = (spec.size_wh[1], spec.size_wh[0])
+        self._run = make_runner(net, hw, device=self.device, dtype=self.dtype, runtime=runtime)
+        self._agreeing = {batch_size: True}  # whether a size of batch gives the bits of the full one
         self._threads = BatchThreads()
-        self.side_by_side = self.device.type == "cpu" and not compile  # batches, a thread each
+        self.side_by_side = self.device.type == "cpu" and self.runtime == "torch"  # batches, a thread each
         scale = 1 / (255 * np.array(spec.std))
         self._gain = torch.tensor(scale, dtype=torch.float32, device=self.device).view(1, 3, 1, 1)
         self._shift = torch.tensor(np.array(spec.mean) * 255 * scale, dtype=torch.float32, device=self.device)
         self._shift = self._shift.view(1, 3, 1, 1)
+
+    @property
+    def runtime(self) -> str:
+        """The name of what runs the network, in ``runtimes.RUNTIMES``."""
+        return self._run.runtime
 
     def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
         """One ``Poses`` an image, a pose a box, in the order of the boxes.
@@ -152,25 +156,35 @@ class PoseEstimator:
         for start in range(0, len(crops), self.batch_size):
             part = crops[start : start + self.batch_size]
             count = len(part)
-            fill = padded and count < self.batch_size
-            size = next(s for s in self.batch_sizes if s >= count) if fill else count
+            size = self.full_size(count) if padded or self.runtime == "compiled" else count
             if size > count:
                 part = np.concatenate([part, np.zeros((size - count, *part.shape[1:]), np.uint8)])
             parts.append(self._forward(part)[:count])
         return np.concatenate(parts)
 
-    @property
-    def batch_sizes(self) -> tuple[int, ...]:
-        """The batch sizes in use, ascending: the full one, and smaller ones that give the same bits (tried once)."""
-        if self._sizes is None:
-            width, height = self.spec.size_wh
-            rng = np.random.default_rng(0)
-            crops = rng.integers(0, 256, (self.batch_size, height, width, 3), dtype=np.uint8)
-            full = self._forward(crops)
-            powers = [2**i for i in range(self.batch_size.bit_length()) if 2**i < self.batch_size]
-            agreeing = [n for n in powers if np.array_equal(self._forward(crops[-n:]), full[-n:])]
-            self._sizes = (*agreeing, self.batch_size)
-        return self._sizes
+    def full_size(self, count: int) -> int:
+        """The smallest batch that holds ``count`` crops and gives the bits of the full one (each tried once)."""
+        if self.runtime == "compiled":  # for one shape
+            return self.batch_size
+        return next(n for n in range(count, self.batch_size + 1) if self._agrees(n))
+
+    def _agrees(self, size: int) -> bool:
+        """Whether crops in a batch of ``size`` get the same bits as in the full one."""
+        if size not in self._agreeing:
+            few, full = self._forward(self._sample[-size:]), self._full_sample
+            self._agreeing[size] = np.array_equal(few, full[-size:])
+        return self._agreeing[size]
+
+    @cached_property
+    def _sample(self) -> Image:
+        """A full batch of crops of noise, (batch_size, H, W, 3)."""
+        width, height = self.spec.size_wh
+        return np.random.default_rng(0).integers(0, 256, (self.batch_size, height, width, 3), dtype=np.uint8)
+
+    @cached_property
+    def _full_sample(self) -> FloatArray:
+        """What the network makes of that batch."""
+        return self._forward(self._sample)
 
     def _look_again(
         self, people: _Crops, xy: FloatArray, score: FloatArray, maps: FloatArray
@@ -230,32 +244,21 @@ class PoseEstimator:
     @cached_property
     def _same_on_threads(self) -> bool:
         """Whether batches may run a thread each: the full one has the same bits then (tried once)."""
-        width, height = self.spec.size_wh
-        crops = np.random.default_rng(0).integers(0, 256, (self.batch_size, height, width, 3), dtype=np.uint8)
-        alone = self.side_by_side and self._threads.run(lambda: self._forward(crops))
-        return alone is not False and np.array_equal(alone, self._forward(crops))
+        alone = self.side_by_side and self._threads.run(lambda: self._forward(self._sample))
+        return alone is not False and np.array_equal(alone, self._full_sample)
 
     def _forward(self, crops: Image) -> FloatArray:
         """The final heatmaps of uint8 crops (N, H, W, 3)."""
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
             x = x.permute(0, 3, 1, 2).float()  # channels_last without a copy
-            output = self._net((x * self._gain - self._shift).to(self.dtype))
-        maps = output[-1] if isinstance(output, list | tuple) else output
+            x = (x * self._gain - self._shift).to(self.dtype)
+        maps = self._run(x)[-1]
         if maps.shape[1] != len(self.skeleton):
             joints = f"skeleton {self.skeleton.name} has {len(self.skeleton)} joints"
             raise ValueError(f"{joints}, but the network gives {maps.shape[1]} heatmaps")
         result: FloatArray = maps.float().cpu().numpy()
         return result
-
-
-def _prepare(net: nn.Module, device: torch.device, dtype: torch.dtype, compiled: bool) -> Any:
-    """A copy of ``net`` for inference: folded, on its device, channels_last."""
-    ready = fold_batch_norm(copy.deepcopy(net).cpu().float().requires_grad_(False))
-    ready = ready.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    if not compiled:
-        return ready
-    return torch.compile(ready, mode="reduce-overhead" if device.type == "cuda" else None)
 
 
 def _usable(xyxy: FloatArray) -> Any:

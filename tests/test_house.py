@@ -29,14 +29,16 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "weights pipeline recording evaluate training detector",
         "trackers datasets recipes person_detection export",
         "detect pose flow matching appearance formats metrics video draw nets checkpoints augment synthetic",
-        "upright",
+        "upright runtimes",
         "skeletons geometry heatmaps oks",
         "structures files devices labels folding options losses batch",
         "errors",
     )
 )
 FACADE = "posetrack"  # posetrack/__init__.py alone may reach up, lazily
-HEAVY = ("torch", "torchvision", "cv2", "numpy", "ptlflow", "lightning", "scipy", "av", "matplotlib", "rich")
+HEAVY = (
+    "torch", "torchvision", "cv2", "numpy", "ptlflow", "lightning", "openvino", "scipy", "av", "matplotlib", "rich",
+)  # fmt: skip
 
 
 def _modules() -> dict[str, Path]:

@@ -58,8 +58,19 @@ def read_start(name_or_path: str | Path, *, offline: bool = False) -> tuple[dict
     return read_checkpoint(path, entry)
 
 
-def load_detector(name_or_path: str | Path, device: str | torch.device = "auto", *, offline: bool = False) -> Detector:
-    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file. Raises as ``load_pose``."""
+def load_detector(
+    name_or_path: str | Path,
+    device: str | torch.device = "auto",
+    *,
+    runtime: str = "torch",
+    min_score: float | None = None,
+    offline: bool = False,
+) -> Detector:
+    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file. Raises as ``load_pose``.
+
+    ``runtime`` (``runtimes.RUNTIMES``) is for posetrack's own detectors, torchvision's always run in torch. With
+    ``min_score`` a detector need not find boxes below it, which saves time.
+    """
     from posetrack.detect import HogDetector, TorchvisionDetector
     from posetrack.devices import pick_device
     from posetrack.person_detection import BundledDetector
@@ -75,7 +86,8 @@ def load_detector(name_or_path: str | Path, device: str | torch.device = "auto",
     if spec.task != "detect":
         raise WeightsError(f"{path} is a network to find {spec.task}s, not one that detects people.")
     net: Any = build_net(path, state, spec).float()  # bundled weights are stored in half precision
-    return BundledDetector(net, spec, device=device)
+    more = {} if min_score is None else {"min_score": min_score}
+    return BundledDetector(net, spec, device=device, runtime=runtime, **more)
 
 
 def load_flow(
