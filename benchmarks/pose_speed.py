@@ -2,11 +2,12 @@
 
     python benchmarks/pose_speed.py [--threads 2] [--rounds 5] [--people 8] [--seconds 1] [WEIGHTS ...]
 
-Four ways, one after the other in every round, so that what else the machine does falls on all of them: "eager" runs
+Several ways, one after the other in every round, so that what else the machine does falls on all of them: "eager" runs
 the network as trained, float32, one person at a time, which is what most tools do; "ours, 1" and "ours, N" are
 ``PoseEstimator`` with one person and with N in a batch (batch norm folded, channels_last, the precision that the
 processor is good at), every layer on all threads; "ours, N, a thread each" computes full batches side by side, as it
-does by itself. N people for every thread. No flip test. After a round of warming up, the median over the rounds, with
+does by itself; the ways named OpenVINO leave the network to that, as ``posetrack track`` does on x86 processors.
+N people for every thread. No flip test. After a round of warming up, the median over the rounds, with
 lowest and highest, of people per second by the clock and by processor time, and of each round's ratio to "eager" (by
 processor time, which other processes disturb least, and by the clock: trust that on an idle machine only). WEIGHTS are
 names or files; ``net:NAME`` is a network with random weights at 256x192.
@@ -21,6 +22,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +130,13 @@ def main() -> None:
         options: dict[str, Any] = {"device": "cpu", "flip_test": False}
         one = PoseEstimator(net, spec, skeleton, batch_size=1, **options)
         many, together = (PoseEstimator(net, spec, skeleton, batch_size=args.people, **options) for _ in range(2))
+        fast, faster = (PoseEstimator(net, spec, skeleton, batch_size=n, runtime="openvino", **options)
+                        for n in (1, args.people))  # fmt: skip
         one.side_by_side = many.side_by_side = False
         ways = {"eager": eager(net, spec), "ours, 1": one.estimate, f"ours, {args.people}": many.estimate}
         if args.threads > 1:
             ways[f"ours, {args.people}, a thread each"] = together.estimate
+        ways |= {"ours, 1, OpenVINO": fast.estimate, f"ours, {args.people}, OpenVINO": faster.estimate}
         networks[name] = {
             "size_wh": list(spec.size_wh),
             "precision": str(many.dtype).removeprefix("torch."),
@@ -143,6 +148,7 @@ def main() -> None:
         "processor": _processor(),
         "threads": args.threads,
         "torch": torch.__version__,
+        "openvino": metadata.version("openvino"),
         "load_average": round(os.getloadavg()[0], 1),  # far above the threads: believe the processor time alone
     }
     text = json.dumps({"machine": machine, "rounds": args.rounds, "networks": networks}, indent=1) + "\n"

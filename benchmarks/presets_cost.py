@@ -49,7 +49,7 @@ def processor_s(work: Callable[[], object], runs: int) -> float:
 def detector(name: str) -> Detector:
     """The detector of a preset, with random weights where they are not bundled."""
     if name == "bundled":
-        return load_detector(name, "cpu")
+        return load_detector(name, "cpu", runtime="auto")
     net = torchvision.models.get_model(name, weights=None, weights_backbone=None)
     return TorchvisionDetector(name, net.state_dict())
 
@@ -69,7 +69,7 @@ def pose_ms(preset: str, image: Image, runs: int) -> float:
     else:
         skeleton = SKELETONS[entry.skeleton]
         net, given = nets.build(entry.net, joints=len(skeleton)).eval(), InputSpec(entry.input)
-    estimator = PoseEstimator(net, given, skeleton, device="cpu", flip_test=how.flip, decode=how.decode)
+    estimator = PoseEstimator(net, given, skeleton, device="cpu", flip_test=how.flip, decode=how.decode, runtime="auto")
     height, width = image.shape[:2]
     box = np.array([0.3 * width, 0.1 * height, 0.5 * width, 0.9 * height], np.float32)
     boxes = Boxes(np.tile(box, (PEOPLE, 1)), np.ones(PEOPLE, np.float32))

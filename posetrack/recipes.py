@@ -206,9 +206,9 @@ RECIPES: dict[str, Recipe] = {
         "hrnet_w24",
         BUNDLED_NET,
         stages=(
-            Stage(8, (128, 160), 64, 1.5, HARD_TURNED, 1.0, 1.0),
+            Stage(7, (128, 160), 64, 1.5, HARD_TURNED, 1.0, 1.0),
             Stage(2, (128, 160), 64, 1.5, HARD_TURNED, 0.3, 5.0),
-            Stage(6, (128, 160), 64, 1.5, TURNED, 0.3, 5.0),
+            Stage(5, (128, 160), 64, 1.5, TURNED, 0.3, 5.0),
         ),
         optimizer="muon",
         lr=2e-3,
