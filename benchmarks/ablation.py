@@ -161,7 +161,7 @@ class Clip:
         guess = xy + rng.normal(0, 1, xy.shape) * noise[..., None] * height
         return guess, np.clip(rng.normal(score, 0.12), 0.02, 1)
 
-    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes]) -> list[Poses]:
+    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
         """The pose stage: as ``pose.PoseEstimator.estimate``."""
         return [self._poses(self.number[id(image)], given) for image, given in zip(images, boxes, strict=True)]
 

@@ -7,7 +7,7 @@ to the last bit (``devices.full_batches``).
 
 from __future__ import annotations
 
-__all__ = ["DEFAULT_SCORE", "BundledDetector", "letterbox"]
+__all__ = ["DEFAULT_SCORE", "HOPELESS_SCORE", "BundledDetector", "letterbox"]
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -73,7 +73,7 @@ def load_detector(
     """
     from posetrack.detect import HogDetector, TorchvisionDetector
     from posetrack.devices import pick_device
-    from posetrack.person_detection import BundledDetector
+    from posetrack.person_detection import HOPELESS_SCORE, BundledDetector
     from posetrack.weights.pickles import read_pickle
 
     if name_or_path == "hog":
@@ -86,8 +86,8 @@ def load_detector(
     if spec.task != "detect":
         raise WeightsError(f"{path} is a network to find {spec.task}s, not one that detects people.")
     net: Any = build_net(path, state, spec).float()  # bundled weights are stored in half precision
-    more = {} if min_score is None else {"min_score": min_score}
-    return BundledDetector(net, spec, device=device, runtime=runtime, **more)
+    least = HOPELESS_SCORE if min_score is None else min_score
+    return BundledDetector(net, spec, device=device, runtime=runtime, min_score=least)
 
 
 def load_flow(

@@ -18,7 +18,7 @@ from __future__ import annotations
 __all__ = ["MemoryTracker", "Tracker", "TrackerSettings"]
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -41,6 +41,7 @@ from posetrack.options import (
 )
 from posetrack.structures import Boxes, FloatArray, Flow, Frame, Poses, Skeleton, Tracks
 from posetrack.trackers.crowds import steadied, unseen_together
+from posetrack.trackers.exchange import renamed
 from posetrack.trackers.revival import Missing
 
 
@@ -155,10 +156,12 @@ class MemoryTracker:
         ids = self._assign(frame, poses)
         known = ids > 0
         ids, poses = ids[known], poses[known]
+        changes = self._missing.see(frame, Tracks(ids, poses), self.settings.min_joint_score)
+        if changes:
+            ids, self._memory = renamed(ids, changes), replace(self._memory, id=renamed(self._memory.id, changes))
         order = np.argsort(ids)
         tracks = Tracks(ids[order], poses[order])
         self._remember(tracks)
-        self._missing.see(frame, tracks, self.settings.min_joint_score)
         return tracks
 
     def state(self) -> dict[str, npt.NDArray[Any]]:

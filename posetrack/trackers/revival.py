@@ -20,6 +20,7 @@ from posetrack.appearance import COLOUR_BINS, describe, likeness
 from posetrack.geometry import iou_matrix
 from posetrack.matching import greedy_match
 from posetrack.structures import Boxes, Frame, Poses, Tracks
+from posetrack.trackers.exchange import Meetings, renamed
 
 MIN_LIKENESS = 0.85  # of colours; chosen by eye on a few real clips; others in like clothes reach it too
 REACH = 0.5  # how far from where they were lost somebody may come back: this much of the longer side of their box,
@@ -37,6 +38,7 @@ class Missing:
         self.frames = frames
         self._id, self._seen = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._xyxy, self._look = np.zeros((0, 4), np.float32), np.zeros((0, COLOUR_BINS), np.float32)
+        self._meetings = Meetings()
 
     def find(
         self, frame: Frame, poses: Poses, present: npt.NDArray[np.int64], min_joint_score: float
@@ -71,33 +73,42 @@ class Missing:
         )
         return out
 
-    def see(self, frame: Frame, tracks: Tracks, min_joint_score: float) -> None:
-        """Remember the people of ``frame``; colours only of those whom nobody covers, and of new ones."""
+    def see(self, frame: Frame, tracks: Tracks, min_joint_score: float) -> dict[int, int]:
+        """Remember the people of ``frame``; gives identities that changed hands, and what they should be from now on.
+
+        Colours are learnt only of those whom nobody covers and who are certainly themselves, and of new ones.
+        """
         if not self.frames:
-            return
+            return {}
         boxes = tracks.poses.boxes.xyxy
         look = describe(frame.image, tracks.poses, min_joint_score)
-        cover = iou_matrix(boxes, boxes)
-        np.fill_diagonal(cover, 0)
-        clear = (cover.max(axis=1, initial=0) <= MAX_COVER) & (look.sum(axis=1) > 0)
-        known, old = np.nonzero(tracks.id[:, None] == self._id)
+        together = iou_matrix(boxes, boxes) > MAX_COVER
+        np.fill_diagonal(together, False)
+        known_looks = dict(zip(self._id.tolist(), self._look, strict=True))
+        changes = self._meetings.exchanges(tracks.id, look, together, known_looks)
+        ids = renamed(tracks.id, changes)
+        clear = ~together.any(axis=1) & look.any(axis=1) & ~np.isin(ids, list(self._meetings.suspects()))
+        known, old = np.nonzero(ids[:, None] == self._id)
         before = self._look[old]
         blank = before.sum(axis=1, keepdims=True) == 0
         gain = np.where(blank, 1.0, np.where(clear[known, None], LOOK_GAIN, 0.0))
         look[known] = before + gain * (look[known] - before)
-        stays = ~np.isin(self._id, tracks.id) & (self._seen > frame.index - self.frames)
-        self._id = np.concatenate([self._id[stays], tracks.id])
-        self._seen = np.concatenate([self._seen[stays], np.full(len(tracks), frame.index)])
+        stays = ~np.isin(self._id, ids) & (self._seen > frame.index - self.frames)
+        self._id = np.concatenate([self._id[stays], ids])
+        self._seen = np.concatenate([self._seen[stays], np.full(len(ids), frame.index)])
         self._xyxy = np.concatenate([self._xyxy[stays], boxes])
         self._look = np.concatenate([self._look[stays], look.astype(np.float32)])
+        return changes
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything remembered, as arrays."""
         return {
             "missing_id": self._id, "missing_seen": self._seen, "missing_xyxy": self._xyxy, "missing_look": self._look,
+            **self._meetings.state(),
         }  # fmt: skip
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Take over what ``state`` gave."""
         self._id, self._seen = state["missing_id"], state["missing_seen"]
         self._xyxy, self._look = state["missing_xyxy"], state["missing_look"]
+        self._meetings.restore(state)
