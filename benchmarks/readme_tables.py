@@ -95,6 +95,16 @@ def detector() -> str:
     return table(("detector", "AP50", "recall", "ms (of processor time) for a 640x360 image"), rows)
 
 
+def detector_equal() -> str:
+    """The bundled detector's network and another one, trained equally."""
+    rows = [
+        (name, f"{r['AP50']:.1f}", f"{r['recall']:.0f} %", f"{r['speed_640x360']['processor_ms']:.0f}",
+         f"{r['training_cpu_s']:.0f}")
+        for name, r in read("detector_equal")["detectors"].items()
+    ]  # fmt: skip
+    return table(("network", "AP50", "recall", "ms for a 640x360 image", "s of training"), rows)
+
+
 def track_clips() -> str:
     """Each clip with the default and its variants; times as ratios to the default."""
     rows = []
@@ -152,6 +162,7 @@ TABLES: dict[str, Callable[[], str]] = {
     for f in (
         ablation,
         detector,
+        detector_equal,
         eval_speed,
         finetune_drawn,
         nets_ablation,

@@ -65,10 +65,11 @@ class Meetings:
     ) -> None:
         """Who meets whom, and the looks of those in the clear."""
         self._met = {pair for pair in self._met if known.keys() >= set(pair)}
-        for i, j in np.argwhere(np.triu(together, 1)):
-            if int(ids[i]) in known and int(ids[j]) in known:
-                self._met.add((min(int(ids[i]), int(ids[j])), max(int(ids[i]), int(ids[j]))))
-        suspects = self.suspects()
+        for pair in np.argwhere(np.triu(together, 1)):
+            one, other = sorted(ids[pair].tolist())
+            if one in known and other in known:
+                self._met.add((one, other))
+        suspects = self.suspects() & set(ids.tolist())
         self._fresh = {one: fresh for one, fresh in self._fresh.items() if one in suspects}
         for n, one in enumerate(ids.tolist()):
             if together[n].any():
@@ -83,12 +84,10 @@ class Meetings:
         found: list[tuple[float, int, int]] = []
         for one in ready:
             for other in self._party(one) - {one}:
+                gain = self._gain(one, other, known)
                 if other in ready:
-                    gains = (self._gain(one, other, known), self._gain(other, one, known))
-                    gain = min(gains) if one < other else -1.0
-                else:
-                    gain = -1.0 if other in present else self._gain(one, other, known)
-                if gain >= MIN_GAIN:
+                    gain = min(gain, self._gain(other, one, known))
+                if gain >= MIN_GAIN and (other in ready or other not in present):
                     found.append((gain, one, other))
         return [(one, other) for _, one, other in sorted(found, reverse=True)]
 
