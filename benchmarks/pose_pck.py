@@ -70,7 +70,7 @@ def measure(
     for chosen in tests:
         on = {f"{test}_test": test in TESTS[chosen] for test in ("flip", "upright")}
         estimator = PoseEstimator(
-            net, spec.input, spec.skeleton, device="cpu", precision="float32", decode=decode, **on
+            net, spec.input, spec.skeleton, device="cpu", precision="float32", decode=decode, runtime="auto", **on
         )
         started = time.perf_counter()
         xy, score = find(estimator, crops)
@@ -81,6 +81,7 @@ def measure(
                 "people": len(crops),
                 **on,
                 "decode": decode,
+                "runtime": estimator.runtime,
                 "as_in_preset_lite": on
                 == {f"{test}_test": getattr(PRESETS["lite"], test) for test in ("flip", "upright")},
                 "pck": round(score_pck(xy, crops, spec.skeleton, joints), 2),
