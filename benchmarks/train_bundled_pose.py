@@ -5,7 +5,8 @@
 
 With ``--drawn FOLDER`` the drawn people of that folder are trained on as well; ``--draw 130`` makes it. Resumes by
 itself when it is started again with the same folder. ``--export weights/bundled/pose_lite.safetensors`` then writes the
-averaged weights for the package: convolutions as float16, the rest as they are.
+averaged weights for the package: convolutions as float16, the rest as they are. ``--mean-with`` takes their mean with
+those of an earlier run that this one went on from (Wortsman et al., Model soups, ICML 2022).
 """
 
 from __future__ import annotations
@@ -54,9 +55,12 @@ def draw(folder: Path, clips: int) -> None:
     write_posetrack_dataset(folder, drawn, "2018")
 
 
-def export(checkpoint: Path, target: Path) -> None:
-    """A run's checkpoint at half the size, with what a user must know about it in its notes."""
+def export(checkpoint: Path, others: list[Path], target: Path) -> None:
+    """The mean of a run's checkpoint and others at half the size, with what a user must know about it in its notes."""
     spec, state = checkpoints.read_spec(checkpoint), checkpoints.read_state(checkpoint)
+    for number, other in enumerate(others):
+        for key, value in checkpoints.read_state(other).items():
+            state[key] = torch.lerp(state[key].float(), value.float(), 1 / (number + 2)).to(value.dtype)
     notes = {
         "name": "pose_lite",
         "licence": "Apache-2.0 (weights); trained on images with terms of their own, see the model card",
@@ -84,10 +88,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--devices", type=int, default=1, help="processes that share every batch")
     parser.add_argument("--export", type=Path, help="only write RUN_DIR's last checkpoint there")
+    parser.add_argument("--mean-with", type=Path, nargs="+", default=[], help="checkpoints to average with")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.export:
-        export(args.out / "last.safetensors", args.export)
+        export(args.out / "last.safetensors", args.mean_with, args.export)
         return
     if args.draw:
         draw(args.drawn, args.draw)
