@@ -1,8 +1,9 @@
 """Frames a second of the whole command, rendering included, and what another busy program does to it.
 
-    python benchmarks/end_to_end.py clips/*.mp4 [--end-busy 0.5]
+    python benchmarks/end_to_end.py clips/*.mp4 [--rounds 3] [--end-busy 0.5]
 
-Runs ``posetrack track CLIP`` as a user would, on an otherwise idle machine. Then, on the last clip's first moments and
+Runs ``posetrack track CLIP`` as a user would, on an otherwise idle machine, once a clip in every round; the run of
+median speed is given, with the slowest and the fastest. Then, on the last clip's first moments and
 beside a program that keeps one core busy: threads that spin briefly (what the command sets) against threads that spin
 for long (``OMP_WAIT_POLICY=ACTIVE``, much as GNU OpenMP's default).
 """
@@ -34,13 +35,22 @@ def track(clip: Path, *more: str, **environment: str) -> dict[str, Any]:
     return {"frames": summary["frames"], "frames_per_s": rate, "process_s": round(seconds, 1)}
 
 
+def typical(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run of median speed, and the range of speeds."""
+    ordered = sorted(runs, key=lambda run: run["frames_per_s"])
+    extremes = {"slowest": ordered[0]["frames_per_s"], "fastest": ordered[-1]["frames_per_s"]}
+    return {**ordered[len(ordered) // 2], **extremes}
+
+
 def main() -> None:
     """Idle, then busy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--end-busy", default="0.5", metavar="SECONDS")
     args = parser.parse_args()
-    idle = {clip.name: track(clip) for clip in args.clips}
+    rounds = [{clip.name: track(clip) for clip in args.clips} for _ in range(args.rounds)]
+    idle = {clip.name: typical([one[clip.name] for one in rounds]) for clip in args.clips}
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
         short = ("--end", args.end_busy)
         busy = {"brief": track(args.clips[-1], *short), "long": track(args.clips[-1], *short, OMP_WAIT_POLICY="ACTIVE")}
