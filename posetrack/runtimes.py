@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -96,8 +97,6 @@ def _openvino(net: nn.Module, example_hw: tuple[int, int], device: torch.device,
         raise UsageError(f"OpenVINO runs on processors in float32 or bfloat16 here, not on {device} in {dtype}.")
     if find_spec("openvino") is None:
         raise UsageError("OpenVINO is not installed; install it with pip install openvino, or use --runtime torch.")
-    import openvino
-
     example = torch.randn(2, 3, *example_hw, generator=torch.Generator().manual_seed(0))
     try:
         model, holder = _converted(net, example)
@@ -107,7 +106,7 @@ def _openvino(net: nn.Module, example_hw: tuple[int, int], device: torch.device,
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "ENABLE_CPU_PINNING": False,  # other programs want the processor too
         }
-        request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+        request = _core().compile_model(model, "CPU", settings).create_infer_request()
     except Exception as error:  # whatever it says, PyTorch can do it
         raise UsageError("OpenVINO cannot run this network; use --runtime torch.") from error
     one_at_a_time = threading.Lock()
@@ -121,6 +120,18 @@ def _openvino(net: nn.Module, example_hw: tuple[int, int], device: torch.device,
     runner = Runner("openvino", forward)
     _compare(net, runner, example, dtype)
     return runner
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO itself, kept until the process ends.
+
+    Its processor plugin gives the thread that loads it a stack for signals of its own, and takes that away when it is
+    unloaded (2026.4): the next Ctrl-C would end the process.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _converted(net: nn.Module, example: Tensor) -> tuple[Any, Any]:

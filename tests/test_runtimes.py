@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import platform
+import signal
 import sys
 
 import numpy as np
@@ -152,3 +155,19 @@ def test_torch_keeps_the_bits_of_the_network() -> None:
 def test_estimators_say_what_runs_them() -> None:
     net = build("hrnet_w32", joints=15, **SMALL["hrnet_w32"])
     assert PoseEstimator(net, InputSpec((64, 64)), POSETRACK_15, device="cpu").runtime == "torch"
+
+
+@needs_openvino
+def test_ctrl_c_reaches_python_when_openvino_is_gone() -> None:
+    """A signal's stack of a library that was unloaded would end the process here."""
+    detector = weights.load_detector("bundled", device="cpu", runtime="openvino")
+    detector.detect([np.zeros((90, 160, 3), np.uint8)])
+    del detector
+    gc.collect()
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIGINT]
