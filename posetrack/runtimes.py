@@ -126,8 +126,7 @@ def _openvino(net: nn.Module, example_hw: tuple[int, int], device: torch.device,
 def _core() -> Any:
     """OpenVINO itself, kept until the process ends.
 
-    Its processor plugin gives the thread that loads it a stack for signals of its own, and takes that away when it is
-    unloaded (2026.4): the next Ctrl-C would end the process.
+    Where it was unloaded again, the next Ctrl-C ended the process with a segmentation fault (2026.4).
     """
     import openvino
 

@@ -159,7 +159,7 @@ def test_estimators_say_what_runs_them() -> None:
 
 @needs_openvino
 def test_ctrl_c_reaches_python_when_openvino_is_gone() -> None:
-    """A signal's stack of a library that was unloaded would end the process here."""
+    """Unloading OpenVINO's processor plugin once made the next signal fatal."""
     detector = weights.load_detector("bundled", device="cpu", runtime="openvino")
     detector.detect([np.zeros((90, 160, 3), np.uint8)])
     del detector
