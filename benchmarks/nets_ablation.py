@@ -45,6 +45,7 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any], str]] = {
     "SimpleBaseline-50": ("simple_baseline_50", {}, "papers"),
     "Lite-HRNet-18": ("lite_hrnet_18", {}, "compact"),
     "compact HRNet-W16": ("hrnet_w16", BUNDLED_NET, "compact"),
+    "compact HRNet-W18": ("hrnet_w18", BUNDLED_NET, "compact"),
     "compact HRNet-W24 (bundled)": ("hrnet_w24", BUNDLED_NET, "compact"),
     "compact HRNet-W32": ("hrnet_w32", BUNDLED_NET, "compact"),
 }
