@@ -6,7 +6,15 @@ AVX2 machine), so it is chosen only where the processor says that it has them.
 
 from __future__ import annotations
 
-__all__ = ["DEVICES", "PRECISIONS", "full_batches", "has_native_bfloat16", "pick_device", "pick_precision"]
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "check_compiler",
+    "full_batches",
+    "has_native_bfloat16",
+    "pick_device",
+    "pick_precision",
+]
 
 import platform
 from collections.abc import Iterator, Sequence
@@ -53,6 +61,20 @@ def pick_precision(device: torch.device, precision: str = "auto") -> torch.dtype
     if device.type == "cuda":
         return torch.float16
     return torch.bfloat16 if device.type == "cpu" and has_native_bfloat16() else torch.float32
+
+
+def check_compiler(device: torch.device) -> None:
+    """Compile next to nothing. Raises UsageError where this machine cannot, say without a C++ compiler."""
+    import torch
+
+    try:
+        torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device))
+    except Exception as error:  # torch has many classes for what a machine lacks
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(
+            f"torch.compile does not work here ({reason}); install a C++ compiler such as g++ (on CUDA also Triton), "
+            "or go on without it: no --compile, --runtime auto."
+        ) from error
 
 
 def full_batches(items: Sequence[T], size: int, device: str | torch.device) -> Iterator[tuple[Sequence[T], int]]:

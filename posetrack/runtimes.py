@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from posetrack.devices import check_compiler
 from posetrack.errors import UsageError, unknown_name
 from posetrack.folding import fold_batch_norm
 
@@ -74,6 +75,7 @@ def _torch(net: nn.Module, example_hw: tuple[int, int], device: torch.device, dt
 
 def _compiled(net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype) -> Runner:
     """torch.compile, on CUDA with CUDA graphs: minutes of preparation for every shape, for long videos."""
+    check_compiler(device)
     mode = "reduce-overhead" if device.type == "cuda" else None
     return Runner("compiled", _without_gradients(torch.compile(_moved(net, device, dtype), mode=mode)))
 

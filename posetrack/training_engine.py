@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["Engine", "check_compiler", "compile_net"]
+__all__ = ["Engine", "compile_net"]
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from posetrack.errors import UsageError
 
 
 class Engine:
@@ -62,15 +60,3 @@ def compile_net(net: nn.Module) -> nn.Module:
     # torch.compile would make shapes variables once a second input size comes: slower, and stages are few
     compiled: nn.Module = torch.compile(net, dynamic=False)  # type: ignore[assignment]
     return compiled
-
-
-def check_compiler(device: torch.device) -> None:
-    """Compile next to nothing. Raises UsageError where this machine cannot, say without a C++ compiler."""
-    try:
-        torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=device))
-    except Exception as error:  # torch has many classes for what a machine lacks
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(
-            f"torch.compile does not work here ({reason}); install a C++ compiler such as g++ (on CUDA also Triton), "
-            "or leave --compile out."
-        ) from error

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from posetrack.devices import PRECISIONS, pick_device
+from posetrack.devices import PRECISIONS, check_compiler, pick_device
 from posetrack.errors import UsageError, unknown_name
-from posetrack.training_engine import Engine, check_compiler, compile_net
+from posetrack.training_engine import Engine, compile_net
 
 _NAMES: dict[str, Any] = {
     "float32": "32-true",

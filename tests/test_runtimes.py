@@ -171,3 +171,12 @@ def test_ctrl_c_reaches_python_when_openvino_is_gone() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == [signal.SIGINT]
+
+
+def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiler(*_: object, **__: object) -> object:
+        raise RuntimeError("no C++ compiler\nmore")
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    with pytest.raises(UsageError, match=r"no C\+\+ compiler"):
+        make_runner(nn.Conv2d(3, 15, 1), (8, 8), device=CPU, runtime="compiled")
