@@ -31,10 +31,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from posetrack.detect import FileBoxes
-from posetrack.evaluate import SequenceScores, evaluate_posetrack
-from posetrack.evaluate_tables import Table, provenance, render
-from posetrack.evaluate_tracking import follow_true_poses
+from posetrack.detect.detectors import FileBoxes
+from posetrack.drawn.clip import DrawnFrame, draw_sequence
+from posetrack.evaluation.posetrack import SequenceScores, evaluate_posetrack
+from posetrack.evaluation.tables import Table, provenance, render
+from posetrack.evaluation.tracking import follow_true_poses
 from posetrack.flow import build_flow
 from posetrack.formats.label_tables import to_table
 from posetrack.geometry import iou_matrix, keypoint_boxes
@@ -51,7 +52,6 @@ from posetrack.pipeline import Pipeline, PipelineSettings
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Flow, FrameLabels, Image, Poses
 from posetrack.structures import Sequence as Video
-from posetrack.synthetic import DrawnFrame, draw_sequence
 from posetrack.trackers import TrackerSettings, build_tracker
 
 RESULTS = Path(__file__).parent / "results"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from posetrack.training_curves import draw_curves
+from posetrack.training.curves import draw_curves
 
 LINES = Path(__file__).parent / "results" / "pose_lite_training.jsonl"
 

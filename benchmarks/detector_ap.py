@@ -25,11 +25,11 @@ import numpy as np
 import torch
 
 from posetrack.checkpoints import read_spec, read_state
-from posetrack.datasets.boxes import BoxImage, read_box_images
-from posetrack.detect import Detector, HogDetector
+from posetrack.detect.bundled import BundledDetector
+from posetrack.detect.detectors import Detector, HogDetector
 from posetrack.geometry import iou_matrix
 from posetrack.nets import build
-from posetrack.person_detection import BundledDetector
+from posetrack.samples.boxes import BoxImage, read_box_images
 from posetrack.structures import Boxes
 
 MIN_HEIGHT = 40  # pixels

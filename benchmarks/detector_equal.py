@@ -30,9 +30,12 @@ from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 from train_bundled_detector import INPUT, JOINTS, NET_ARGS, read_data
 
 from posetrack.checkpoints import ModelSpec
-from posetrack.datasets.boxes import read_box_images
-from posetrack.datasets.mosaics import MIXED, NATURAL, MosaicSampler, Picture
-from posetrack.detector_training import (
+from posetrack.detect.bundled import BundledDetector
+from posetrack.nets.person_detector import PersonDetector
+from posetrack.samples.boxes import read_box_images
+from posetrack.samples.mosaics import MIXED, NATURAL, MosaicSampler, Picture
+from posetrack.structures import Boxes, Image
+from posetrack.training.detector import (
     DetectorRun,
     Settings,
     average_into,
@@ -41,9 +44,6 @@ from posetrack.detector_training import (
     make_optimizer,
     picture_size,
 )
-from posetrack.nets.person_detector import PersonDetector
-from posetrack.person_detection import BundledDetector
-from posetrack.structures import Boxes, Image
 
 RESULTS = Path(__file__).parent / "results" / "detector_equal.json"
 SETTINGS = Settings(minutes=1.0)

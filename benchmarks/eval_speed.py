@@ -20,10 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from posetrack.evaluate import METRICS, PoseTrackReport, evaluate_posetrack
-from posetrack.evaluate_files import pair_files
-from posetrack.evaluate_tables import provenance
-from posetrack.labels import LabelTable
+from posetrack.evaluation.files import pair_files
+from posetrack.evaluation.posetrack import METRICS, PoseTrackReport, evaluate_posetrack
+from posetrack.evaluation.tables import provenance
+from posetrack.formats.table import LabelTable
 
 RESULTS = Path(__file__).parent / "results" / "eval_speed.json"
 # The official tool on the same workload, one thread of another machine: a given figure, not measured here.

@@ -2,7 +2,7 @@
 
     python benchmarks/failures_picture.py assets/failures.png [--seeds 1 2 3 ...]
 
-People and places are drawn by posetrack.synthetic, so that no photograph of anybody is shown. Of every clip the frame
+People and places are drawn by posetrack.drawn.clip, so that no photograph of anybody is shown. Of every clip the frame
 is taken that has the most people without a found box on them, boxes on nobody, and joints farther off than half a head.
 """
 
@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from posetrack import PoseTracker, Tracks
-from posetrack.draw import draw_tracks
+from posetrack.drawn.clip import DrawnSequence, draw_sequence
 from posetrack.geometry import iou_matrix
+from posetrack.recording.draw import draw_tracks
 from posetrack.structures import Image
-from posetrack.synthetic import DrawnSequence, draw_sequence
 
 SEEDS = (3, 8, 12, 19)
 FRAMES, SIZE_WH, PEOPLE = 40, (480, 270), 3

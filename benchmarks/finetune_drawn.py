@@ -18,17 +18,17 @@ from typing import Any
 import torch
 
 from posetrack import OutputOptions, PoseTracker, checkpoints
-from posetrack.datasets.drawn import write_posetrack_dataset
-from posetrack.evaluate_report import report_json
-from posetrack.evaluate_run import score_files
-from posetrack.labels import JOINTS
+from posetrack.drawn.clip import draw_sequence
+from posetrack.drawn.dataset import write_posetrack_dataset
+from posetrack.evaluation.report import report_json
+from posetrack.evaluation.run import score_files
+from posetrack.formats.table import JOINTS
 from posetrack.metrics.protocols import POSEVAL
-from posetrack.recipes import RECIPES
-from posetrack.recipes_override import changed, to_json
-from posetrack.synthetic import draw_sequence
-from posetrack.training import train
-from posetrack.training_init import load_weights
-from posetrack.training_setup import follow, load_data, pick_skeleton, read_sets
+from posetrack.training.loop import train
+from posetrack.training.override import changed, to_json
+from posetrack.training.recipes import RECIPES
+from posetrack.training.setup import follow, load_data, pick_skeleton, read_sets
+from posetrack.training.start import load_weights
 
 SIZE_WH, PEOPLE = (480, 270), 3
 TRAIN_SEED, TEST_SEED = 1000, 2000

@@ -25,9 +25,9 @@ from train_bundled_pose import COCO_JOINTS, HELD_BACK, crops
 from posetrack import nets
 from posetrack.nets.cost import cost
 from posetrack.nets.speed import measure
-from posetrack.recipes import BUNDLED_NET, LIGHT, Recipe, Stage
 from posetrack.skeletons import POSETRACK_15
-from posetrack.training import Validation, train
+from posetrack.training.loop import Validation, train
+from posetrack.training.recipes import BUNDLED_NET, LIGHT, Recipe, Stage
 
 RESULTS = Path(__file__).parent / "results" / "nets_ablation"
 SIZE_WH = (64, 64)  # the smallest that all of these networks take; hourglasses want multiples of 64

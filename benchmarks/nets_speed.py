@@ -1,4 +1,4 @@
-"""Crops per second of every network, at its paper's smaller input size: writes benchmarks/results/nets.json.
+"""Crops per second of every network, at its paper's smaller input size: writes posetrack/nets/speeds.json.
 
     python benchmarks/nets_speed.py [--threads 2] [--batch 8] [--runs 5] [--processor-time] [NAME ...]
 
@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 
-from posetrack.devices import pick_device, pick_precision
+from posetrack.inference.devices import pick_device, pick_precision
 from posetrack.nets import build
 from posetrack.nets.published import PUBLISHED
 from posetrack.nets.speed import measure
 
-RESULTS = Path(__file__).parent / "results" / "nets.json"
+RESULTS = Path(__file__).parents[1] / "posetrack" / "nets" / "speeds.json"
 
 
 def _processor() -> str:

@@ -23,11 +23,11 @@ import torch
 
 from posetrack import checkpoints, nets
 from posetrack.datasets import read
-from posetrack.datasets.crops import CropStore
-from posetrack.pose import PoseEstimator
+from posetrack.pose.estimator import PoseEstimator
+from posetrack.samples.crops import CropStore
 from posetrack.skeletons import COCO_17, canonical_joint
 from posetrack.structures import Boxes
-from posetrack.training_validation import pck_hits, score_pck
+from posetrack.training.validation import pck_hits, score_pck
 from posetrack.weights import PRESETS
 
 # Larger than any image: the picture is not shrunk before the network's own crop, as in the pipeline.

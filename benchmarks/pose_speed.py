@@ -32,7 +32,7 @@ from torch import nn
 
 from posetrack import geometry, heatmaps
 from posetrack.nets import build
-from posetrack.pose import PoseEstimator
+from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Image, InputSpec, Poses
 from posetrack.weights import load_pose

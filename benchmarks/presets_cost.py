@@ -23,11 +23,11 @@ import torch
 import torchvision
 
 from posetrack import nets
-from posetrack.detect import Detector, TorchvisionDetector
-from posetrack.pose import PoseEstimator
+from posetrack.detect.detectors import Detector, TorchvisionDetector
+from posetrack.drawn.clip import draw_sequence
+from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import SKELETONS
 from posetrack.structures import Boxes, Image, InputSpec
-from posetrack.synthetic import draw_sequence
 from posetrack.weights import PRESETS, entries, load_detector, load_pose
 
 RESULTS = Path(__file__).parent / "results" / "presets.json"

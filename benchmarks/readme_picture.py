@@ -2,7 +2,7 @@
 
     python benchmarks/readme_picture.py assets/tracked.png
 
-The people, the room and the street are drawn by posetrack.synthetic; no photograph is involved.
+The people, the room and the street are drawn by posetrack.drawn.clip; no photograph is involved.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from posetrack import PoseTracker
-from posetrack.draw import draw_tracks
+from posetrack.drawn.clip import DrawnSequence, draw_sequence
+from posetrack.recording.draw import draw_tracks
 from posetrack.structures import Image
-from posetrack.synthetic import DrawnSequence, draw_sequence
-from posetrack.video_writer import VideoWriter
+from posetrack.video.writer import VideoWriter
 
 SEED, PEOPLE, FRAMES, SIZE_WH = 32, 3, 50, (640, 360)
 SHOWN = (3, 26, 40)  # frames side by side: before, while and after people cross

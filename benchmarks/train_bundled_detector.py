@@ -22,11 +22,11 @@ import cv2
 import torch
 
 from posetrack.checkpoints import ModelSpec, save
-from posetrack.datasets.boxes import JOINTS, BoxImage, merge_sources, read_box_images
-from posetrack.datasets.mosaics import MosaicSampler
-from posetrack.detector_training import DetectorRun, Settings, train_detector
 from posetrack.nets.person_detector import PersonDetector
+from posetrack.samples.boxes import JOINTS, BoxImage, merge_sources, read_box_images
+from posetrack.samples.mosaics import MosaicSampler
 from posetrack.structures import InputSpec
+from posetrack.training.detector import DetectorRun, Settings, train_detector
 
 NET_ARGS = {"channels": [16, 32, 64, 128, 192], "blocks": [1, 1, 2, 1], "width": 64, "depth": 1}
 INPUT = InputSpec((384, 384))  # the long side of what the detector is shown

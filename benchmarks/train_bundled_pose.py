@@ -20,14 +20,14 @@ import torch
 
 from posetrack import checkpoints
 from posetrack.datasets import read
-from posetrack.datasets.crops import CropStore
-from posetrack.datasets.drawn import write_posetrack_dataset
 from posetrack.datasets.people import unite
-from posetrack.recipes import RECIPES
+from posetrack.drawn.clip import draw_sequence
+from posetrack.drawn.dataset import write_posetrack_dataset
+from posetrack.samples.crops import CropStore
 from posetrack.skeletons import POSETRACK_15
-from posetrack.synthetic import draw_sequence
-from posetrack.training import Validation, train
-from posetrack.training_fabric import is_first, make_engine
+from posetrack.training.fabric import is_first, make_engine
+from posetrack.training.loop import Validation, train
+from posetrack.training.recipes import RECIPES
 
 HELD_BACK = 1000  # images at the end of LSPET; the last 500 are the test
 MAX_SIDE_PX = 256.0

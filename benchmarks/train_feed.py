@@ -25,16 +25,16 @@ import cv2
 import torch
 
 from posetrack import nets
-from posetrack.datasets.classes import read_classes
-from posetrack.datasets.crops import CropStore
-from posetrack.datasets.crops_on_disk import CropFiles
 from posetrack.datasets.people import unite
 from posetrack.nets.cost import cost
-from posetrack.recipes import RECIPES, Recipe, Stage
-from posetrack.training_classes import ClassTask
-from posetrack.training_pose import PoseTask
-from posetrack.training_setup import DETAIL, pick_skeleton, read_sets
-from posetrack.training_task import Batches, Task
+from posetrack.samples.classes import read_classes
+from posetrack.samples.crops import CropStore
+from posetrack.samples.crops_on_disk import CropFiles
+from posetrack.training.classes import ClassTask
+from posetrack.training.pose import PoseTask
+from posetrack.training.recipes import RECIPES, Recipe, Stage
+from posetrack.training.setup import DETAIL, pick_skeleton, read_sets
+from posetrack.training.task import Batches, Task
 
 BATCH, BATCHES = 32, 7
 OPERATIONS = 2 * 3  # of a multiply-add, forward and backward

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from posetrack.drawn.clip import DrawnSequence
     from posetrack.structures import Sequence
-    from posetrack.synthetic import DrawnSequence
 
 FOLDER = Path("posetrack-demo")
 SEED = 32  # of the clip everybody sees: two cross, one stands behind them
@@ -34,7 +34,7 @@ def demo(output: Path, seed: int, frames: int, people: int, force: bool, quiet: 
     The clip is drawn by posetrack itself, so its ground truth is exact and nothing is downloaded. Writes drawn.mp4,
     drawn.truth.posetrack18.json and, with the skeletons drawn in, drawn.tracked.mp4; prints the scores.
     """
-    from posetrack.synthetic import draw_sequence
+    from posetrack.drawn.clip import draw_sequence
 
     clip, files = draw_sequence(seed, frames=frames, size_wh=SIZE_WH, people=people, fps=FPS), _plan(output, force)
     _draw(clip, files["clip"], files["truth"], quiet)
@@ -68,7 +68,7 @@ def _plan(folder: Path, force: bool) -> dict[str, Path]:
 def _draw(clip: DrawnSequence, video: Path, truth: Path, quiet: bool) -> None:
     from posetrack.cli.progress import progress
     from posetrack.formats import FORMATS
-    from posetrack.video_writer import VideoWriter
+    from posetrack.video.writer import VideoWriter
 
     with progress("drawing", quiet) as report, VideoWriter(video, clip.size_wh, clip.fps) as writer:
         for frame in clip.frames:
@@ -91,7 +91,7 @@ def _track(files: dict[str, Path], quiet: bool) -> tuple[Sequence, dict[str, Any
 
 def _score(clip: DrawnSequence, predicted: Sequence) -> dict[str, float]:
     """Percent, over all joints: what a table of PoseTrack results gives, and the identities' scores beside it."""
-    from posetrack.evaluate import evaluate_sequence
+    from posetrack.evaluation.posetrack import evaluate_sequence
 
     total = evaluate_sequence(clip.labels, predicted).total
     if total.ap is None or total.mot is None or total.idf1 is None or total.hota is None:

@@ -84,7 +84,7 @@ def posetrack(
     from posetrack.cli.eval_model import predict_posetrack_folder
     from posetrack.cli.progress import progress
     from posetrack.errors import unknown_name
-    from posetrack.evaluate_run import score_files, write_results
+    from posetrack.evaluation.run import score_files, write_results
     from posetrack.metrics.protocols import PROTOCOLS
 
     how = _style(as_json, as_csv, as_markdown)
@@ -119,7 +119,7 @@ def _runs(run: dict[str, Any]) -> bool:
 
 
 def _factors(six_scales: bool) -> tuple[float, ...]:
-    from posetrack.evaluate_predict import PYRAMID
+    from posetrack.evaluation.predict import PYRAMID
 
     return PYRAMID if six_scales else (1.0,)
 
@@ -134,8 +134,8 @@ def _say_what_is_missing(scored: Any) -> None:
 
 
 def _print_posetrack(scored: Any, how: str, settings: dict[str, Any]) -> None:
-    from posetrack.evaluate_report import header, official_text, report_tables
-    from posetrack.evaluate_sweep import sweep_table
+    from posetrack.evaluation.report import header, official_text, report_tables
+    from posetrack.evaluation.sweep import sweep_table
 
     if how == "json":
         _print_json(scored.to_json(settings))
@@ -147,15 +147,15 @@ def _print_posetrack(scored: Any, how: str, settings: dict[str, Any]) -> None:
 
 
 def _plot_here(sweep: Any) -> None:
-    from posetrack.evaluate_run import SWEEP_PLOT
-    from posetrack.evaluate_sweep import plot_sweep
+    from posetrack.evaluation.run import SWEEP_PLOT
+    from posetrack.evaluation.sweep import plot_sweep
 
     plot_sweep(sweep, SWEEP_PLOT)
     click.echo(f"Wrote {SWEEP_PLOT}.", err=True)
 
 
 def _print_tables(tables: list[Any], how: str) -> None:
-    from posetrack.evaluate_tables import render
+    from posetrack.evaluation.tables import render
 
     click.echo(render(tables, how))
 
@@ -178,7 +178,7 @@ def coco(
     written first, on ground-truth boxes (--boxes truth), detected ones (detector), or those of a file.
     """
     from posetrack.cli.eval_model import predict_coco_file
-    from posetrack.evaluate_coco import coco_json, coco_table, evaluate_coco
+    from posetrack.evaluation.coco import coco_json, coco_table, evaluate_coco
 
     how = _style(as_json, as_csv, as_markdown)
     settings = predict_coco_file(truth, results, run, _factors(six_scales)) if _runs(run) else {}
@@ -205,7 +205,7 @@ def mpii(
     in the order of GT. With --model PRED (a JSON file) is written first, on the annotated people.
     """
     from posetrack.cli.eval_model import predict_mpii_file
-    from posetrack.evaluate_mpii import evaluate_mpii, mpii_json, mpii_tables
+    from posetrack.evaluation.mpii import evaluate_mpii, mpii_json, mpii_tables
 
     how = _style(as_json, as_csv, as_markdown)
     settings = predict_mpii_file(truth, prediction, run, _factors(six_scales)) if _runs(run) else {}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from posetrack.evaluate_mpii import MpiiTruth
-    from posetrack.evaluate_tracking import Follow
-    from posetrack.pose import PoseEstimator
+    from posetrack.evaluation.mpii import MpiiTruth
+    from posetrack.evaluation.tracking import Follow
+    from posetrack.pose.estimator import PoseEstimator
     from posetrack.structures import Frame, Sequence, Tracks
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -47,8 +47,8 @@ def model_options(command: Command) -> Command:
 def predict_coco_file(truth: Path, target: Path, run: dict[str, Any], factors: tuple[float, ...]) -> dict[str, Any]:
     """Run a network over COCO images and write its results; returns the settings for the report."""
     from posetrack.datasets.images import ImageStore
-    from posetrack.evaluate_coco import read_coco_truth
-    from posetrack.evaluate_predict import detection_boxes, predict_coco, truth_boxes
+    from posetrack.evaluation.coco import read_coco_truth
+    from posetrack.evaluation.predict import detection_boxes, predict_coco, truth_boxes
     from posetrack.formats.label_tables import write_json
 
     _check_target(target, run)
@@ -71,8 +71,8 @@ def predict_mpii_file(truth: Path, target: Path, run: dict[str, Any], factors: t
     """Run a network over the people MPII annotates, in the official crops; writes JSON."""
     from posetrack.datasets.images import ImageStore
     from posetrack.errors import UsageError
-    from posetrack.evaluate_mpii import read_mpii_truth
-    from posetrack.evaluate_predict import predict_mpii
+    from posetrack.evaluation.mpii import read_mpii_truth
+    from posetrack.evaluation.predict import predict_mpii
 
     if run["boxes"] not in (None, "truth"):
         raise UsageError("MPII is scored on the annotated people; --boxes can only be truth.")
@@ -95,7 +95,7 @@ def _write_mpii(target: Path, people: MpiiTruth, xy: Any) -> None:
 
 def predict_posetrack_folder(truth: Path, target: Path, run: dict[str, Any], track: tuple[str, ...]) -> tuple[str, Any]:
     """Run the whole tracker over the sequences; returns what the boxes were, in words, and the settings."""
-    from posetrack.evaluate_tracking import SOURCES, track_dataset
+    from posetrack.evaluation.tracking import SOURCES, track_dataset
 
     _check_target(target, run)
     source = run["boxes"] or "detector"
@@ -108,8 +108,8 @@ def predict_posetrack_folder(truth: Path, target: Path, run: dict[str, Any], tra
 
 def _follow(run: dict[str, Any], source: str, track: tuple[str, ...]) -> tuple[Follow, dict[str, Any]]:
     from posetrack import PoseTracker
-    from posetrack.detect import FileBoxes
-    from posetrack.evaluate_tracking import true_boxes
+    from posetrack.detect.detectors import FileBoxes
+    from posetrack.evaluation.tracking import true_boxes
     from posetrack.formats.boxes import read_boxes
 
     tracker = PoseTracker(**_track_options(run, track))
@@ -131,7 +131,7 @@ def _follow(run: dict[str, Any], source: str, track: tuple[str, ...]) -> tuple[F
 
 def _follow_poses(o: Any) -> Follow:
     """Matching alone: no detector and no pose network are loaded."""
-    from posetrack.evaluate_tracking import follow_true_poses
+    from posetrack.evaluation.tracking import follow_true_poses
     from posetrack.trackers import TrackerSettings, build_tracker
     from posetrack.weights import load_flow
 
@@ -178,7 +178,7 @@ def _truth_value(text: str) -> bool:
 
 
 def _estimator(run: dict[str, Any]) -> PoseEstimator:
-    from posetrack.pose import PoseEstimator
+    from posetrack.pose.estimator import PoseEstimator
     from posetrack.weights import PRESETS, load_pose
 
     preset = PRESETS.get(run["model"])

@@ -31,7 +31,13 @@ def progress(label: str, quiet: bool = False, unit: str = "frames") -> Iterator[
 @contextmanager
 def _bar(label: str, unit: str) -> Iterator[Report]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     speed = TextColumn("{task.fields[speed]:.1f} " + f"{unit}/s")
     text, bar, count = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()

@@ -65,7 +65,7 @@ def track(
     """
     from posetrack import OutputOptions, PoseTracker
     from posetrack.cli.window import open_window
-    from posetrack.recording_results import refuse_same_names
+    from posetrack.recording.results import refuse_same_names
 
     outputs = OutputOptions(output, formats, not no_video, force, resume)
     refuse_same_names(inputs, outputs)

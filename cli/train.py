@@ -73,7 +73,7 @@ def train(
     start (--init) for networks that find poses.
     """
     from posetrack.cli import train_run as run
-    from posetrack.training_setup import check_recipe
+    from posetrack.training.setup import check_recipe
 
     warn = run.teller(quiet=False)
     start = run.read_weights(weights) if weights else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from posetrack.training import Run, Watcher
+from posetrack.training.loop import Run, Watcher
 
 LINE_EVERY_S = 60.0  # between lines within an epoch where there is no terminal
 
@@ -60,7 +60,13 @@ class _Lines(Watcher):
 @contextmanager
 def _bar() -> Iterator[Watcher]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -83,7 +89,7 @@ def _bar() -> Iterator[Watcher]:
 
 def _scores(row: Mapping[str, Any]) -> str:
     """The validations of an epoch, each with a comma before it."""
-    from posetrack.training_curves import score_names
+    from posetrack.training.curves import score_names
 
     return "".join(f", {name} {row[name]:.1f}" for name in score_names([row]))
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from posetrack.checkpoints import ModelSpec
     from posetrack.datasets.people import PersonSet
-    from posetrack.recipes import Recipe
-    from posetrack.training_classes import ClassTask
-    from posetrack.training_pose import PoseTask
+    from posetrack.training.classes import ClassTask
+    from posetrack.training.pose import PoseTask
+    from posetrack.training.recipes import Recipe
 
     Weights = tuple[Mapping[str, Tensor], ModelSpec]
 
@@ -70,9 +70,9 @@ def required(data: tuple[str, ...], out: Path | None) -> Path:
 def recipe_of(name: str, options: Mapping[str, Any], start: Weights | None) -> Recipe:
     """The recipe ``name`` with the changes of the command line, on the network of ``start``. Raises UsageError."""
     from posetrack.errors import unknown_name
-    from posetrack.recipes import RECIPES
-    from posetrack.recipes_override import changed
-    from posetrack.training_setup import follow
+    from posetrack.training.override import changed
+    from posetrack.training.recipes import RECIPES
+    from posetrack.training.setup import follow
 
     if name not in RECIPES:
         raise unknown_name("recipe", name, RECIPES)
@@ -100,7 +100,7 @@ def _changes(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def recipe_json(recipe: Recipe) -> str:
     """The recipe as text that ``--set`` could spell."""
-    from posetrack.recipes_override import to_json
+    from posetrack.training.override import to_json
 
     return json.dumps(to_json(recipe), indent=1)
 
@@ -114,7 +114,7 @@ def task_of(
     """The samples of the command line, read and checked. Raises InputError, UsageError, TrainingError."""
     if recipe.task == "classify":
         return _classes(recipe, data, val, skeleton, metric, warn)
-    from posetrack.training_setup import check_net, load_data, pick_skeleton, read_sets
+    from posetrack.training.setup import check_net, load_data, pick_skeleton, read_sets
 
     sets, held_out = read_sets(data), read_sets(val)
     joints = pick_skeleton(skeleton, sets, warn)
@@ -126,7 +126,7 @@ def _classes(
     recipe: Recipe, data: tuple[str, ...], val: tuple[str, ...], skeleton: str | None, metric: str | None, warn: Report
 ) -> ClassTask:
     from posetrack.errors import UsageError, unknown_name
-    from posetrack.training_setup import load_classes
+    from posetrack.training.setup import load_classes
 
     if len(data) > 1:
         raise UsageError(f"The recipe {recipe.name} learns one folder of classes; put theirs into one, or link them.")
@@ -169,8 +169,8 @@ def read_weights(name: str) -> Weights:
 
 def initialiser(start: Weights | None, recipe: Recipe, task: PoseTask | ClassTask, report: Report) -> Initialise:
     """What puts the weights into a fresh network and tells what became of them."""
-    from posetrack.training_init import load_same, load_weights
-    from posetrack.training_pose import PoseTask
+    from posetrack.training.pose import PoseTask
+    from posetrack.training.start import load_same, load_weights
 
     def initialise(net: nn.Module) -> None:
         if start is None:
@@ -204,10 +204,10 @@ def train_here(
     import torch
 
     from posetrack.cli.train_progress import training_progress
-    from posetrack.training import learn
-    from posetrack.training_curves import BoardWatcher, draw_curves
-    from posetrack.training_fabric import is_first, make_engine
-    from posetrack.training_setup import check_share, remember_recipe
+    from posetrack.training.curves import BoardWatcher, draw_curves
+    from posetrack.training.fabric import is_first, make_engine
+    from posetrack.training.loop import learn
+    from posetrack.training.setup import check_share, remember_recipe
 
     if options["threads"]:
         torch.set_num_threads(options["threads"])

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from posetrack.datasets.crops import Crop
     from posetrack.datasets.people import PersonSet
-    from posetrack.evaluate_mpii import MpiiTruth
-    from posetrack.labels import LabelTable
+    from posetrack.evaluation.mpii import MpiiTruth
+    from posetrack.formats.table import LabelTable
+    from posetrack.samples.crops import Crop
     from posetrack.structures import Skeleton
 
     Floats = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ def coco_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> 
     Every labelled box gives one result, with the mean score of its joints (the paper's AP "with ground-truth boxes").
     Raises InputError and FormatError.
     """
-    from posetrack.evaluate_coco import read_coco_truth, score_coco
+    from posetrack.evaluation.coco import read_coco_truth, score_coco
     from posetrack.skeletons import joint_map
 
     assert people.file is not None
@@ -83,7 +83,7 @@ def mpii_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> 
     Joints that the network does not have count as missed; joints that nobody here has are left out of the mean (the
     official code has no number then). Raises InputError and FormatError, also where head boxes are missing.
     """
-    from posetrack.evaluate_mpii import read_mpii_truth
+    from posetrack.evaluation.mpii import read_mpii_truth
     from posetrack.skeletons import MPII_16, joint_map
 
     assert people.file is not None
@@ -102,7 +102,7 @@ def _people_of(truth: MpiiTruth, crops: Sequence[Crop], order: Sequence[int], fi
     import numpy as np
 
     from posetrack.errors import FormatError
-    from posetrack.evaluate_mpii import ONE_BASED, MpiiTruth
+    from posetrack.evaluation.mpii import ONE_BASED, MpiiTruth
 
     by_image: dict[str, list[int]] = {}
     for row, image in enumerate(truth.image):
@@ -133,7 +133,7 @@ def _in_order(xy: npt.NDArray[Any], order: Sequence[int]) -> npt.NDArray[np.floa
 def _mean_pckh(truth: MpiiTruth, xy: npt.NDArray[np.float64]) -> float:
     import numpy as np
 
-    from posetrack.evaluate_mpii import score_mpii
+    from posetrack.evaluation.mpii import score_mpii
     from posetrack.metrics.pckh import UNCOUNTED
 
     result = score_mpii(truth, xy)
@@ -154,9 +154,9 @@ def posetrack_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton
     import numpy as np
 
     from posetrack.datasets.posetrack import label_files
-    from posetrack.evaluate import evaluate_posetrack
-    from posetrack.evaluate_files import read_labels
-    from posetrack.labels import JOINTS, NO_ID
+    from posetrack.evaluation.files import read_labels
+    from posetrack.evaluation.posetrack import evaluate_posetrack
+    from posetrack.formats.table import JOINTS, NO_ID
     from posetrack.skeletons import joint_map, make_skeleton
 
     assert people.file is not None
@@ -197,7 +197,7 @@ def _prediction(
 
     import numpy as np
 
-    from posetrack.labels import NO_ID, NO_SCORE
+    from posetrack.formats.table import NO_ID, NO_SCORE
 
     frame_of = {image: f for f, image in enumerate(truth.images)}
     rows = sorted((n for n, c in enumerate(crops) if c.name in frame_of), key=lambda n: frame_of[crops[n].name])

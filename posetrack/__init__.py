@@ -31,23 +31,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from posetrack.detect import Detector, FileBoxes
+    from posetrack.detect.detectors import Detector, FileBoxes
     from posetrack.errors import PosetrackError
     from posetrack.flow import FlowEstimator
     from posetrack.options import TrackOptions
     from posetrack.pipeline import Pipeline
-    from posetrack.pose import PoseEstimator
-    from posetrack.recording import Progress
-    from posetrack.recording_results import OutputOptions, Summary
+    from posetrack.pose.estimator import PoseEstimator
+    from posetrack.recording.record import Progress
+    from posetrack.recording.results import OutputOptions, Summary
     from posetrack.structures import Boxes, Frame, Image, Poses, Skeleton, Tracks
-    from posetrack.video import VideoSource
+    from posetrack.video.open import VideoSource
 
     Stages = tuple[Detector | FileBoxes, FlowEstimator, PoseEstimator]
 
 _HOMES = {
-    "OutputOptions": "posetrack.recording_results",
+    "OutputOptions": "posetrack.recording.results",
     "PosetrackError": "posetrack.errors",
-    "Summary": "posetrack.recording_results",
+    "Summary": "posetrack.recording.results",
     "TrackOptions": "posetrack.options",
     **dict.fromkeys(("Boxes", "Frame", "Poses", "Skeleton", "Tracks"), "posetrack.structures"),
 }
@@ -85,7 +85,7 @@ class PoseTracker:
 
     def run(self, source: Source) -> Iterator[tuple[Frame, Tracks]]:
         """Each frame with its people."""
-        from posetrack.video import read_ahead
+        from posetrack.video.open import read_ahead
 
         with self._open(source) as video:
             frames = read_ahead(video)
@@ -114,7 +114,8 @@ class PoseTracker:
         ``progress(done, total)`` is called after every frame; ``show(picture)`` gets each rendered frame and says False
         to stop early.
         """
-        from posetrack import recording, recording_results
+        from posetrack.recording import record as recording
+        from posetrack.recording import results as recording_results
 
         outputs = outputs or recording_results.OutputOptions()
         with self._open(source) as video:
@@ -137,7 +138,7 @@ class PoseTracker:
         return replace(self._asked, **{key: preset[key] for key in left_open & preset.keys()})
 
     def _open(self, source: Source) -> VideoSource:
-        from posetrack.video import open_source
+        from posetrack.video.open import open_source
 
         return open_source(source, start_s=self._asked.start, end_s=self._asked.end)
 
@@ -175,7 +176,7 @@ def _build_stages(o: TrackOptions, decode: str | None) -> Stages:
     ``decode`` is what the user asked for; without it the checkpoint's own note goes before the preset.
     """
     from posetrack import weights
-    from posetrack.pose import PoseEstimator
+    from posetrack.pose.estimator import PoseEstimator
 
     if o.threads:
         _use_threads(o.threads)
@@ -197,7 +198,7 @@ def _build_stages(o: TrackOptions, decode: str | None) -> Stages:
 
 def _build_detector(o: TrackOptions) -> Detector | FileBoxes:
     from posetrack import weights
-    from posetrack.detect import FileBoxes
+    from posetrack.detect.detectors import FileBoxes
 
     if o.boxes:
         from posetrack.formats.boxes import read_boxes

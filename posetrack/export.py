@@ -21,7 +21,7 @@ import numpy as np
 from posetrack.checkpoints import METADATA_KEY, ModelSpec
 from posetrack.errors import OutputError, UsageError
 from posetrack.files import write_beside
-from posetrack.folding import fold_batch_norm
+from posetrack.inference.folding import fold_batch_norm
 
 if TYPE_CHECKING:
     from torch import nn

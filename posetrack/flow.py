@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.devices import full_batches, pick_device
 from posetrack.errors import WeightsError, unknown_name
+from posetrack.inference.devices import full_batches, pick_device
 from posetrack.structures import Flow, Image
 
 if TYPE_CHECKING:

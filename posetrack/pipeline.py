@@ -24,7 +24,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.detect import Detector, FileBoxes, detect_frames
+from posetrack.detect.detectors import Detector, FileBoxes, detect_frames
 from posetrack.flow import FlowEstimator, still
 from posetrack.geometry import nms
 from posetrack.matching import merge_boxes, without_duplicates

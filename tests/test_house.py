@@ -20,18 +20,17 @@ from posetrack.cli import VERBS, _root
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {"posetrack": ROOT / "posetrack", "posetrack.cli": ROOT / "cli", "posetrack.weights": ROOT / "weights"}
 
-# From the top down: a module imports only from floors below its own, or from its own folder or family of files
-# (a name's part before its first underscore: synthetic_body belongs to synthetic).
+# From the top down: a module imports only from floors below its own, or from its own folder.
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(floor.split())
     for floor in (
         "cli",
-        "weights pipeline recording evaluate training detector",
-        "trackers datasets recipes person_detection export",
-        "detect pose flow matching appearance formats metrics video draw nets checkpoints augment synthetic",
-        "upright runtimes",
-        "skeletons geometry heatmaps oks",
-        "structures files devices labels folding options losses batch",
+        "weights evaluation training",
+        "pipeline recording samples",
+        "trackers datasets drawn metrics detect export",
+        "pose flow matching formats video nets checkpoints",
+        "inference skeletons geometry heatmaps oks",
+        "structures files options",
         "errors",
     )
 )
@@ -66,16 +65,14 @@ def _imports(name: str) -> set[str]:
     return {m for m in found if m in MODULES} - {name}
 
 
-def _family(name: str) -> str:
-    """The floor plan's name of a module: its folder, itself, or the file it was split from."""
-    part = name.split(".")[1]
-    known = {room for floor in FLOORS for room in floor}
-    return part if part in known else part.split("_")[0]
+def _room(name: str) -> str:
+    """The floor plan's name of a module: its folder, or itself."""
+    return name.split(".")[1]
 
 
 def _floor(name: str) -> int:
     """0 is the top."""
-    rooms = [i for i, floor in enumerate(FLOORS) if _family(name) in floor]
+    rooms = [i for i, floor in enumerate(FLOORS) if _room(name) in floor]
     assert rooms, f"{name} stands on no floor: add it to FLOORS and to the README's architecture section"
     return rooms[0]
 
@@ -83,14 +80,14 @@ def _floor(name: str) -> int:
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {FACADE}))
 def test_imports_go_down_only(name: str) -> None:
     for imported in sorted(_imports(name) - {FACADE}):
-        same_room = _family(name) == _family(imported)
+        same_room = _room(name) == _room(imported)
         assert same_room or _floor(imported) > _floor(name), f"{name} imports {imported}"
 
 
 def test_the_library_never_imports_cli_or_weights() -> None:
     for name in MODULES:
-        if name != FACADE and _family(name) not in {"cli", "weights"}:
-            above = [m for m in _imports(name) - {FACADE} if _family(m) in {"cli", "weights"}]
+        if name != FACADE and _room(name) not in {"cli", "weights"}:
+            above = [m for m in _imports(name) - {FACADE} if _room(m) in {"cli", "weights"}]
             assert not above, f"{name} imports {above}"
 
 
@@ -114,7 +111,8 @@ def test_package_data_exists() -> None:
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     for package, globs in config["options.package_data"].items():
         for glob in globs.split(","):
-            assert list(FOLDERS[package].glob(glob.strip())), f"{package}: nothing fits {glob.strip()}"
+            folder = FOLDERS.get(package) or ROOT.joinpath(*package.split("."))
+            assert list(folder.glob(glob.strip())), f"{package}: nothing fits {glob.strip()}"
 
 
 def _order(name: str) -> tuple[int, list[object]]:

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from posetrack.matching import greedy_match, merge_boxes, pose_similarity, swallowed, without_duplicates
+from posetrack.matching import (
+    greedy_match,
+    merge_boxes,
+    pose_similarity,
+    swallowed,
+    without_duplicates,
+)
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Poses
 

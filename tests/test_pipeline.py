@@ -14,7 +14,7 @@ from posetrack.flow import build_flow
 from posetrack.nets import build
 from posetrack.oks import rescore
 from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
-from posetrack.pose import PoseEstimator
+from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Frame, Image, InputSpec, Poses, Tracks
 from posetrack.trackers import TrackerSettings, build_tracker

@@ -150,7 +150,13 @@ def _shown(wanted: Entry, progress: Progress | None) -> Iterator[Progress]:
         yield progress
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from posetrack.checkpoints import ModelSpec
-    from posetrack.detect import Detector
+    from posetrack.detect.detectors import Detector
     from posetrack.flow import FlowEstimator
     from posetrack.structures import Skeleton
 
@@ -71,9 +71,9 @@ def load_detector(
     ``runtime`` (``runtimes.RUNTIMES``) is for posetrack's own detectors, torchvision's always run in torch. With
     ``min_score`` a detector need not find boxes below it, which saves time.
     """
-    from posetrack.detect import HogDetector, TorchvisionDetector
-    from posetrack.devices import pick_device
-    from posetrack.person_detection import HOPELESS_SCORE, BundledDetector
+    from posetrack.detect.bundled import HOPELESS_SCORE, BundledDetector
+    from posetrack.detect.detectors import HogDetector, TorchvisionDetector
+    from posetrack.inference.devices import pick_device
     from posetrack.weights.pickles import read_pickle
 
     if name_or_path == "hog":

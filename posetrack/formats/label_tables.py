@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from posetrack.errors import FormatError
 from posetrack.files import write_beside
-from posetrack.labels import JOINTS, NO_ID, NO_SCORE, LabelTable
+from posetrack.formats.table import JOINTS, NO_ID, NO_SCORE, LabelTable
 from posetrack.skeletons import POSETRACK_15, joint_map, make_skeleton
 from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Tracks
 

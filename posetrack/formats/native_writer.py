@@ -21,7 +21,13 @@ import orjson
 
 from posetrack.errors import InputError
 from posetrack.files import cannot_write, part_path
-from posetrack.formats.native import encode_end, encode_frame, encode_header, parse_frame, parse_header
+from posetrack.formats.native import (
+    encode_end,
+    encode_frame,
+    encode_header,
+    parse_frame,
+    parse_header,
+)
 from posetrack.structures import FrameLabels, Sequence
 
 SYNC_EVERY_S = 5.0  # at most this much work is lost in a power cut; a sync a frame would cost milliseconds each

@@ -35,7 +35,7 @@ from posetrack.formats.label_tables import (
     write_json,
 )
 from posetrack.formats.posetrack_faults import explain17
-from posetrack.labels import JOINTS, NO_ID, NO_SCORE, LabelTable, Polygon
+from posetrack.formats.table import JOINTS, NO_ID, NO_SCORE, LabelTable, Polygon
 from posetrack.structures import Sequence
 
 _BOX_KEYS = ("x1", "y1", "x2", "y2")

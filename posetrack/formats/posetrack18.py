@@ -18,9 +18,18 @@ import numpy.typing as npt
 
 from posetrack.errors import FormatError
 from posetrack.files import read_json
-from posetrack.formats.label_tables import first, flags, identities, numbers, stem, to_sequence, to_table, write_json
+from posetrack.formats.label_tables import (
+    first,
+    flags,
+    identities,
+    numbers,
+    stem,
+    to_sequence,
+    to_table,
+    write_json,
+)
 from posetrack.formats.posetrack_faults import explain18
-from posetrack.labels import JOINTS, NO_ID, NO_SCORE, LabelTable, Polygon
+from posetrack.formats.table import JOINTS, NO_ID, NO_SCORE, LabelTable, Polygon
 from posetrack.skeletons import canonical_joint
 from posetrack.structures import Sequence
 

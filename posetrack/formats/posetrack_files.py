@@ -12,7 +12,7 @@ from pathlib import Path
 from posetrack.errors import FormatError
 from posetrack.files import read_json
 from posetrack.formats import posetrack17, posetrack18
-from posetrack.labels import LabelTable
+from posetrack.formats.table import LabelTable
 
 
 def read_table(path: str | Path, *, heads: bool = True) -> LabelTable:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.labels import JOINTS
+from posetrack.formats.table import JOINTS
 from posetrack.metrics.keypoint_ap import ApResult
 from posetrack.metrics.mot_scores import MotScores
 

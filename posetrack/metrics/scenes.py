@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.errors import FormatError
-from posetrack.labels import NO_ID, LabelTable
+from posetrack.formats.table import NO_ID, LabelTable
 from posetrack.metrics.polygons import inside
 from posetrack.metrics.protocols import Protocol
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from posetrack.nets.published import COCO, IMAGENET, MPII, PUBLISHED, Published, Size
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "nets.json"  # there in a checkout of the repository
+RESULTS = Path(__file__).parent / "speeds.json"  # written by benchmarks/nets_speed.py
 Speeds = dict[str, dict[Size, float]]  # network -> input size -> crops per second
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from posetrack.devices import pick_device, pick_precision
-from posetrack.folding import fold_batch_norm
+from posetrack.inference.devices import pick_device, pick_precision
+from posetrack.inference.folding import fold_batch_norm
 
 SECONDS_A_RUN = 1.0  # a run repeats the batch until it has taken this long
 

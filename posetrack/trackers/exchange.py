@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.appearance import COLOUR_BINS, likeness
 from posetrack.structures import FloatArray
+from posetrack.trackers.appearance import COLOUR_BINS, likeness
 
 ENOUGH_FRAMES = 4  # in the clear before somebody's colours say anything
 SURE_FRAMES = 12  # in the clear, without a better fit, after which a person is who they are

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.appearance import COLOUR_BINS, describe, likeness
 from posetrack.geometry import iou_matrix
 from posetrack.matching import greedy_match
 from posetrack.structures import Boxes, Frame, Poses, Tracks
+from posetrack.trackers.appearance import COLOUR_BINS, describe, likeness
 from posetrack.trackers.exchange import Meetings, renamed
 
 MIN_LIKENESS = 0.85  # of colours; chosen by eye on a few real clips; others in like clothes reach it too

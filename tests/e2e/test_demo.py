@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from posetrack.cli.demo import FRAMES, demo
 from posetrack.errors import OutputError
 from posetrack.formats import FORMATS
-from posetrack.video import open_source
+from posetrack.video.open import open_source
 
 # A little below what the bundled weights reach on this clip, percent: a fall below means that something broke.
 AT_LEAST = {"mAP": 28.0, "MOTA": 5.0, "IDF1": 25.0, "HOTA": 10.0}

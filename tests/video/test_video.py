@@ -19,7 +19,7 @@ import pytest
 
 from posetrack.errors import InputError, UsageError
 from posetrack.structures import Frame
-from posetrack.video import open_source, read_ahead
+from posetrack.video.open import open_source, read_ahead
 
 
 def test_a_file_gives_its_frames(clip: Path, pictures: Any) -> None:

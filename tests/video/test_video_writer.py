@@ -15,9 +15,9 @@ import av
 import numpy as np
 import pytest
 
-from posetrack import video_writer
 from posetrack.errors import OutputError
-from posetrack.video import VideoWriter, open_source
+from posetrack.video import writer as video_writer
+from posetrack.video.open import VideoWriter, open_source
 
 
 def _write(path: Path, pictures: Any, frames: int = 12, size_wh: tuple[int, int] = (64, 48), **options: Any) -> Path:
@@ -192,7 +192,7 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
         import resource, signal, sys
         import numpy as np
         from posetrack.errors import OutputError
-        from posetrack.video import VideoWriter
+        from posetrack.video.open import VideoWriter
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
         noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)

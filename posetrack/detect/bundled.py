@@ -1,0 +1,115 @@
+"""The project's own person detector at work: images in, boxes in their pixels out.
+
+Each image is scaled to one long side, aspect ratio kept, and padded to multiples of 32 at its right and bottom. Images
+of equal shape go through the network together, in batches of one size, so that no image's boxes depend on its company
+to the last bit (``devices.full_batches``).
+"""
+
+from __future__ import annotations
+
+__all__ = ["DEFAULT_SCORE", "HOPELESS_SCORE", "BundledDetector", "letterbox"]
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posetrack.geometry import clip_boxes, nms
+from posetrack.inference.devices import full_batches, pick_device
+from posetrack.structures import Boxes, FloatArray, Image
+
+if TYPE_CHECKING:
+    import torch
+
+    from posetrack.checkpoints import ModelSpec
+    from posetrack.nets.person_detector import PersonDetector
+
+DEFAULT_SCORE = 0.34  # boxes from here up are people: the best F1 on the COCO validation images
+HOPELESS_SCORE = 0.05  # boxes below are not handed on
+MAX_IOU = 0.5  # of two boxes; more gave repeats of one person, less cost people in crowds
+MAX_CANDIDATES = 300  # cells kept before suppression, best first
+GRAIN = 32  # pixels: the network's coarsest stride
+PADDING = 114  # grey, about the mean of the normalisation
+BATCH = 8  # images; one on a processor
+
+
+class BundledDetector:
+    """A ``PersonDetector`` with the input that its checkpoint asks for; ``spec.input.size_wh`` bounds the long side.
+
+    Scores estimate the overlap (IoU) with a person's true box; ``DEFAULT_SCORE`` separates people from the rest.
+    ``runtime`` as for ``pose.PoseEstimator``.
+    """
+
+    def __init__(
+        self,
+        net: PersonDetector,
+        spec: ModelSpec,
+        *,
+        device: str | torch.device = "auto",
+        batch_size: int = BATCH,
+        long_side: int | None = None,
+        min_score: float = HOPELESS_SCORE,
+        max_iou: float = MAX_IOU,
+        runtime: str = "torch",
+    ) -> None:
+        from posetrack.inference.runtimes import make_runner
+
+        self.device = pick_device(device)
+        self._run = make_runner(net, (2 * GRAIN, 2 * GRAIN), device=self.device, runtime=runtime)
+        self._spec = spec.input
+        self._long_side = long_side or max(spec.input.size_wh)
+        self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
+
+    def detect(self, images: Sequence[Image]) -> list[Boxes]:
+        """The people of each image, best first; an image without pixels shows nobody."""
+        found = [Boxes.empty()] * len(images)
+        groups: dict[tuple[int, ...], list[tuple[int, Image, float]]] = defaultdict(list)
+        for index, image in enumerate(images):
+            if image.size:
+                boxed, scale = letterbox(image, self._long_side)
+                groups[boxed.shape].append((index, boxed, scale))
+        for group in groups.values():
+            for batch, count in full_batches(group, self._batch_size, self.device):
+                boxes, score = self._forward(np.stack([boxed for _, boxed, _ in batch]))
+                for (index, _, scale), xyxy, s in zip(batch[:count], boxes[:count], score[:count], strict=True):
+                    found[index] = self._select(xyxy, s, scale, images[index])
+        return found
+
+    def _forward(self, images: Image) -> tuple[FloatArray, FloatArray]:
+        """Boxes (B, N, 4) in pixels of the letterboxed images (B, H, W, 3), and their scores (B, N)."""
+        import torch
+
+        from posetrack.nets.person_detector import cell_centers, decode_boxes
+
+        with torch.inference_mode():
+            x = torch.from_numpy(images).to(self.device)
+            mean, std = (255 * torch.tensor(v, device=self.device) for v in (self._spec.mean, self._spec.std))
+            logits, sides = self._run(((x.float() - mean) / std).permute(0, 3, 1, 2))
+            centers, strides = (t.to(self.device) for t in cell_centers((images.shape[2], images.shape[1])))
+            boxes = decode_boxes(sides.float(), centers, strides)
+            return boxes.cpu().numpy(), logits.float().sigmoid().cpu().numpy()
+
+    def _select(self, xyxy: FloatArray, score: FloatArray, scale: float, image: Image) -> Boxes:
+        """One image's boxes in its own pixels, after suppression of repeats."""
+        likely = np.flatnonzero(score >= self._min_score)
+        likely = likely[np.argsort(-score[likely], kind="stable")][:MAX_CANDIDATES]
+        height, width = image.shape[:2]
+        own = clip_boxes((xyxy[likely] + 0.5) / scale - 0.5, (width, height))
+        boxes = Boxes(own, score[likely])
+        boxes = boxes[boxes.wh.min(axis=1) > 0]
+        return boxes[nms(boxes.xyxy, boxes.score, self._max_iou)]
+
+
+def letterbox(image: Image, long_side: int) -> tuple[Image, float]:
+    """Scale ``image`` (H, W, 3) to ``long_side``, pad it to multiples of 32; gives it and the scale."""
+    import cv2
+
+    height, width = image.shape[:2]
+    scale = long_side / max(height, width)
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(image, size_wh, interpolation=method)
+    padded = np.full((-(-size_wh[1] // GRAIN) * GRAIN, -(-size_wh[0] // GRAIN) * GRAIN, 3), PADDING, np.uint8)
+    padded[: size_wh[1], : size_wh[0]] = small
+    return padded, scale

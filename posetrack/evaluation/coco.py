@@ -1,0 +1,175 @@
+"""COCO keypoint AP by pycocotools, its output silenced, with bad results named in one sentence."""
+
+from __future__ import annotations
+
+__all__ = ["COCO_FIGURES", "coco_json", "coco_table", "evaluate_coco", "read_coco_truth", "score_coco"]
+
+import contextlib
+import copy
+import io
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from posetrack.errors import FormatError, InputError
+from posetrack.evaluation.files import file_hash
+from posetrack.evaluation.tables import Table, provenance
+from posetrack.files import read_json
+from posetrack.skeletons import COCO_17, canonical_joint, make_skeleton
+
+# The figures of COCOeval for keypoints, in its order.
+COCO_FIGURES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
+PERSON = 1  # COCO's category, and the one of our own results
+NO_OBJECTS = -1  # pycocotools' value of a figure without ground truth
+
+Json = dict[str, Any]
+
+
+def evaluate_coco(truth: Path, results: Path) -> dict[str, float]:
+    """AP and AR in percent of a results file against annotations. Raises InputError, FormatError."""
+    return score_coco(read_coco_truth(truth), read_json(results, allow_nan=True), str(truth), str(results))
+
+
+def read_coco_truth(path: Path) -> Json:
+    """COCO annotations, completed where fields are missing that follow from others. Raises InputError, FormatError."""
+    data = read_json(path)
+    if not isinstance(data, dict) or not all(isinstance(data.get(k), list) for k in ("images", "annotations")):
+        raise FormatError(f"{path}: COCO annotations have images and annotations, and this file lacks one.")
+    for n, person in enumerate(data["annotations"]):
+        for key in ("image_id", "keypoints"):
+            if key not in person:
+                raise FormatError(f"{path}: annotation {n}: {key}: the field is missing.")
+        if "area" not in person and "bbox" not in person:
+            raise FormatError(f"{path}: annotation {n}: area: the field is missing; OKS needs it.")
+        person.setdefault("area", person.get("bbox", [0] * 4)[2] * person.get("bbox", [0] * 4)[3])
+        person.setdefault("iscrowd", 0)
+        person.setdefault("category_id", 1)
+        person.setdefault("id", n + 1)
+        person.setdefault("num_keypoints", sum(v > 0 for v in person["keypoints"][2::3]))
+    data.setdefault("categories", [{"id": 1, "name": "person"}])
+    return data
+
+
+def score_coco(truth: Json, results: Any, truth_name: str = "truth", results_name: str = "results") -> dict[str, float]:
+    """AP and AR in percent of result rows; NaN for a figure without people of its size.
+
+    Other skeletons than COCO's 17 joints take their sigmas by joint name: those of COCO where it has the joint, 0.072
+    (``skeletons.DEFAULT_SIGMA``) for a name of the user's own. Rows of ``posetrack track`` are found by ``file_name``
+    where the truth has it, and are of the truth's category where that has only one. Raises FormatError for the first
+    bad row.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    joints = _joints(truth)
+    results = _as_labelled(truth, results)
+    _check(results, {image["id"] for image in truth["images"]}, joints, truth_name, results_name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        known = COCO()
+        known.dataset = _numbered(truth)
+        known.createIndex()
+        found = known.loadRes([dict(row) for row in results])
+        evaluation = COCOeval(known, found, "keypoints")
+        sigmas = _sigmas(truth, joints)
+        if sigmas is not None:
+            evaluation.params.kpt_oks_sigmas = sigmas
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    values = (float(v) for v in evaluation.stats)
+    return {k: math.nan if v == NO_OBJECTS else 100 * v for k, v in zip(COCO_FIGURES, values, strict=True)}
+
+
+def _numbered(truth: Json) -> Json:
+    """A copy whose annotations are numbered from 1: pycocotools takes a match with annotation 0 for none."""
+    content = copy.deepcopy(truth)
+    for n, person in enumerate(content["annotations"]):
+        person["id"] = n + 1
+    return content
+
+
+def _as_labelled(truth: Json, results: Any) -> Any:
+    """The rows with the truth's image ids and category: a tracker counts pictures from 0 and calls everybody 1."""
+    if not isinstance(results, list):
+        return results
+    ids = _ids_by_name(truth["images"])
+    categories = {person["category_id"] for person in truth["annotations"]}
+    only = {"category_id": next(iter(categories))} if len(categories) == 1 else {}
+
+    def named(row: Any) -> Any:
+        if not isinstance(row, dict):
+            return row
+        name = str(row.get("file_name", ""))
+        image = ids.get(name, ids.get(PurePosixPath(name).name))
+        found = {} if image is None else {"image_id": image}
+        return {**row, **found, **(only if row.get("category_id", PERSON) == PERSON else {})}
+
+    return [named(row) for row in results]
+
+
+def _ids_by_name(images: list[Json]) -> Json:
+    """Image ids by name, and by the name's last part where only one image has it."""
+    named = [(str(image["file_name"]), image["id"]) for image in images if "file_name" in image]
+    times = Counter(PurePosixPath(name).name for name, _ in named)
+    last = ((PurePosixPath(name).name, number) for name, number in named)
+    return {**{name: number for name, number in last if times[name] == 1}, **dict(named)}
+
+
+def _joints(truth: Json) -> int:
+    """Number of joints of the annotations."""
+    return len(truth["annotations"][0]["keypoints"]) // 3 if truth["annotations"] else 17
+
+
+def _sigmas(truth: Json, joints: int) -> Any:
+    """The sigmas of a skeleton that is not COCO's; None for COCO's own, which 17 joints without names are."""
+    import numpy as np
+
+    names = next((c["keypoints"] for c in truth["categories"] if c.get("keypoints")), None)
+    if joints == len(COCO_17) and (names is None or tuple(map(canonical_joint, names)) == COCO_17.joints):
+        return None
+    if names is None or len(names) != joints:
+        names = [f"joint_{j}" for j in range(joints)]
+    return np.array(make_skeleton("given", names).oks_sigmas)
+
+
+def _check(results: Any, images: set[Any], joints: int, truth_name: str, name: str) -> None:
+    """Raise FormatError for the first row that pycocotools would stumble over."""
+    if not isinstance(results, list):
+        raise FormatError(f"{name}: COCO results are a list of people; this is a {type(results).__name__}.")
+    if not results:
+        raise InputError(f"{name} holds no results, so there is nothing to score.")
+    for n, row in enumerate(results):
+        if not isinstance(row, dict):
+            raise FormatError(f"{name}: result {n} is not an object with named fields.")
+        for key in ("image_id", "keypoints", "score"):
+            if key not in row:
+                raise FormatError(f"{name}: result {n}: {key}: the field is missing.")
+        if isinstance(row["image_id"], (list, dict)) or row["image_id"] not in images:
+            raise FormatError(f"{name}: result {n}: image_id: {row['image_id']!r} is no image of {truth_name}.")
+        numbers = row["keypoints"] if isinstance(row["keypoints"], list) else [None]
+        if len(numbers) != 3 * joints:
+            raise FormatError(
+                f"{name}: result {n}: keypoints: {len(numbers)} values, but {joints} joints need {3 * joints}."
+            )
+        for value in (*numbers, row["score"]):
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise FormatError(f"{name}: result {n}: keypoints or score: {value!r} is not a finite number.")
+        row.setdefault("category_id", 1)
+
+
+def coco_table(figures: Mapping[str, float], title: str) -> Table:
+    """One row of all figures."""
+    return Table(title, ("", *figures), (("keypoints", *figures.values()),))
+
+
+def coco_json(figures: Mapping[str, float], truth: Path, results: Path, settings: Mapping[str, Any]) -> Json:
+    """The figures at full precision with versions, settings and file hashes; a figure without people is null."""
+    return {
+        "task": "coco",
+        "units": "percent",
+        "figures": {k: None if math.isnan(v) else v for k, v in figures.items()},
+        **provenance(settings, ("numpy", "pycocotools")),
+        "files": [{"path": str(path), "sha256": file_hash(path)} for path in (truth, results)],
+    }

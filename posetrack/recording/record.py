@@ -1,0 +1,229 @@
+"""The results of one video on disk: native tracks while the run goes on, then the rendered video and other formats.
+
+Nothing stands under a final name before it is whole. While a run goes on the tracks grow in ``<name>.jsonl.part``,
+which is readable at any time; a run that breaks off leaves it there with the tracker's memory beside it, and a
+resumed run draws the finished frames again, restores the tracker and goes on with the same identities. The ``.jsonl``
+gets its name last: where it stands, everything else does too.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Progress", "Resumable", "Run", "Watch", "native_header", "record"]
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from posetrack.errors import InputError, UsageError
+from posetrack.files import cannot_write, part_path
+from posetrack.formats import get_format, native
+from posetrack.formats.native_writer import NativeWriter, state_path
+from posetrack.recording.draw import draw_tracks
+from posetrack.recording.results import ResultPaths, Summary
+from posetrack.structures import Frame, FrameLabels, Image, Sequence, Skeleton, Tracks
+from posetrack.video.open import VideoSource, VideoWriter, read_ahead
+
+_log = logging.getLogger(__name__)
+
+READ_AHEAD_FRAMES = 16  # decoded frames that wait at most
+
+Progress = Callable[[int, int | None], None]
+
+
+class Resumable(Protocol):
+    """A tracker's memory, out and in again."""
+
+    def state(self) -> dict[str, npt.NDArray[Any]]: ...
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None: ...
+
+
+class Watch(Protocol):
+    """Times stages."""
+
+    @property
+    def seconds(self) -> dict[str, float]: ...
+
+    def __call__(self, stage: str) -> AbstractContextManager[None]: ...
+
+
+class Run(Protocol):
+    """What a recording asks of the pipeline: tracks for frames, a tracker that stands at the frame given last."""
+
+    @property
+    def stopwatch(self) -> Watch: ...
+
+    @property
+    def tracker(self) -> Resumable: ...
+
+    @property
+    def window(self) -> int: ...
+
+    def run(self, frames: Iterable[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]: ...
+
+
+def record(
+    source: VideoSource,
+    paths: ResultPaths,
+    header: Sequence,
+    run: Run,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    show: Callable[[Image], bool] | None = None,
+) -> Summary:
+    """Track ``source`` with ``run`` and write the results.
+
+    ``header`` describes the tracks; its settings must be those of the interrupted run when ``resume`` goes on with one.
+    ``progress(done, total)`` is called after every frame; ``show(picture)`` gets the rendered frames and says False to
+    stop. Ctrl-C ends a live source as its end would; whatever else breaks off the run leaves the finished frames for
+    ``resume``. Raises PosetrackError.
+    """
+    begin = time.perf_counter()
+    summary = Summary(source.name, paths.all())
+    frames = read_ahead(source, READ_AHEAD_FRAMES)
+    recorder = _Recorder(source, paths, header, resume, run.stopwatch, show)
+    try:
+        before = recorder.replay(frames, run.tracker, summary)
+        with suppress(KeyboardInterrupt) if source.live else nullcontext():  # Ctrl-C is how one stops a camera
+            for frame, tracks in run.run(frames, before):
+                state = run.tracker.state() if (recorder.frame_count + 1) % run.window == 0 else None
+                wanted = recorder.write(frame, tracks, state)
+                summary.count(tracks)
+                if progress:
+                    progress(summary.frames, source.frame_count)
+                if not wanted:
+                    break
+        recorder.finish()
+    except BaseException:
+        recorder.break_off()
+        raise
+    finally:
+        frames.close()  # type: ignore[attr-defined]
+    summary.seconds, summary.stages = time.perf_counter() - begin, dict(run.stopwatch.seconds)
+    return summary
+
+
+class _Recorder:
+    """The open files of one run."""
+
+    def __init__(
+        self,
+        source: VideoSource,
+        paths: ResultPaths,
+        header: Sequence,
+        resume: bool,
+        watch: Watch,
+        show: Callable[[Image], bool] | None,
+    ) -> None:
+        self._paths, self._watch, self._show = paths, watch, show
+        self._part = part_path(paths.native)
+        self._tracks = (_reopen(self._part, header) if resume else None) or NativeWriter(self._part, header)
+        self._video: VideoWriter | None = None
+        if paths.video:
+            audio = source.path if source.has_audio else None
+            try:
+                self._video = VideoWriter(paths.video, source.size_wh, source.fps, audio_from=audio)
+            except BaseException:
+                self.break_off()
+                raise
+
+    @property
+    def frame_count(self) -> int:
+        """Frames whose tracks are written."""
+        return self._tracks.frame_count
+
+    def replay(self, frames: Iterator[Frame], tracker: Resumable, summary: Summary) -> Frame | None:
+        """Draw again what the interrupted run had finished, restore its tracker; gives the last finished frame."""
+        if not self.frame_count:
+            return None
+        last = None
+        for labels in islice(native.read(self._part)[0].frames, self.frame_count):
+            last = next(frames, None)
+            if last is None or last.index != labels.index:
+                raise InputError(f"{self._part} belongs to another video or time range; start again with --force.")
+            self._render(last, labels.tracks)
+            summary.count(labels.tracks)
+        tracker.restore(_arrays(self._tracks.state, tracker.state()))
+        return last
+
+    def write(self, frame: Frame, tracks: Tracks, state: Any) -> bool:
+        """Append one frame; False when the viewer wants no more."""
+        with self._watch("write"):
+            self._tracks.write(FrameLabels(frame.index, frame.time_s, tracks, frame.name), state)
+        return self._render(frame, tracks)
+
+    def _render(self, frame: Frame, tracks: Tracks) -> bool:
+        if self._video is None and self._show is None:
+            return True
+        with self._watch("render"):
+            picture = draw_tracks(frame.image, tracks)
+            if self._video:
+                self._video.write(picture, frame.time_s)
+        return self._show(picture) if self._show else True
+
+    def finish(self) -> None:
+        """Close everything and give the files their names, the native one last."""
+        with self._watch("write"):
+            self._tracks.close()
+            for name, path in self._paths.others.items():
+                get_format(name).write(path, native.read(self._part)[0])
+        if self._video:
+            with self._watch("render"):
+                self._video.close()
+        try:
+            os.replace(self._part, self._paths.native)
+        except OSError as error:
+            raise cannot_write(self._paths.native, error) from error
+
+    def break_off(self) -> None:
+        """Keep the finished frames, or nothing where there are none; drop the unfinished video."""
+        if self._video:
+            self._video.abort()
+        self._tracks.release()
+        if not self.frame_count:
+            self._part.unlink(missing_ok=True)
+            state_path(self._part).unlink(missing_ok=True)
+        elif self._part.exists():
+            _log.warning("%d finished frames are in %s; --resume goes on from there.", self.frame_count, self._part)
+
+
+def _reopen(part: Path, header: Sequence) -> NativeWriter | None:
+    """The writer of an interrupted run, where its tracker was last kept; None where there is nothing to go on from.
+
+    Raises UsageError where that run had other settings.
+    """
+    if not part.exists() or not state_path(part).exists():
+        return None
+    writer = NativeWriter.resume(part)
+    before, now = (sequence.meta.get("settings", {}) for sequence in (writer.sequence, header))
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if changed or writer.sequence.skeleton != header.skeleton:
+        writer.release()
+        what = ", ".join(f"{key} was {before.get(key)}" for key in changed) or "it had another skeleton"
+        raise UsageError(f"{part} comes from a run with other settings ({what}); repeat them, or start with --force.")
+    return writer
+
+
+def _arrays(saved: Mapping[str, Any], like: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Arrays that went through JSON, with their types and axes again (NaN was written as null)."""
+    return {key: _array(saved[key], template) for key, template in like.items()}
+
+
+def _array(values: Any, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    plain = np.array(values, np.float64 if like.dtype.kind == "f" else like.dtype)
+    return plain.reshape(-1, *like.shape[1:]).astype(like.dtype)
+
+
+def native_header(source: VideoSource, skeleton: Skeleton, settings: Mapping[str, Any]) -> Sequence:
+    """What the first line of the native file says: the video, the skeleton and all settings that shape the tracks."""
+    meta = {"settings": dict(settings), "rotation": source.rotation}
+    return Sequence(source.stem, source.size_wh, source.fps, skeleton, (), meta)

@@ -1,0 +1,134 @@
+"""What a run leaves on disk and what it did: the names of the result files, and the summary at the end.
+
+``OUT/<stem>.jsonl``, ``OUT/<stem>.mp4`` and ``OUT/<stem>.<suffix>`` for every other format; without a folder they lie
+beside the input as ``<stem>.tracked.jsonl`` and so on.
+"""
+
+from __future__ import annotations
+
+__all__ = ["OutputOptions", "ResultPaths", "Summary", "is_finished", "plan_results", "refuse_same_names"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from posetrack.errors import OutputError, UsageError
+from posetrack.files import part_path
+from posetrack.formats import get_format
+from posetrack.structures import Tracks
+from posetrack.video.open import VideoSource
+
+TRACKED_MARK = ".tracked"  # in names of results that lie beside their input
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written where.
+
+    ``folder`` None: beside the input. ``formats`` are names of ``FORMATS`` wanted besides the native one. ``force``
+    replaces what exists, ``resume`` goes on from an interrupted run (and skips what is complete).
+    """
+
+    folder: Path | None = None
+    formats: tuple[str, ...] = ()
+    video: bool = True
+    force: bool = False
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPaths:
+    """Where the results of one video go; ``video`` None: not rendered. ``others`` by format name."""
+
+    native: Path
+    video: Path | None
+    others: dict[str, Path]
+
+    def all(self) -> list[Path]:
+        """Every file, the rendered video first."""
+        return [p for p in (self.video, self.native, *self.others.values()) if p]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did: frames, poses (people over all frames), identities, the most people at once, seconds by stage."""
+
+    name: str
+    files: list[Path]
+    frames: int = 0
+    poses: int = 0
+    most_people: int = 0
+    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    skipped: bool = False  # the results were complete before
+    _ids: set[int] = field(default_factory=set)
+
+    def count(self, tracks: Tracks) -> None:
+        """Add one frame."""
+        self.frames += 1
+        self.poses += len(tracks)
+        self.most_people = max(self.most_people, len(tracks))
+        self._ids.update(tracks.id.tolist())
+
+    @property
+    def tracks(self) -> int:
+        """Identities given."""
+        return len(self._ids)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "name": self.name,
+            "frames": self.frames,
+            "tracks": self.tracks,
+            "poses": self.poses,
+            "most_people": self.most_people,
+            "seconds": round(self.seconds, 3),
+            "stages": {stage: round(s, 3) for stage, s in self.stages.items()},
+            "files": [str(path) for path in self.files],
+            "skipped": self.skipped,
+        }
+
+
+def plan_results(source: VideoSource, options: OutputOptions) -> ResultPaths:
+    """The names of the results of ``source``, checked: nothing that exists is in the way, and never the input itself.
+
+    Raises OutputError, UsageError.
+    """
+    mark = "" if options.folder else TRACKED_MARK
+    folder = options.folder or (source.path.resolve().parent if source.path else Path())
+    base = f"{source.stem}{mark}"
+    others = {name: folder / f"{base}.{get_format(name).suffix}" for name in options.formats if name != "native"}
+    paths = ResultPaths(folder / f"{base}.jsonl", folder / f"{base}.mp4" if options.video else None, others)
+    for path in paths.all():
+        if source.path and path.exists() and path.samefile(source.path):
+            raise UsageError(f"{path} is the input itself; choose another folder with -o.")
+    if not options.force and not options.resume:
+        _refuse_existing(paths)
+    return paths
+
+
+def refuse_same_names(sources: Sequence[str | Path | int], options: OutputOptions) -> None:
+    """Several inputs in one call must not write to the same files. Raises UsageError."""
+    seen: dict[tuple[Path | None, str], str] = {}
+    for source in map(str, sources):
+        path = Path(source)
+        key = (None if options.folder else path.parent, path.name if path.is_dir() else path.stem)
+        if key in seen:
+            raise UsageError(f"{seen[key]} and {source} would write the same files; track them in two calls.")
+        seen[key] = source
+
+
+def _refuse_existing(paths: ResultPaths) -> None:
+    for path in paths.all():
+        if path.exists():
+            raise OutputError(f"{path} exists already; use --force to replace it, or another folder with -o.")
+    if part_path(paths.native).exists():
+        part = part_path(paths.native)
+        raise OutputError(f"{part} is there from an interrupted run; --resume goes on with it, --force starts again.")
+
+
+def is_finished(paths: ResultPaths) -> bool:
+    """Whether an earlier run wrote all of it."""
+    return all(path.exists() for path in paths.all()) and not part_path(paths.native).exists()

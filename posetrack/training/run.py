@@ -1,0 +1,110 @@
+"""A training run in memory, and the state file from which one that was stopped goes on exactly."""
+
+from __future__ import annotations
+
+__all__ = ["METRICS", "STATE_SCHEMA", "Run", "load_state", "save_state"]
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from posetrack.errors import TrainingError
+from posetrack.files import cannot_write, write_beside
+from posetrack.training.engine import Engine
+from posetrack.training.optimizer import rate
+from posetrack.training.recipes import Recipe
+from posetrack.training.task import Task
+
+STATE_SCHEMA = 1
+# Scores of a validation, METRIC_NAME in a line of metrics; the first that there is decides which epoch is best.
+METRICS = ("top1", "map", "ap", "pckh", "pck", "top5")
+
+
+@dataclass(slots=True)
+class Run:
+    """A training run in memory: networks, optimiser, and how far it is.
+
+    ``epoch_loss`` sums the losses of ``epoch_steps`` steps of the epoch that is not finished.
+    """
+
+    recipe: Recipe
+    task: Task[Any]
+    net: nn.Module
+    averaged: nn.Module
+    optimizer: torch.optim.Optimizer
+    steps_per_stage: list[int]
+    step: int = 0
+    best: float = -1.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    epoch_loss: float = 0.0
+    epoch_steps: int = 0
+    engine: Engine = field(default_factory=Engine)
+
+    @property
+    def total_steps(self) -> int:
+        return sum(self.steps_per_stage)
+
+    def at(self, step: int) -> tuple[int, int, int]:
+        """Stage, epoch and batch of a step, all from 0."""
+        stages = self.recipe.stages
+        ends = np.cumsum(self.steps_per_stage)
+        number = min(int(np.searchsorted(ends, step, side="right")), len(stages) - 1)
+        per_epoch = self.steps_per_stage[number] // stages[number].epochs
+        done = step - sum(self.steps_per_stage[:number])
+        return number, sum(s.epochs for s in stages[:number]) + done // per_epoch, done % per_epoch
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Epoch and batch, both from 0, of the next step."""
+        return self.at(self.step)[1:]
+
+    @property
+    def epoch_is_learnt(self) -> bool:
+        """Whether the state is from between the last step of an epoch and its validation."""
+        return self.epoch_steps > 0 and self.place[1] == 0
+
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return rate(self.recipe, self.step, self.total_steps, self.place[0])
+
+
+def save_state(run: Run, path: Path) -> None:
+    """Write all that a resumed run needs, atomically. Raises OutputError."""
+    if run.engine.rank:
+        return
+    state = {
+        "schema": STATE_SCHEMA,
+        "net": run.net.state_dict(),
+        "averaged": run.averaged.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "step": run.step,
+        "best": run.best,
+        "history": run.history,
+        "epoch_loss": run.epoch_loss,
+        "epoch_steps": run.epoch_steps,
+        "random": torch.get_rng_state(),
+    }
+    try:
+        with write_beside(path) as part:
+            torch.save(state, part)
+    except RuntimeError as error:  # torch's class for a full disk
+        raise cannot_write(path, OSError(str(error).splitlines()[0])) from error
+
+
+def load_state(run: Run, path: Path) -> None:
+    """Put a saved state into a fresh run of the same recipe. Raises TrainingError."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        run.net.load_state_dict(state["net"])
+        run.averaged.load_state_dict(state["averaged"])
+        run.optimizer.load_state_dict(state["optimizer"])
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise TrainingError(f"{path} does not belong to this recipe or is damaged: {error}.") from error
+    run.step, run.best, run.history = state["step"], state["best"], state["history"]
+    run.epoch_loss, run.epoch_steps = state.get("epoch_loss", 0.0), state.get("epoch_steps", 0)
+    if "random" in state:
+        torch.set_rng_state(state["random"])
