@@ -1,21 +1,23 @@
-"""What each part of the tracker is worth, on drawn clips with exact truth: benchmarks/results/ablation.json and .png
+"""What each part of the tracker is worth, on drawn clips with exact truth:
+benchmarks/results/ablation.json and .png
 
     python benchmarks/ablation.py [--clips 6] [--frames 90] [--people 5]
 
-The clips are hard on purpose: people cross close behind each other, things stand before them, the camera pans and
-shakes. Networks are NOT run: detector and pose network are simulated from the ground truth with fixed random errors,
-the same for every variant, so that only the tracking differs (and the whole table takes minutes on one core):
+The clips are hard on purpose: people cross close behind each other, things stand before them, the
+camera pans and shakes. Networks are NOT run: detector and pose network are simulated from the
+ground truth with fixed random errors, the same for every variant, so that only the tracking differs
+(and the whole table takes minutes on one core):
 
-* detector: boxes jittered by ``BOX_JITTER`` of their size; a person is missed in bursts (``MISS_START`` a frame, on
-  average ``MISS_FRAMES`` long), always where less than ``MIN_SHARE`` of them shows, and the more often the less shows;
-  ``FALSE_BOXES`` false boxes a frame;
-* pose network: in a box stands the person whose true box overlaps it most (weighted by how much of them shows), with
-  visible joints ``JOINT_NOISE`` of the body height off and some far off; hidden joints are guessed badly, with low
-  scores; a box on nobody gives scattered joints of low score.
+* detector: boxes jittered by ``BOX_JITTER`` of their size; a person is missed in bursts
+  (``MISS_START`` a frame, on average ``MISS_FRAMES`` long), always where less than ``MIN_SHARE`` of
+  them shows, and the more often the less shows; ``FALSE_BOXES`` false boxes a frame;
+* pose network: in a box stands the person whose true box overlaps it most (weighted by how much of
+  them shows), with visible joints ``JOINT_NOISE`` of the body height off and some far off; hidden
+  joints are guessed badly, with low scores; a box on nobody gives scattered joints of low score.
 
-Optical flow is real (OpenCV DIS on the drawn pictures). Scores are those of ``posetrack eval`` (protocol poseval; HOTA
-by the PoseTrack21 kit), switches are summed over the 15 joints. They say how the variants compare on such clips, not
-what a real network reaches on real video.
+Optical flow is real (OpenCV DIS on the drawn pictures). Scores are those of ``posetrack eval``
+(protocol poseval; HOTA by the PoseTrack21 kit), switches are summed over the 15 joints. They say
+how the variants compare on such clips, not what a real network reaches on real video.
 """
 
 from __future__ import annotations
@@ -72,7 +74,9 @@ MIN_OVERLAP = 0.3  # IoU of a box with the person a network would see in it
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: tracker and pipeline settings; everything not named is the default of ``posetrack track``."""
+    """One row: tracker and pipeline settings; everything not named is the default of ``posetrack
+    track``.
+    """
 
     group: str
     name: str
@@ -98,13 +102,21 @@ def variants() -> list[Variant]:
     rows += [
         Variant("true poses, matching alone", "OKS, poses moved by flow", true_poses=True),
         Variant("true poses, matching alone", "OKS, no flow", tracker="oks", true_poses=True),
-        Variant("true poses, matching alone", "IoU of boxes, no flow", tracker="iou", true_poses=True),
+        Variant(
+            "true poses, matching alone", "IoU of boxes, no flow", tracker="iou", true_poses=True
+        ),
     ]
     rows += [Variant("memory (frames)", f"{n}", memory=n) for n in (1, 5, 15, 30, 60)]
     rows += [Variant("known again for (frames)", f"{n}", revive=n) for n in (0, 50, 150, 300)]
-    rows += [Variant("smallest OKS of a match", f"{v:g}", min_oks=v) for v in (0.05, 0.1, 0.2, 0.3, 0.5)]
-    rows += [Variant("score of somebody new", f"{v:g}", min_new_score=v) for v in (0.1, 0.3, 0.5, 0.7)]
-    rows += [Variant("joint score threshold", f"{v:g}", min_joint_score=v) for v in (0.0, 0.2, 0.4, 0.6)]
+    rows += [
+        Variant("smallest OKS of a match", f"{v:g}", min_oks=v) for v in (0.05, 0.1, 0.2, 0.3, 0.5)
+    ]
+    rows += [
+        Variant("score of somebody new", f"{v:g}", min_new_score=v) for v in (0.1, 0.3, 0.5, 0.7)
+    ]
+    rows += [
+        Variant("joint score threshold", f"{v:g}", min_joint_score=v) for v in (0.0, 0.2, 0.4, 0.6)
+    ]
     rows += [Variant("box NMS (IoU)", f"{v:g}", box_nms=v) for v in (0.4, 0.6, 0.8)]
     for tracker, words in (("flow", "with flow"), ("oks", "without flow")):
         group = f"detect every N frames, {words}"
@@ -130,17 +142,30 @@ class Clip:
         self.guesses = [self._guess(rng, one) for one in self.drawn]
 
     def _detect(self, rng: np.random.Generator) -> dict[int, Boxes]:
-        missed = np.zeros(len(self.drawn[0].everyone), int)  # frames for which each person goes on being missed
+        missed = np.zeros(
+            len(self.drawn[0].everyone), int
+        )  # frames for which each person goes on being missed
         found = {}
         for f, (one, true) in enumerate(zip(self.drawn, self.boxes, strict=True)):
             starts = (missed == 0) & (rng.random(len(missed)) < MISS_START)
-            missed = np.where(starts, rng.geometric(1 / MISS_FRAMES, len(missed)), np.maximum(missed - 1, 0))
-            seen = (one.share >= MIN_SHARE) & (rng.random(len(missed)) < np.sqrt(one.share)) & (missed == 0)
-            box = true + rng.normal(0, BOX_JITTER, true.shape) * np.tile(true[:, 2:] - true[:, :2], 2)
+            missed = np.where(
+                starts, rng.geometric(1 / MISS_FRAMES, len(missed)), np.maximum(missed - 1, 0)
+            )
+            seen = (
+                (one.share >= MIN_SHARE)
+                & (rng.random(len(missed)) < np.sqrt(one.share))
+                & (missed == 0)
+            )
+            box = true + rng.normal(0, BOX_JITTER, true.shape) * np.tile(
+                true[:, 2:] - true[:, :2], 2
+            )
             score = rng.uniform(0.55, 0.98, len(missed)) * np.sqrt(one.share)
             false = self._false_boxes(rng)
             xyxy = np.concatenate([box[seen], false]).astype(np.float32)
-            found[f] = Boxes(xyxy, np.concatenate([score[seen], rng.uniform(0.3, 0.6, len(false))]).astype(np.float32))
+            found[f] = Boxes(
+                xyxy,
+                np.concatenate([score[seen], rng.uniform(0.3, 0.6, len(false))]).astype(np.float32),
+            )
         return found
 
     @staticmethod
@@ -161,9 +186,14 @@ class Clip:
         guess = xy + rng.normal(0, 1, xy.shape) * noise[..., None] * height
         return guess, np.clip(rng.normal(score, 0.12), 0.02, 1)
 
-    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
+    def estimate(
+        self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True
+    ) -> list[Poses]:
         """The pose stage: as ``pose.PoseEstimator.estimate``."""
-        return [self._poses(self.number[id(image)], given) for image, given in zip(images, boxes, strict=True)]
+        return [
+            self._poses(self.number[id(image)], given)
+            for image, given in zip(images, boxes, strict=True)
+        ]
 
     def _poses(self, f: int, boxes: Boxes) -> Poses:
         guess, score = self.guesses[f]
@@ -179,7 +209,9 @@ class Clip:
                 xy[n] = box[:2] + rng.random((15, 2)) * (box[2:] - box[:2])
                 scores[n] = np.clip(rng.normal(NOBODY_SCORE, 0.08, 15), 0.02, 1)
         total = rescore(scores, boxes.score).astype(np.float32)
-        return Poses(xy.astype(np.float32), scores.astype(np.float32), Boxes(boxes.xyxy, total), POSETRACK_15)
+        return Poses(
+            xy.astype(np.float32), scores.astype(np.float32), Boxes(boxes.xyxy, total), POSETRACK_15
+        )
 
 
 class KnownFlow:
@@ -196,10 +228,17 @@ def draw(number: int, frames: int, people: int) -> Clip:
     """One clip with its flows."""
     seed = FIRST_SEED + number
     drawn = draw_sequence(
-        seed, frames=frames, size_wh=SIZE_WH, people=people, camera=CAMERAS[number % len(CAMERAS)], occluders=2
+        seed,
+        frames=frames,
+        size_wh=SIZE_WH,
+        people=people,
+        camera=CAMERAS[number % len(CAMERAS)],
+        occluders=2,
     )
     pictures = list(drawn)
-    truth = Video(drawn.name, SIZE_WH, drawn.fps, POSETRACK_15, tuple(one.labels for one in pictures))
+    truth = Video(
+        drawn.name, SIZE_WH, drawn.fps, POSETRACK_15, tuple(one.labels for one in pictures)
+    )
     clip = Clip(pictures, truth, seed)
     flow = build_flow("dis")
     for before, after in pairwise(clip.frames):
@@ -209,8 +248,12 @@ def draw(number: int, frames: int, people: int) -> Clip:
 
 def run(clip: Clip, v: Variant) -> Video:
     """Track a clip; the prediction in frame order."""
-    tracker = TrackerSettings(v.memory, v.min_oks, v.min_new_score, v.min_joint_score, revive_frames=v.revive)
-    settings = PipelineSettings(detect_every=v.detect_every, box_nms=v.box_nms, min_joint_score=v.min_joint_score)
+    tracker = TrackerSettings(
+        v.memory, v.min_oks, v.min_new_score, v.min_joint_score, revive_frames=v.revive
+    )
+    settings = PipelineSettings(
+        detect_every=v.detect_every, box_nms=v.box_nms, min_joint_score=v.min_joint_score
+    )
     stages = (FileBoxes(clip.detections), KnownFlow(clip), clip)
     follower = build_tracker(v.tracker, POSETRACK_15, tracker)
     if v.true_poses:
@@ -238,9 +281,13 @@ def figures(scores: SequenceScores) -> dict[str, float]:
 
 
 def against(clips: list[dict[str, float]], default: list[dict[str, float]], key: str) -> str:
-    """Mean difference from the default over the clips, and its standard error: within two of it nothing is said."""
+    """Mean difference from the default over the clips, and its standard error: within two of it
+    nothing is said.
+    """
     difference = np.array([a[key] - b[key] for a, b in zip(clips, default, strict=True)])
-    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else float("nan")
+    error = (
+        difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else float("nan")
+    )
     return f"{difference.mean():+.1f} +- {error:.1f}"
 
 
@@ -272,7 +319,9 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clips", type=int, default=6)
     parser.add_argument("--frames", type=int, default=90)
     parser.add_argument("--people", type=int, default=5)
@@ -290,27 +339,60 @@ def main() -> None:
     for n, variant in enumerate(table):
         report = evaluate_posetrack([(pair[0].name, given(pair)) for pair in predictions[n]])
         clips = [figures(scores) for scores in report.sequences]
-        rows.append({"group": variant.group, "name": variant.name, **figures(report.total), "per_clip": clips})
+        rows.append(
+            {
+                "group": variant.group,
+                "name": variant.name,
+                **figures(report.total),
+                "per_clip": clips,
+            }
+        )
     for row in rows:
         for key in ("MOTA", "IDF1"):
             row[f"{key} against default"] = against(row["per_clip"], rows[0]["per_clip"], key)
     settings = {
-        "clips": args.clips, "frames": args.frames, "people": args.people, "size_wh": SIZE_WH, "cameras": CAMERAS,
-        "first_seed": FIRST_SEED, "protocol": "poseval",
+        "clips": args.clips,
+        "frames": args.frames,
+        "people": args.people,
+        "size_wh": SIZE_WH,
+        "cameras": CAMERAS,
+        "first_seed": FIRST_SEED,
+        "protocol": "poseval",
         "simulated": {
-            "box_jitter": BOX_JITTER, "miss_start": MISS_START, "miss_frames": MISS_FRAMES, "min_share": MIN_SHARE,
-            "false_boxes": FALSE_BOXES, "joint_noise": JOINT_NOISE, "far_joints": FAR_JOINTS,
+            "box_jitter": BOX_JITTER,
+            "miss_start": MISS_START,
+            "miss_frames": MISS_FRAMES,
+            "min_share": MIN_SHARE,
+            "false_boxes": FALSE_BOXES,
+            "joint_noise": JOINT_NOISE,
+            "far_joints": FAR_JOINTS,
             "hidden_noise": HIDDEN_NOISE,
         },
-        "default": {f.name: getattr(table[0], f.name) for f in fields(Variant) if f.name not in ("group", "name")},
-    }  # fmt: skip
-    note = "Simulated detector and pose network (see the script), real DIS flow; not scores on real video."
+        "default": {
+            f.name: getattr(table[0], f.name)
+            for f in fields(Variant)
+            if f.name not in ("group", "name")
+        },
+    }
+    note = (
+        "Simulated detector and pose network (see the script), real DIS flow; not scores on "
+        "real video."
+    )
     content = {"note": note, "rows": rows, **provenance(settings, ("numpy", "opencv-python"))}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "ablation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     plot(rows, RESULTS / "ablation.png")
     keys = tuple(key for key in rows[0] if key != "per_clip")
-    print(render([Table("Ablation on drawn clips", keys, tuple(tuple(r[k] for k in keys) for r in rows))], "text"))
+    print(
+        render(
+            [
+                Table(
+                    "Ablation on drawn clips", keys, tuple(tuple(r[k] for k in keys) for r in rows)
+                )
+            ],
+            "text",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""AP50 and speed of the bundled person detector, by PyTorch and by OpenVINO, beside OpenCV's HOG people detector.
+"""AP50 and speed of the bundled person detector, by PyTorch and by OpenVINO, beside OpenCV's HOG
+people detector.
 
     python benchmarks/detector_ap.py --labels person_keypoints_val2017.json --images val2017.tar \\
         --weights weights/bundled/detector_lite.safetensors --out benchmarks/results/detector.json
 
-Label files of keypoints leave people without keypoints out: a box on such a person counts as false here, for every
-detector alike, so the figures are lower bounds. People under 40 pixels of height, and unmatched boxes as small, do not
-count. Speed is of whole calls (640x360 image in, boxes out, suppression included): median of 30 after 5 to warm up.
+Label files of keypoints leave people without keypoints out: a box on such a person counts as false
+here, for every detector alike, so the figures are lower bounds. People under 40 pixels of height,
+and unmatched boxes as small, do not count. Speed is of whole calls (640x360 image in, boxes out,
+suppression included): median of 30 after 5 to warm up.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ SPEED_WH = (640, 360)
 
 
 def match(truth: np.ndarray, found: Boxes, min_height: float) -> list[tuple[float, bool]]:
-    """(score, right) of the boxes of one image that count, matched greedily, best first, as COCO's evaluation does."""
+    """(score, right) of the boxes of one image that count, matched greedily, best first, as COCO's
+    evaluation does.
+    """
     tall = (truth[:, 3] - truth[:, 1]) >= min_height
     overlap = iou_matrix(found.xyxy, truth)
     free = np.ones(len(truth), bool)
@@ -66,7 +70,12 @@ def average_precision(counted: Sequence[tuple[float, bool]], people: int) -> dic
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = int(f1.argmax())
     score = order[best][0] if order else 0.0
-    return {"AP50": 100 * ap, "recall": 100 * float(recall[-1]), "best_F1": 100 * float(f1[best]), "at_score": score}
+    return {
+        "AP50": 100 * ap,
+        "recall": 100 * float(recall[-1]),
+        "best_F1": 100 * float(f1[best]),
+        "at_score": score,
+    }
 
 
 def evaluate(detector: Detector, items: Sequence[BoxImage], min_height: float) -> dict[str, float]:
@@ -79,7 +88,9 @@ def evaluate(detector: Detector, items: Sequence[BoxImage], min_height: float) -
 
 
 def milliseconds(call: Callable[[], Any], repeats: int = 30, warm_up: int = 5) -> dict[str, float]:
-    """Median and spread of ``call``, and the processor time it took (of all threads: busy or not)."""
+    """Median and spread of ``call``, and the processor time it took (of all threads: busy
+    or not).
+    """
     times, busy = [], []
     for i in range(warm_up + repeats):
         start, start_busy = time.perf_counter(), time.process_time()
@@ -88,7 +99,11 @@ def milliseconds(call: Callable[[], Any], repeats: int = 30, warm_up: int = 5) -
             times.append(1000 * (time.perf_counter() - start))
             busy.append(1000 * (time.process_time() - start_busy))
     median = statistics.median(times)
-    spread = {"fastest_ms": min(times), "slowest_ms": max(times), "processor_ms": statistics.median(busy)}
+    spread = {
+        "fastest_ms": min(times),
+        "slowest_ms": max(times),
+        "processor_ms": statistics.median(busy),
+    }
     return {"ms": median, **spread, "frames_per_s": 1000 / median}
 
 
@@ -106,11 +121,17 @@ def _cpu_lines() -> list[str]:
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--labels", required=True, type=Path)
-    parser.add_argument("--images", required=True, type=Path, nargs="+", help="folders or tar files")
+    parser.add_argument(
+        "--images", required=True, type=Path, nargs="+", help="folders or tar files"
+    )
     parser.add_argument("--weights", required=True, type=Path)
-    parser.add_argument("--long-side", type=int, nargs="*", default=[], help="other input sizes to measure as well")
+    parser.add_argument(
+        "--long-side", type=int, nargs="*", default=[], help="other input sizes to measure as well"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--skip-hog", action="store_true")
     parser.add_argument("--out", type=Path)
@@ -141,9 +162,12 @@ def main() -> None:
         print(name, json.dumps(rows[name]), flush=True)
     if args.out:
         result = {
-            "what": __doc__.splitlines()[0], "min_height_px": MIN_HEIGHT, "iou": MATCH_IOU, "machine": machine(),
+            "what": __doc__.splitlines()[0],
+            "min_height_px": MIN_HEIGHT,
+            "iou": MATCH_IOU,
+            "machine": machine(),
             "detectors": rows,
-        }  # fmt: skip
+        }
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -1,15 +1,18 @@
-"""The bundled detector's network beside torchvision's ssdlite320, trained equally: AP50 on COCO val and speed.
+"""The bundled detector's network beside torchvision's ssdlite320, trained equally: AP50 on COCO val
+and speed.
 
-    python benchmarks/detector_equal.py --singles lspet/person_keypoints.json --single-images lspet/*.tar \\
+    python benchmarks/detector_equal.py --singles lspet/person_keypoints.json --single-images
+    lspet/*.tar \\
         --boxed coco128/person_boxes_train2017.json --boxed-images coco128/train2017-00.tar \\
         --partial coco/person_keypoints_train2017.json --partial-images coco/train2017-00.tar \\
         --labels coco/person_keypoints_val2017.json --images coco/val2017-00.tar --pictures 8000
 
-Both start from random numbers and see the same pictures (``datasets.mosaics``) in the same order and sizes, with AdamW,
-the same learning rates, batches and averaged weights. Each has its own loss: ssdlite that of torchvision, which takes
-ground that nobody labelled for background, since it has no way to leave it out; the other the project's. That is a
-short training, a tenth of the bundled weights': it compares networks, and does not say how good either can become.
-Speed and AP50 as in ``detector_ap.py``, one thread. Writes benchmarks/results/detector_equal.json.
+Both start from random numbers and see the same pictures (``datasets.mosaics``) in the same order
+and sizes, with AdamW, the same learning rates, batches and averaged weights. Each has its own loss:
+ssdlite that of torchvision, which takes ground that nobody labelled for background, since it has no
+way to leave it out; the other the project's. That is a short training, a tenth of the bundled
+weights': it compares networks, and does not say how good either can become. Speed and AP50 as in
+``detector_ap.py``, one thread. Writes benchmarks/results/detector_equal.json.
 """
 
 from __future__ import annotations
@@ -50,11 +53,15 @@ SETTINGS = Settings(minutes=1.0)
 
 
 class Ssdlite:
-    """torchvision's ssdlite for one class, trained as ``DetectorRun`` trains: same optimiser, schedule and average."""
+    """torchvision's ssdlite for one class, trained as ``DetectorRun`` trains: same optimiser,
+    schedule and average.
+    """
 
     def __init__(self) -> None:
         self.net = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
-        self.average = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2).eval()
+        self.average = ssdlite320_mobilenet_v3_large(
+            weights=None, weights_backbone=None, num_classes=2
+        ).eval()
         self.average.load_state_dict(self.net.state_dict())
         self.optimizer = make_optimizer(self.net, SETTINGS)
         self.steps = 0
@@ -68,7 +75,10 @@ class Ssdlite:
         self.net.transform.fixed_size = (size, size)  # as they are: no enlarging to 320
         images = [torch.from_numpy(p.image).permute(2, 0, 1).float() / 255 for p in pictures]
         truth = [
-            {"boxes": torch.from_numpy(p.boxes), "labels": torch.ones(len(p.boxes), dtype=torch.int64)}
+            {
+                "boxes": torch.from_numpy(p.boxes),
+                "labels": torch.ones(len(p.boxes), dtype=torch.int64),
+            }
             for p in pictures
         ]
         loss = sum(self.net(images, truth).values(), torch.zeros(()))
@@ -98,21 +108,29 @@ class Bundled:
 
     def step(self, pictures: Sequence[Picture], progress: float) -> None:
         """One optimiser step."""
-        self.run.seconds = 60 * SETTINGS.minutes * progress  # the run counts time; here pictures are counted
+        self.run.seconds = (
+            60 * SETTINGS.minutes * progress
+        )  # the run counts time; here pictures are counted
         self.run.step(*make_batch(pictures))
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The people of each image by the averaged weights."""
         if self._detector is None:
             net = PersonDetector(**NET_ARGS)
-            net.load_state_dict({k: v for k, v in self.run.average.items() if not k.startswith("joints.")})
+            net.load_state_dict(
+                {k: v for k, v in self.run.average.items() if not k.startswith("joints.")}
+            )
             self._detector = BundledDetector(
-                net, ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, {}), device="cpu"
+                net,
+                ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, {}),
+                device="cpu",
             )
         return self._detector.detect(images)
 
 
-def train(net: Ssdlite | Bundled, sampler: MosaicSampler, pictures: int, log: Callable[[str], None]) -> float:
+def train(
+    net: Ssdlite | Bundled, sampler: MosaicSampler, pictures: int, log: Callable[[str], None]
+) -> float:
     """Train on so many pictures; returns the seconds of processor time it took."""
     steps, sizes, began = pictures // SETTINGS.batch, np.random.default_rng(0), time.process_time()
     for number in range(steps):
@@ -121,16 +139,23 @@ def train(net: Ssdlite | Bundled, sampler: MosaicSampler, pictures: int, log: Ca
         mix = NATURAL if progress >= SETTINGS.natural_from else MIXED
         net.step([sampler.draw(size, mix) for _ in range(SETTINGS.batch)], progress)
         if number % 50 == 49:
-            log(f"{type(net).__name__} {number + 1} of {steps} steps, {time.process_time() - began:.0f} s")
+            log(
+                f"{type(net).__name__} {number + 1} of {steps} steps, "
+                f"{time.process_time() - began:.0f} s"
+            )
     return time.process_time() - began
 
 
 def main() -> None:
     """Train both, measure both."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("singles", "boxed", "partial"):
         parser.add_argument(f"--{name}", type=Path, required=True, help="COCO-style label file")
-        parser.add_argument(f"--{name.removesuffix('s')}-images", type=Path, nargs="+", required=True)
+        parser.add_argument(
+            f"--{name.removesuffix('s')}-images", type=Path, nargs="+", required=True
+        )
     parser.add_argument("--labels", required=True, type=Path)
     parser.add_argument("--images", required=True, type=Path, nargs="+")
     parser.add_argument("--hold-back", type=int, default=1000)
@@ -144,9 +169,15 @@ def main() -> None:
     for name, kind in (("posetrack person_detector", Bundled), ("torchvision ssdlite320", Ssdlite)):
         torch.manual_seed(0)
         net = kind()
-        seconds = train(net, MosaicSampler(*data, seed=0), args.pictures, lambda line: print(line, flush=True))
+        seconds = train(
+            net, MosaicSampler(*data, seed=0), args.pictures, lambda line: print(line, flush=True)
+        )
         speed = milliseconds(lambda net=net: net.detect([picture]))  # type: ignore[misc]
-        rows[name] = {**evaluate(net, test, MIN_HEIGHT), "speed_640x360": speed, "training_cpu_s": round(seconds, 1)}
+        rows[name] = {
+            **evaluate(net, test, MIN_HEIGHT),
+            "speed_640x360": speed,
+            "training_cpu_s": round(seconds, 1),
+        }
         print(name, json.dumps(rows[name]), flush=True)
     what = {"what": __doc__.splitlines()[0], "pictures": args.pictures, "machine": machine()}
     RESULTS.write_text(json.dumps({**what, "detectors": rows}, indent=1) + "\n")

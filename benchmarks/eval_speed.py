@@ -2,9 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/eval_speed.py FOLDER [--runs 7]
 
-FOLDER holds ``gt`` and ``pred`` with the sequences (a workload of 50 sequences x 100 frames x 6 people in our table).
-One process, one thread; every run reads all files and scores them anew after one run to warm up. Processor seconds of
-the process are given (a busy machine stretches the wall clock, not these), as median, lowest and highest.
+FOLDER holds ``gt`` and ``pred`` with the sequences (a workload of 50 sequences x 100 frames x 6
+people in our table). One process, one thread; every run reads all files and scores them anew after
+one run to warm up. Processor seconds of the process are given (a busy machine stretches the wall
+clock, not these), as median, lowest and highest.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from posetrack.evaluation.tables import provenance
 from posetrack.formats.table import LabelTable
 
 RESULTS = Path(__file__).parent / "results" / "eval_speed.json"
-# The official tool on the same workload, one thread of another machine: a given figure, not measured here.
+# The official tool on the same workload, one thread of another machine: a given figure, not
+# measured here.
 OFFICIAL_S = {"reading": 6.5, "AP": 14.7, "tracking": 27.6, "total": 48.8}
 
 
@@ -64,13 +66,17 @@ def spread(seconds: list[float]) -> dict[str, float]:
 def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--runs", type=int, default=7)
     args = parser.parse_args()
@@ -79,7 +85,9 @@ def main() -> None:
     tables: list[tuple[LabelTable, LabelTable]] = []
     for run in range(args.runs + 1):
         for name, metrics in STEPS.items():
-            cpu_s, wall_s, result = timed(partial(score, tables, metrics) if metrics else partial(read, args.folder))
+            cpu_s, wall_s, result = timed(
+                partial(score, tables, metrics) if metrics else partial(read, args.folder)
+            )
             tables = tables if metrics else result
             if run:  # the first one warms up
                 cpu.setdefault(name, []).append(cpu_s)
@@ -100,7 +108,8 @@ def main() -> None:
         "wall_seconds": {name: spread(values) for name, values in wall.items()},
         "load_average_while_measuring": os.getloadavg()[1],
         "official_tool_processor_seconds": OFFICIAL_S,
-        "official_tool_note": "a given figure, measured elsewhere on one core of a shared 2-core virtual machine",
+        "official_tool_note": "a given figure, measured elsewhere on one core of a shared 2-core "
+        "virtual machine",
         "processor": processor(),
         **provenance({"threads": 1}, ("numpy", "scipy", "orjson")),
     }

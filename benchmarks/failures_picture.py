@@ -1,9 +1,11 @@
-"""The model card's picture of failures: drawn frames in which the bundled weights do worst, truth left, found right.
+"""The model card's picture of failures: drawn frames in which the bundled weights do worst, truth
+left, found right.
 
     python benchmarks/failures_picture.py assets/failures.png [--seeds 1 2 3 ...]
 
-People and places are drawn by posetrack.drawn.clip, so that no photograph of anybody is shown. Of every clip the frame
-is taken that has the most people without a found box on them, boxes on nobody, and joints farther off than half a head.
+People and places are drawn by posetrack.drawn.clip, so that no photograph of anybody is shown. Of
+every clip the frame is taken that has the most people without a found box on them, boxes on nobody,
+and joints farther off than half a head.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def faults(truth: Tracks, found: Tracks) -> float:
     alone = int((overlap.max(axis=0) < SAME_PERSON_IOU).sum())
     off = np.linalg.norm(truth.poses.xy[hit] - found.poses.xy[partner[hit]], axis=2)
     wrong = off > FAR * truth.poses.boxes.wh[hit][:, 1:]
-    return float((~hit).sum() + alone + np.nanmean(np.where(np.isfinite(off), wrong, np.nan), axis=1).sum())
+    return float(
+        (~hit).sum() + alone + np.nanmean(np.where(np.isfinite(off), wrong, np.nan), axis=1).sum()
+    )
 
 
 def worst(clip: DrawnSequence) -> Image:
@@ -44,16 +48,23 @@ def worst(clip: DrawnSequence) -> Image:
     truth = [labels.tracks for labels in clip.labels.frames]
     index = int(np.argmax([faults(t, f) for t, f in zip(truth, found, strict=True)]))
     picture = clip[index].frame.image
-    return np.concatenate([draw_tracks(picture, tracks) for tracks in (truth[index], found[index])], axis=1)
+    return np.concatenate(
+        [draw_tracks(picture, tracks) for tracks in (truth[index], found[index])], axis=1
+    )
 
 
 def main() -> None:
     """One row a clip."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("output", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     args = parser.parse_args()
-    clips = (draw_sequence(seed, frames=FRAMES, size_wh=SIZE_WH, people=PEOPLE, noise=0.0) for seed in args.seeds)
+    clips = (
+        draw_sequence(seed, frames=FRAMES, size_wh=SIZE_WH, people=PEOPLE, noise=0.0)
+        for seed in args.seeds
+    )
     picture = np.concatenate([worst(clip) for clip in clips], axis=0)
     cv2.imwrite(str(args.output), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
 

@@ -1,9 +1,12 @@
-"""Fine-tune on drawn sequences in the layout of PoseTrack 2017, the recipe ``posetrack17``: mAP and MOTA before, after.
+"""Fine-tune on drawn sequences in the layout of PoseTrack 2017, the recipe ``posetrack17``: mAP and
+MOTA before, after.
 
-    python benchmarks/finetune_drawn.py OUT --init CHECKPOINT [--results benchmarks/results/finetune_drawn.json]
+    python benchmarks/finetune_drawn.py OUT --init CHECKPOINT [--results
+    benchmarks/results/finetune_drawn.json]
 
-Sequences of training and test differ in seed, so in people, clothes, motion, camera and background. The test sequences
-are tracked as ``posetrack track`` does it (bundled detector, flow, OKS matching); only the pose network changes.
+Sequences of training and test differ in seed, so in people, clothes, motion, camera and background.
+The test sequences are tracked as ``posetrack track`` does it (bundled detector, flow, OKS
+matching); only the pose network changes.
 """
 
 from __future__ import annotations
@@ -42,51 +45,86 @@ def tell(text: str) -> None:
 
 def draw(out: Path, split: str, seed: int, sequences: int, frames: int, fps: float) -> Path:
     """Draw a split; returns the folder of its label files."""
-    drawn = (draw_sequence(seed + i, frames=frames, size_wh=SIZE_WH, people=PEOPLE, fps=fps) for i in range(sequences))
+    drawn = (
+        draw_sequence(seed + i, frames=frames, size_wh=SIZE_WH, people=PEOPLE, fps=fps)
+        for i in range(sequences)
+    )
     return write_posetrack_dataset(out, drawn, "2017", split)[0].parent
 
 
 def score(weights: Path, data: Path, truth: Path, out: Path) -> dict[str, Any]:
-    """mAP and MOTA of the test sequences, from the bundled detector's boxes and from the labelled ones."""
+    """mAP and MOTA of the test sequences, from the bundled detector's boxes and from the labelled
+    ones.
+    """
     return {
         "detector": score_boxes(weights, data, truth, out / "detector", labelled=False),
         "labelled": score_boxes(weights, data, truth, out / "labelled", labelled=True),
     }
 
 
-def score_boxes(weights: Path, data: Path, truth: Path, out: Path, labelled: bool) -> dict[str, Any]:
+def score_boxes(
+    weights: Path, data: Path, truth: Path, out: Path, labelled: bool
+) -> dict[str, Any]:
     """Track the test sequences and score them with the official protocol."""
     for labels in sorted(truth.glob("*.json")):
-        tracker = PoseTracker(weights=str(weights), device="cpu", boxes=str(labels) if labelled else None)
+        tracker = PoseTracker(
+            weights=str(weights), device="cpu", boxes=str(labels) if labelled else None
+        )
         images = data / "images" / truth.name / labels.stem
-        tracker.record(images, OutputOptions(out, formats=("posetrack17",), video=False, force=True))
+        tracker.record(
+            images, OutputOptions(out, formats=("posetrack17",), video=False, force=True)
+        )
     for path in out.glob("*.jsonl"):
         path.unlink()
     total = report_json(score_files(truth, out, POSEVAL, metrics=("ap", "mot")).report)["total"]
-    return {"mAP": total["AP"]["parts"], "MOTA": dict(zip((*JOINTS, "Total"), total["MOT"]["mota"], strict=False))}
+    return {
+        "mAP": total["AP"]["parts"],
+        "MOTA": dict(zip((*JOINTS, "Total"), total["MOT"]["mota"], strict=False)),
+    }
 
 
-def finetune(start: Path, labels: Path, held_out: Path, out: Path, changes: dict[str, Any]) -> dict[str, Any]:
+def finetune(
+    start: Path, labels: Path, held_out: Path, out: Path, changes: dict[str, Any]
+) -> dict[str, Any]:
     """Train from a checkpoint, its head sorted to PoseTrack's joints; returns the recipe."""
     spec, state = checkpoints.read_spec(start), checkpoints.read_state(start)
-    recipe = changed(follow(RECIPES["posetrack17"], spec, changes), {"size_wh": list(spec.input.size_wh), **changes})
+    recipe = changed(
+        follow(RECIPES["posetrack17"], spec, changes),
+        {"size_wh": list(spec.input.size_wh), **changes},
+    )
     sets, tests = read_sets([str(labels)]), read_sets([str(held_out)])
     skeleton = pick_skeleton("posetrack15", sets)
     data = load_data(recipe, sets, tests, skeleton, report=tell)
 
     def initialise(net: torch.nn.Module) -> None:
-        tell(load_weights(net, (recipe.net, recipe.net_args), skeleton, state, spec.skeleton).describe())
+        tell(
+            load_weights(
+                net, (recipe.net, recipe.net_args), skeleton, state, spec.skeleton
+            ).describe()
+        )
 
-    train(recipe, skeleton, data.crops, out, validations=data.validations, initialise=initialise, report=tell)
+    train(
+        recipe,
+        skeleton,
+        data.crops,
+        out,
+        validations=data.validations,
+        initialise=initialise,
+        report=tell,
+    )
     return {**to_json(recipe), "people": len(data.crops)}
 
 
 def main() -> None:
     """Draw, score, train, score."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--init", type=Path, required=True)
-    parser.add_argument("--sequences", type=int, nargs=2, default=(16, 4), help="for training, for the test")
+    parser.add_argument(
+        "--sequences", type=int, nargs=2, default=(16, 4), help="for training, for the test"
+    )
     parser.add_argument("--frames", type=int, nargs=2, default=(10, 50))
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=16)

@@ -1,11 +1,14 @@
-"""Train networks side by side on the same people, steps, loss and input size: fusions, papers, compact candidates.
+"""Train networks side by side on the same people, steps, loss and input size: fusions, papers,
+compact candidates.
 
     python benchmarks/nets_ablation.py RUNS --lspet lspet/person_keypoints.json \
-        --coco coco/person_keypoints_train2017.json --coco-val coco/person_keypoints_val2017.json [NAME ...]
+        --coco coco/person_keypoints_train2017.json --coco-val coco/person_keypoints_val2017.json
+        [NAME ...]
 
-Every network sees the same batches (same seed, same augmentation) and is judged by PCK@0.2 of the torso on people it
-never saw: 500 of LSPET, and COCO val. Seconds are those of the processor. Writes benchmarks/results/nets_ablation.json
-and .png; networks that are not named keep the figures they had, and a broken run goes on where it was.
+Every network sees the same batches (same seed, same augmentation) and is judged by PCK@0.2 of the
+torso on people it never saw: 500 of LSPET, and COCO val. Seconds are those of the processor. Writes
+benchmarks/results/nets_ablation.json and .png; networks that are not named keep the figures they
+had, and a broken run goes on where it was.
 """
 
 from __future__ import annotations
@@ -61,7 +64,15 @@ def learn(name: str, out: Path, data: Any, validations: Sequence[Validation]) ->
     """Train one network; its scores, size, cost and speed."""
     net_name, args, group = CANDIDATES[name]
     began = time.process_time()
-    run = train(recipe(net_name, args), POSETRACK_15, data, out, validations=validations, resume=True, report=tell)
+    run = train(
+        recipe(net_name, args),
+        POSETRACK_15,
+        data,
+        out,
+        validations=validations,
+        resume=True,
+        report=tell,
+    )
     seconds = time.process_time() - began
     with torch.device("meta"):
         price = cost(nets.build(net_name, joints=len(POSETRACK_15), **args), SIZE_WH)
@@ -70,7 +81,9 @@ def learn(name: str, out: Path, data: Any, validations: Sequence[Validation]) ->
         "net": net_name,
         "args": args,
         "group": group,
-        "curve": [{k: row[k] for k in ("epoch", "loss", "pck_lspet", "pck_coco")} for row in run.history],
+        "curve": [
+            {k: row[k] for k in ("epoch", "loss", "pck_lspet", "pck_coco")} for row in run.history
+        ],
         "training_processor_s": round(seconds),
         "parameters": price.parameters,
         "macs": price.macs,
@@ -87,13 +100,30 @@ def draw(networks: dict[str, Any], path: Path) -> None:
     FigureCanvasAgg(figure)
     curves, speed = figure.subplots(1, 2)
     for number, (name, row) in enumerate(networks.items()):
-        look = {"color": f"C{number}", "marker": "osD"[("fusions", "papers", "compact").index(row["group"])]}
-        curves.plot([r["epoch"] for r in row["curve"]], [r["pck_lspet"] for r in row["curve"]], label=name, **look)
+        look = {
+            "color": f"C{number}",
+            "marker": "osD"[("fusions", "papers", "compact").index(row["group"])],
+        }
+        curves.plot(
+            [r["epoch"] for r in row["curve"]],
+            [r["pck_lspet"] for r in row["curve"]],
+            label=name,
+            **look,
+        )
         speed.plot([row["crops_per_s"]], [row["curve"][-1]["pck_lspet"]], linestyle="none", **look)
-        speed.annotate(name, (row["crops_per_s"], row["curve"][-1]["pck_lspet"]), (5, 4), textcoords="offset points")
+        speed.annotate(
+            name,
+            (row["crops_per_s"], row["curve"][-1]["pck_lspet"]),
+            (5, 4),
+            textcoords="offset points",
+        )
     curves.set(xlabel="epoch", ylabel="PCK@0.2 of the torso, LSPET, percent")
     curves.legend(fontsize=8)
-    speed.set(xlabel="crops a second, one thread, float32", xscale="log", ylabel="PCK after the last epoch, percent")
+    speed.set(
+        xlabel="crops a second, one thread, float32",
+        xscale="log",
+        ylabel="PCK after the last epoch, percent",
+    )
     part = path.with_name(path.name + ".part")
     figure.savefig(part, format="png", dpi=90)
     part.replace(path)
@@ -105,7 +135,11 @@ def write(networks: dict[str, Any], people: int) -> None:
         "size_wh": list(SIZE_WH),
         "people": people,
         "epochs": EPOCHS,
-        "recipe": {k: v for k, v in dataclasses.asdict(recipe("", {})).items() if k in ("lr", "ema", "stages", "loss")},
+        "recipe": {
+            k: v
+            for k, v in dataclasses.asdict(recipe("", {})).items()
+            if k in ("lr", "ema", "stages", "loss")
+        },
         "clock": "processor time of one thread, float32; crops per second in batches of 16",
     }
     part = RESULTS.with_suffix(".json.part")
@@ -120,7 +154,9 @@ def tell(text: str) -> None:
 
 def main() -> None:
     """Train what is named, keep the rest."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("runs", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME")
     for flag in ("--lspet", "--coco", "--coco-val"):
@@ -129,7 +165,9 @@ def main() -> None:
     torch.set_num_threads(1)
     data = crops(f"{args.lspet}[:{PEOPLE}]", args.coco)
     validations = (
-        Validation("lspet", crops(f"{args.lspet}[-{HELD_BACK}:-{HELD_BACK // 2}]"), tuple(range(3, 15))),
+        Validation(
+            "lspet", crops(f"{args.lspet}[-{HELD_BACK}:-{HELD_BACK // 2}]"), tuple(range(3, 15))
+        ),
         Validation("coco", crops(args.coco_val), COCO_JOINTS),
     )
     there = RESULTS.with_suffix(".json")

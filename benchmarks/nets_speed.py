@@ -1,11 +1,13 @@
-"""Crops per second of every network, at its paper's smaller input size: writes posetrack/nets/speeds.json.
+"""Crops per second of every network, at its paper's smaller input size: writes
+posetrack/nets/speeds.json.
 
-    python benchmarks/nets_speed.py [--threads 2] [--batch 8] [--runs 5] [--processor-time] [NAME ...]
+    python benchmarks/nets_speed.py [--threads 2] [--batch 8] [--runs 5] [--processor-time] [NAME
+    ...]
 
-Float32 where the processor has no bfloat16, batch norm folded, channels_last, random weights; the median of the runs
-with the lowest and highest. Networks that are not named keep the figures they had. On a machine that is busy with
-other work, take --processor-time --threads 1 --batch 16 (on one thread, PyTorch is slow for batches below 16): seconds
-of the processor, not of the clock.
+Float32 where the processor has no bfloat16, batch norm folded, channels_last, random weights; the
+median of the runs with the lowest and highest. Networks that are not named keep the figures they
+had. On a machine that is busy with other work, take --processor-time --threads 1 --batch 16 (on one
+thread, PyTorch is slow for batches below 16): seconds of the processor, not of the clock.
 """
 
 from __future__ import annotations
@@ -31,13 +33,17 @@ def _processor() -> str:
     """The name of the processor as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=8)
@@ -70,10 +76,13 @@ def main() -> None:
             "highest": round(speed.highest, 2),
         }
         print(
-            f"{name:22s} {size[0]}x{size[1]} {speed.median:8.2f} ({speed.lowest:.2f} to {speed.highest:.2f})",
+            f"{name:22s} {size[0]}x{size[1]} {speed.median:8.2f} ({speed.lowest:.2f} to "
+            f"{speed.highest:.2f})",
             flush=True,
         )
-        _write({"machine": machine, "networks": {n: networks[n] for n in PUBLISHED if n in networks}})
+        _write(
+            {"machine": machine, "networks": {n: networks[n] for n in PUBLISHED if n in networks}}
+        )
 
 
 def _write(result: dict[str, Any]) -> None:

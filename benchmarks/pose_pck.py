@@ -1,12 +1,14 @@
 """PCK@0.2 of the torso from given boxes, for any pose checkpoint, on COCO-style labels.
 
     python benchmarks/pose_pck.py --weights weights/bundled/pose_lite.safetensors \
-        coco_val=coco/person_keypoints_val2017.json "lspet_last500=lspet/person_keypoints.json[-500:]"
+        coco_val=coco/person_keypoints_val2017.json
+        "lspet_last500=lspet/person_keypoints.json[-500:]"
 
-A joint is right within 0.2 x the distance from the left shoulder to the right hip (the other diagonal where one of
-them is not labelled; people with neither are left out). The joints that count are those of the checkpoint's skeleton
-among the 13 that COCO and PoseTrack share: nose, shoulders, elbows, wrists, hips, knees and ankles; LSPET has the
-12 limb joints of them. Boxes are the labels', padded by 1.25. All labelled joints count, hidden ones too.
+A joint is right within 0.2 x the distance from the left shoulder to the right hip (the other
+diagonal where one of them is not labelled; people with neither are left out). The joints that count
+are those of the checkpoint's skeleton among the 13 that COCO and PoseTrack share: nose, shoulders,
+elbows, wrists, hips, knees and ankles; LSPET has the 12 limb joints of them. Boxes are the labels',
+padded by 1.25. All labelled joints count, hidden ones too.
 """
 
 from __future__ import annotations
@@ -30,30 +32,45 @@ from posetrack.structures import Boxes
 from posetrack.training.validation import pck_hits, score_pck
 from posetrack.weights import PRESETS
 
-# Larger than any image: the picture is not shrunk before the network's own crop, as in the pipeline.
+# Larger than any image: the picture is not shrunk before the network's own crop, as in the
+# pipeline.
 FULL_SIZE_PX = 1e6
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-TESTS = {"none": (), "upright": ("upright",), "flip": ("flip",), "flip+upright": ("flip", "upright")}
+TESTS = {
+    "none": (),
+    "upright": ("upright",),
+    "flip": ("flip",),
+    "flip+upright": ("flip", "upright"),
+}
 BATCH = 64  # people given at once, as from a window of frames
 
 
 def main() -> None:
     """Measure, print and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("sets", nargs="+", metavar="NAME=SOURCE")
     parser.add_argument("--weights", required=True, type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tests", nargs="+", choices=TESTS, default=list(TESTS))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "pose_pck.json")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "results" / "pose_pck.json"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     spec = checkpoints.read_spec(args.weights)
     net = nets.build(spec.net, **spec.net_args)
     net.load_state_dict(checkpoints.read_state(args.weights))
-    rows = [row for given in args.sets for row in measure(net, spec, *given.split("=", 1), args.tests)]
+    rows = [
+        row for given in args.sets for row in measure(net, spec, *given.split("=", 1), args.tests)
+    ]
     machine = f"{platform.machine()}, {args.threads} threads, torch {torch.__version__}"
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps({"weights": args.weights.name, "machine": machine, "rows": rows}, indent=1) + "\n")
+    args.out.write_text(
+        json.dumps({"weights": args.weights.name, "machine": machine, "rows": rows}, indent=1)
+        + "\n"
+    )
     json.dump(rows, sys.stdout, indent=1)
 
 
@@ -70,7 +87,14 @@ def measure(
     for chosen in tests:
         on = {f"{test}_test": test in TESTS[chosen] for test in ("flip", "upright")}
         estimator = PoseEstimator(
-            net, spec.input, spec.skeleton, device="cpu", precision="float32", decode=decode, runtime="auto", **on
+            net,
+            spec.input,
+            spec.skeleton,
+            device="cpu",
+            precision="float32",
+            decode=decode,
+            runtime="auto",
+            **on,
         )
         started = time.perf_counter()
         xy, score = find(estimator, crops)
@@ -90,7 +114,9 @@ def measure(
                     for i in joints
                     if any(p.flag[i] for p in people)
                 },
-                "by_score": by_score(pck_hits(xy, crops, spec.skeleton)[:, joints], score[:, joints]),
+                "by_score": by_score(
+                    pck_hits(xy, crops, spec.skeleton)[:, joints], score[:, joints]
+                ),
                 "crops_per_s": round(len(crops) / seconds, 1),
             }
         )
@@ -108,13 +134,19 @@ def find(estimator: PoseEstimator, crops: CropStore) -> tuple[np.ndarray, np.nda
 
 
 def by_score(hits: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:
-    """What a threshold on the scores does: labelled joints kept, and how many of those are right, in percent."""
+    """What a threshold on the scores does: labelled joints kept, and how many of those are right,
+    in percent.
+    """
     rows, labelled = [], np.isfinite(hits)
     for threshold in THRESHOLDS:
         kept = labelled & (score >= threshold)
         right = 100 * float(hits[kept].mean()) if kept.any() else float("nan")
         rows.append(
-            {"min_score": threshold, "kept": round(100 * kept.sum() / labelled.sum(), 1), "pck": round(right, 1)}
+            {
+                "min_score": threshold,
+                "kept": round(100 * kept.sum() / labelled.sum(), 1),
+                "pck": round(right, 1),
+            }
         )
     return rows
 

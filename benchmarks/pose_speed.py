@@ -1,16 +1,20 @@
-"""People per second of pose estimation, images and boxes in, keypoints out: writes benchmarks/results/pose_speed.json.
+"""People per second of pose estimation, images and boxes in, keypoints out: writes
+benchmarks/results/pose_speed.json.
 
-    python benchmarks/pose_speed.py [--threads 2] [--rounds 5] [--people 8] [--seconds 1] [WEIGHTS ...]
+    python benchmarks/pose_speed.py [--threads 2] [--rounds 5] [--people 8] [--seconds 1] [WEIGHTS
+    ...]
 
-Several ways, one after the other in every round, so that what else the machine does falls on all of them: "eager" runs
-the network as trained, float32, one person at a time, which is what most tools do; "ours, 1" and "ours, N" are
-``PoseEstimator`` with one person and with N in a batch (batch norm folded, channels_last, the precision that the
-processor is good at), every layer on all threads; "ours, N, a thread each" computes full batches side by side, as it
-does by itself; the ways named OpenVINO leave the network to that, as ``posetrack track`` does on x86 processors.
-N people for every thread. No flip test. After a round of warming up, the median over the rounds, with
-lowest and highest, of people per second by the clock and by processor time, and of each round's ratio to "eager" (by
-processor time, which other processes disturb least, and by the clock: trust that on an idle machine only). WEIGHTS are
-names or files; ``net:NAME`` is a network with random weights at 256x192.
+Several ways, one after the other in every round, so that what else the machine does falls on all of
+them: "eager" runs the network as trained, float32, one person at a time, which is what most tools
+do; "ours, 1" and "ours, N" are ``PoseEstimator`` with one person and with N in a batch (batch norm
+folded, channels_last, the precision that the processor is good at), every layer on all threads;
+"ours, N, a thread each" computes full batches side by side, as it does by itself; the ways named
+OpenVINO leave the network to that, as ``posetrack track`` does on x86 processors. N people for
+every thread. No flip test. After a round of warming up, the median over the rounds, with lowest and
+highest, of people per second by the clock and by processor time, and of each round's ratio to
+"eager" (by processor time, which other processes disturb least, and by the clock: trust that on an
+idle machine only). WEIGHTS are names or files; ``net:NAME`` is a network with random weights at
+256x192.
 """
 
 from __future__ import annotations
@@ -52,7 +56,9 @@ def eager(net: nn.Module, spec: InputSpec) -> Estimate:
         for image, found in zip(images, boxes, strict=True):
             for box in found.xyxy:
                 center, scale = geometry.box_to_center_scale(box[None], spec.size_wh, spec.padding)
-                crop = geometry.crop_image(image, geometry.crop_affine(center, scale, spec.size_wh)[0], spec.size_wh)
+                crop = geometry.crop_image(
+                    image, geometry.crop_affine(center, scale, spec.size_wh)[0], spec.size_wh
+                )
                 x = (torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255 - mean) / std
                 with torch.no_grad():
                     output = net(x)
@@ -74,21 +80,30 @@ def measure(ways: dict[str, Estimate], scene: Any, rounds: int, seconds: float) 
                 estimate(*scene)
                 done += people
             if number:
-                rates[name].append((done / (time.perf_counter() - wall), done / (time.process_time() - cpu)))
+                rates[name].append(
+                    (done / (time.perf_counter() - wall), done / (time.process_time() - cpu))
+                )
     base = rates["eager"]
     return {
         name: {
             "people_per_s": _spread([wall for wall, _ in values]),
             "people_per_cpu_s": _spread([cpu for _, cpu in values]),
-            "times_eager": _spread([cpu / b for (_, cpu), (_, b) in zip(values, base, strict=True)]),
-            "times_eager_by_the_clock": _spread([wall / b for (wall, _), (b, _) in zip(values, base, strict=True)]),
+            "times_eager": _spread(
+                [cpu / b for (_, cpu), (_, b) in zip(values, base, strict=True)]
+            ),
+            "times_eager_by_the_clock": _spread(
+                [wall / b for (wall, _), (b, _) in zip(values, base, strict=True)]
+            ),
         }
         for name, values in rates.items()
     }
 
 
 def _spread(values: list[float]) -> dict[str, float]:
-    return {k: round(f(values), 2) for k, f in (("median", statistics.median), ("lowest", min), ("highest", max))}
+    return {
+        k: round(f(values), 2)
+        for k, f in (("median", statistics.median), ("lowest", min), ("highest", max))
+    }
 
 
 def _scene(people: int) -> tuple[list[Image], list[Boxes]]:
@@ -96,7 +111,9 @@ def _scene(people: int) -> tuple[list[Image], list[Boxes]]:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (480, 640, 3), dtype=np.uint8) for _ in range(2)]
     corner = rng.uniform((0, 0), (400, 200), (people, 2))
-    xyxy = np.concatenate([corner, corner + rng.uniform((60, 150), (200, 270), (people, 2))], axis=1)
+    xyxy = np.concatenate(
+        [corner, corner + rng.uniform((60, 150), (200, 270), (people, 2))], axis=1
+    )
     return images, [Boxes(part, np.ones(len(part))) for part in np.array_split(xyxy, 2)]
 
 
@@ -110,13 +127,17 @@ def _load(name: str) -> tuple[nn.Module, InputSpec, Any]:
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("weights", nargs="*", metavar="WEIGHTS", default=WEIGHTS)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
@@ -129,14 +150,25 @@ def main() -> None:
         net, spec, skeleton = _load(name)
         options: dict[str, Any] = {"device": "cpu", "flip_test": False}
         one = PoseEstimator(net, spec, skeleton, batch_size=1, **options)
-        many, together = (PoseEstimator(net, spec, skeleton, batch_size=args.people, **options) for _ in range(2))
-        fast, faster = (PoseEstimator(net, spec, skeleton, batch_size=n, runtime="openvino", **options)
-                        for n in (1, args.people))  # fmt: skip
+        many, together = (
+            PoseEstimator(net, spec, skeleton, batch_size=args.people, **options) for _ in range(2)
+        )
+        fast, faster = (
+            PoseEstimator(net, spec, skeleton, batch_size=n, runtime="openvino", **options)
+            for n in (1, args.people)
+        )
         one.side_by_side = many.side_by_side = False
-        ways = {"eager": eager(net, spec), "ours, 1": one.estimate, f"ours, {args.people}": many.estimate}
+        ways = {
+            "eager": eager(net, spec),
+            "ours, 1": one.estimate,
+            f"ours, {args.people}": many.estimate,
+        }
         if args.threads > 1:
             ways[f"ours, {args.people}, a thread each"] = together.estimate
-        ways |= {"ours, 1, OpenVINO": fast.estimate, f"ours, {args.people}, OpenVINO": faster.estimate}
+        ways |= {
+            "ours, 1, OpenVINO": fast.estimate,
+            f"ours, {args.people}, OpenVINO": faster.estimate,
+        }
         networks[name] = {
             "size_wh": list(spec.size_wh),
             "precision": str(many.dtype).removeprefix("torch."),
@@ -149,9 +181,14 @@ def main() -> None:
         "threads": args.threads,
         "torch": torch.__version__,
         "openvino": metadata.version("openvino"),
-        "load_average": round(os.getloadavg()[0], 1),  # far above the threads: believe the processor time alone
+        "load_average": round(
+            os.getloadavg()[0], 1
+        ),  # far above the threads: believe the processor time alone
     }
-    text = json.dumps({"machine": machine, "rounds": args.rounds, "networks": networks}, indent=1) + "\n"
+    text = (
+        json.dumps({"machine": machine, "rounds": args.rounds, "networks": networks}, indent=1)
+        + "\n"
+    )
     RESULTS.parent.mkdir(exist_ok=True)
     part = RESULTS.with_name(RESULTS.name + ".part")
     part.write_text(text, encoding="utf-8")

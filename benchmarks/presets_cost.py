@@ -1,10 +1,12 @@
-"""What a frame costs with each preset: processor time of the detector, and of the pose network per person.
+"""What a frame costs with each preset: processor time of the detector, and of the pose network per
+person.
 
     python benchmarks/presets_cost.py [--runs 3]
 
-Weights that must be downloaded are replaced by random numbers: they cost the same, but say nothing of quality, so this
-is about time alone. The detectors see a 640x360 picture, the pose networks batches of eight people; flip test and
-precision are the preset's. Writes benchmarks/results/presets.json.
+Weights that must be downloaded are replaced by random numbers: they cost the same, but say nothing
+of quality, so this is about time alone. The detectors see a 640x360 picture, the pose networks
+batches of eight people; flip test and precision are the preset's. Writes
+benchmarks/results/presets.json.
 """
 
 from __future__ import annotations
@@ -69,7 +71,9 @@ def pose_ms(preset: str, image: Image, runs: int) -> float:
     else:
         skeleton = SKELETONS[entry.skeleton]
         net, given = nets.build(entry.net, joints=len(skeleton)).eval(), InputSpec(entry.input)
-    estimator = PoseEstimator(net, given, skeleton, device="cpu", flip_test=how.flip, decode=how.decode, runtime="auto")
+    estimator = PoseEstimator(
+        net, given, skeleton, device="cpu", flip_test=how.flip, decode=how.decode, runtime="auto"
+    )
     height, width = image.shape[:2]
     box = np.array([0.3 * width, 0.1 * height, 0.5 * width, 0.9 * height], np.float32)
     boxes = Boxes(np.tile(box, (PEOPLE, 1)), np.ones(PEOPLE, np.float32))
@@ -78,7 +82,9 @@ def pose_ms(preset: str, image: Image, runs: int) -> float:
 
 def main() -> None:
     """Measure all presets and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -94,7 +100,10 @@ def main() -> None:
         }
         print(name, rows[name], flush=True)
     machine = f"{platform.machine()}, 1 thread, processor time, float32, torch {torch.__version__}"
-    RESULTS.write_text(json.dumps({"machine": machine, "frame_wh": list(SIZE_WH), "presets": rows}, indent=1) + "\n")
+    RESULTS.write_text(
+        json.dumps({"machine": machine, "frame_wh": list(SIZE_WH), "presets": rows}, indent=1)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,11 @@ def tracked_frames(clip: DrawnSequence) -> list[Image]:
         with VideoWriter(path, clip.size_wh, clip.fps) as writer:
             for frame in clip.frames:
                 writer.write(frame.image, frame.time_s)
-        return [draw_tracks(f.image, tracks) for f, tracks in PoseTracker().run(path) if f.index in SHOWN]
+        return [
+            draw_tracks(f.image, tracks)
+            for f, tracks in PoseTracker().run(path)
+            if f.index in SHOWN
+        ]
 
 
 def main() -> None:
@@ -44,7 +48,10 @@ def main() -> None:
     small = cv2.resize(strip, None, fx=0.62, fy=0.62, interpolation=cv2.INTER_AREA)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(arguments.output), small[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    print(f"{arguments.output}: {small.shape[1]}x{small.shape[0]}, {arguments.output.stat().st_size // 1024} KB")
+    print(
+        f"{arguments.output}: {small.shape[1]}x{small.shape[0]}, "
+        f"{arguments.output.stat().st_size // 1024} KB"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Write the README's tables from ``results/*.json``: ``python benchmarks/readme_tables.py [--check]``.
+"""Write the README's tables from ``results/*.json``: ``python benchmarks/readme_tables.py
+[--check]``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; with ``--check`` nothing is written and the exit
-code is 1 where the README does not say what the results say.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; with ``--check`` nothing is
+written and the exit code is 1 where the README does not say what the results say.
 """
 
 from __future__ import annotations
@@ -32,10 +33,21 @@ def read(name: str) -> Any:
 
 def ablation() -> str:
     """The groups worth a row in the README; the file has all of them."""
-    shown = ("similarity", "true poses", "memory", "joint score", "detect every N frames, with flow")
+    shown = (
+        "similarity",
+        "true poses",
+        "memory",
+        "joint score",
+        "detect every N frames, with flow",
+    )
     rows = [r for r in read("ablation")["rows"] if r["group"].startswith(shown)]
     cells = [
-        (r["group"], r["name"], *(f"{r[key]:.1f}" for key in ("mAP", "MOTA", "IDF1", "HOTA")), r["switches"])
+        (
+            r["group"],
+            r["name"],
+            *(f"{r[key]:.1f}" for key in ("mAP", "MOTA", "IDF1", "HOTA")),
+            r["switches"],
+        )
         for r in rows
     ]
     return table(("group", "variant", "mAP", "MOTA", "IDF1", "HOTA", "switches"), cells)
@@ -45,7 +57,8 @@ def eval_speed() -> str:
     """Processor seconds of the evaluator by part."""
     r = read("eval_speed")
     rows = [
-        (part, f"{s['median']:.2f}", f"{s['min']:.2f}-{s['max']:.2f}") for part, s in r["processor_seconds"].items()
+        (part, f"{s['median']:.2f}", f"{s['min']:.2f}-{s['max']:.2f}")
+        for part, s in r["processor_seconds"].items()
     ]
     return table(("part", "processor seconds, median", "range"), rows)
 
@@ -66,7 +79,16 @@ def pose_speed() -> str:
             )
             for way, s in ways
         ]
-    return table(("network", "way", "people per processor second", "times eager", "times eager by the clock"), rows)
+    return table(
+        (
+            "network",
+            "way",
+            "people per processor second",
+            "times eager",
+            "times eager by the clock",
+        ),
+        rows,
+    )
 
 
 def pose_pck() -> str:
@@ -98,10 +120,15 @@ def detector() -> str:
 def detector_equal() -> str:
     """The bundled detector's network and another one, trained equally."""
     rows = [
-        (name, f"{r['AP50']:.1f}", f"{r['recall']:.0f} %", f"{r['speed_640x360']['processor_ms']:.0f}",
-         f"{r['training_cpu_s']:.0f}")
+        (
+            name,
+            f"{r['AP50']:.1f}",
+            f"{r['recall']:.0f} %",
+            f"{r['speed_640x360']['processor_ms']:.0f}",
+            f"{r['training_cpu_s']:.0f}",
+        )
         for name, r in read("detector_equal")["detectors"].items()
-    ]  # fmt: skip
+    ]
     return table(("network", "AP50", "recall", "ms for a 640x360 image", "s of training"), rows)
 
 
@@ -112,8 +139,28 @@ def track_clips() -> str:
         base = r["variants"]["default"]
         for name, v in r["variants"].items():
             time = f"{v['cpu_s'] / base['cpu_s']:.2f}"
-            rows.append((clip, name, v["frames"], v["people"], v["tracks"], v["short_tracks"], v["switches"], time))
-    head = ("clip", "variant", "frames", "poses", "tracks", "of < 10 frames", "switches", "processor time / default")
+            rows.append(
+                (
+                    clip,
+                    name,
+                    v["frames"],
+                    v["people"],
+                    v["tracks"],
+                    v["short_tracks"],
+                    v["switches"],
+                    time,
+                )
+            )
+    head = (
+        "clip",
+        "variant",
+        "frames",
+        "poses",
+        "tracks",
+        "of < 10 frames",
+        "switches",
+        "processor time / default",
+    )
     return table(head, rows)
 
 
@@ -122,8 +169,18 @@ def train_feed() -> str:
     rows = []
     for r in read("train_feed")["rows"]:
         size = "x".join(map(str, r["size_wh"]))
-        rows.append((r["recipe"], f"{r['net']} {size}", r["from"], round(r["samples_per_s"]), f"{r['fed_tflops']:.1f}"))
-    return table(("recipe", "network", "samples from", "samples/s of a core", "TFLOP/s that they feed"), rows)
+        rows.append(
+            (
+                r["recipe"],
+                f"{r['net']} {size}",
+                r["from"],
+                round(r["samples_per_s"]),
+                f"{r['fed_tflops']:.1f}",
+            )
+        )
+    return table(
+        ("recipe", "network", "samples from", "samples/s of a core", "TFLOP/s that they feed"), rows
+    )
 
 
 def nets_ablation() -> str:
@@ -132,15 +189,37 @@ def nets_ablation() -> str:
     for name, r in read("nets_ablation")["networks"].items():
         last = r["curve"][-1]
         cost = (f"{r['parameters'] / 1e6:.1f}", f"{r['macs'] / 1e6:.0f}", f"{r['crops_per_s']:.0f}")
-        rows.append((name, *cost, r["training_processor_s"], f"{last['pck_lspet']:.1f}", f"{last['pck_coco']:.1f}"))
-    head = ("network", "M parameters", "M multiply-adds", "crops/s", "seconds of training", "PCK LSPET", "PCK COCO")
+        rows.append(
+            (
+                name,
+                *cost,
+                r["training_processor_s"],
+                f"{last['pck_lspet']:.1f}",
+                f"{last['pck_coco']:.1f}",
+            )
+        )
+    head = (
+        "network",
+        "M parameters",
+        "M multiply-adds",
+        "crops/s",
+        "seconds of training",
+        "PCK LSPET",
+        "PCK COCO",
+    )
     return table(head, rows)
 
 
 def presets() -> str:
     """Processor time of each preset."""
     rows = [
-        (name, r["detector"], f"{r['detector_ms']:.0f}", r["weights"], f"{r['pose_ms_per_person']:.1f}")
+        (
+            name,
+            r["detector"],
+            f"{r['detector_ms']:.0f}",
+            r["weights"],
+            f"{r['pose_ms_per_person']:.1f}",
+        )
         for name, r in read("presets")["presets"].items()
     ]
     return table(("preset", "detector", "ms a 640x360 frame", "pose network", "ms a person"), rows)
@@ -153,7 +232,9 @@ def finetune_drawn() -> str:
     for boxes in ("labelled", "detector"):
         for when in ("before", "after"):
             scores = result[when][boxes]
-            rows.append((boxes, when, f"{scores['mAP']['Total']:.1f}", f"{scores['MOTA']['Total']:.1f}"))
+            rows.append(
+                (boxes, when, f"{scores['mAP']['Total']:.1f}", f"{scores['MOTA']['Total']:.1f}")
+            )
     return table(("boxes", "fine-tune", "mAP", "MOTA"), rows)
 
 

@@ -1,18 +1,20 @@
 """The default of ``posetrack track`` against variants of it, on real clips without ground truth.
 
-    python benchmarks/track_clips.py clips/*.mp4 [--end 10] [--threads 2] [--rounds 1] [--only default no_flow]
+    python benchmarks/track_clips.py clips/*.mp4 [--end 10] [--threads 2] [--rounds 1] [--only
+    default no_flow]
 
 Without ground truth an identity switch cannot be counted, but its traces can:
 
-* ``switches``: a person of one frame and a person of the next who overlap (IoU >= 0.5, mutually best) but differ in
-  identity;
+* ``switches``: a person of one frame and a person of the next who overlap (IoU >= 0.5, mutually
+  best) but differ in identity;
 * ``tracks``: identities given; ``short_tracks``: those seen in fewer than 10 frames;
 * ``gaps``: how often an identity is missing between two frames that have it;
 * ``people``: poses over all frames; a variant that finds fewer people has fewer chances to switch.
 
-The variants of one clip run right after each other on the same machine. Time is processor time (all threads of the
-process, insensitive to other load) and wall time; decoding is included, rendering is not. The results go to
-``benchmarks/results/track_clips.json``, where clips that are not named keep the figures they had.
+The variants of one clip run right after each other on the same machine. Time is processor time (all
+threads of the process, insensitive to other load) and wall time; decoding is included, rendering is
+not. The results go to ``benchmarks/results/track_clips.json``, where clips that are not named keep
+the figures they had.
 """
 
 from __future__ import annotations
@@ -78,7 +80,9 @@ def describe(frames: list[Tracks]) -> dict[str, int | float]:
 
 
 def run(clip: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """One clip with one set of options: the traces, and seconds after the networks are loaded and warm."""
+    """One clip with one set of options: the traces, and seconds after the networks are loaded and
+    warm.
+    """
     tracker = PoseTracker(**options)
     next(iter(tracker.track(clip)))
     begin, begin_cpu = time.perf_counter(), time.process_time()
@@ -89,7 +93,9 @@ def run(clip: Path, options: dict[str, Any]) -> dict[str, Any]:
 
 def run_rounds(clip: Path, variants: dict[str, dict[str, Any]], rounds: int) -> dict[str, Any]:
     """All variants of a clip, in turn; of several rounds the median times."""
-    results = [{name: run(clip, options) for name, options in variants.items()} for _ in range(rounds)]
+    results = [
+        {name: run(clip, options) for name, options in variants.items()} for _ in range(rounds)
+    ]
     merged = results[0]
     for name, result in merged.items():
         for key in ("cpu_s", "wall_s"):
@@ -101,13 +107,17 @@ def processor() -> str:
     """The name of the processor as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--end", type=float, help="stop each clip at this second")
     parser.add_argument("--threads", type=int, default=2)
@@ -125,7 +135,9 @@ def main() -> None:
             print(clip.name, name, *(f"{key}={value}" for key, value in result.items()), flush=True)
         settings = TrackOptions().shaping()
         machine = {"processor": processor(), "cores": os.cpu_count(), "threads": args.threads}
-        text = json.dumps({"machine": machine, "settings": settings, "variants": VARIANTS, "clips": old}, indent=1)
+        text = json.dumps(
+            {"machine": machine, "settings": settings, "variants": VARIANTS, "clips": old}, indent=1
+        )
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(text + "\n")
 

@@ -1,14 +1,17 @@
-"""Make weights/bundled/detector_lite.safetensors: train the bundled person detector, or export a run as it stands.
+"""Make weights/bundled/detector_lite.safetensors: train the bundled person detector, or export a
+run as it stands.
 
-    python benchmarks/train_bundled_detector.py --singles lspet/person_keypoints.json --single-images lspet/*.tar \\
+    python benchmarks/train_bundled_detector.py --singles lspet/person_keypoints.json
+    --single-images lspet/*.tar \\
         --boxed coco128/person_boxes_train2017.json --boxed-images coco128/train2017-00.tar \\
         --partial coco/person_keypoints_train2017.json --partial-images coco/train2017-00.tar \\
         --run detector_run.pt --minutes 88 --out weights/bundled/detector_lite.safetensors
 
-``--singles``: images of one labelled person each, in joints; the last ``--hold-back`` of them are left out.
-``--boxed``: images in which everybody is boxed. ``--partial``: images in which some are. A run that was broken off goes
-on where it was; ``--export-only`` writes the averaged weights of an unfinished one. ``--refine FIRST_RUN`` starts from
-the averaged weights of another run, at half the learning rate and with large pictures from the beginning.
+``--singles``: images of one labelled person each, in joints; the last ``--hold-back`` of them are
+left out. ``--boxed``: images in which everybody is boxed. ``--partial``: images in which some are.
+A run that was broken off goes on where it was; ``--export-only`` writes the averaged weights of an
+unfinished one. ``--refine FIRST_RUN`` starts from the averaged weights of another run, at half the
+learning rate and with large pictures from the beginning.
 """
 
 from __future__ import annotations
@@ -39,12 +42,18 @@ REFINE: dict[str, Any] = {
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("singles", "boxed", "partial"):
         parser.add_argument(f"--{name}", type=Path, help="COCO-style label file")
-        parser.add_argument(f"--{name.removesuffix('s')}-images", type=Path, nargs="+", help="folders or tar files")
+        parser.add_argument(
+            f"--{name.removesuffix('s')}-images", type=Path, nargs="+", help="folders or tar files"
+        )
     parser.add_argument("--hold-back", type=int, default=1000)
-    parser.add_argument("--run", type=Path, required=True, help="state of the run; goes on from it where it exists")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="state of the run; goes on from it where it exists"
+    )
     parser.add_argument("--minutes", type=float, default=88.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -64,14 +73,19 @@ def read_data(args: argparse.Namespace) -> tuple[list[BoxImage], list[BoxImage]]
 
 
 def export(run: DetectorRun, out: Path) -> None:
-    """Write the averaged weights without the joint head, in half precision: they are read back as float32."""
+    """Write the averaged weights without the joint head, in half precision: they are read back as
+    float32.
+    """
     state = {k: v for k, v in run.average.items() if not k.startswith("joints.")}
     state = {k: v.half() if v.is_floating_point() and v.ndim > 1 else v for k, v in state.items()}
     notes = {
-        "steps": run.steps, "pictures": run.pictures, "minutes": round(run.seconds / 60, 1),
-        "data": "LSPET without its last 1000 images, 128 COCO images with all people boxed, 124 COCO keypoint images",
+        "steps": run.steps,
+        "pictures": run.pictures,
+        "minutes": round(run.seconds / 60, 1),
+        "data": "LSPET without its last 1000 images, 128 COCO images with all people boxed, 124 "
+        "COCO keypoint images",
         "licence": "weights: Apache-2.0; see MODEL_CARD.md for the terms of the images",
-    }  # fmt: skip
+    }
     save(out, state, ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, notes))
 
 
@@ -81,7 +95,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
     torch.manual_seed(args.seed)
-    net, settings = PersonDetector(**NET_ARGS, joints=len(JOINTS)), Settings(minutes=args.minutes, seed=args.seed)
+    net, settings = (
+        PersonDetector(**NET_ARGS, joints=len(JOINTS)),
+        Settings(minutes=args.minutes, seed=args.seed),
+    )
     if args.refine:
         net.load_state_dict(torch.load(args.refine, weights_only=True)["average"])
         settings = replace(settings, **REFINE)

@@ -1,12 +1,14 @@
-"""Make the bundled pose network: LSPET without its last 1,000 images, and COCO train with its people repeated.
+"""Make the bundled pose network: LSPET without its last 1,000 images, and COCO train with its
+people repeated.
 
     python benchmarks/train_bundled_pose.py RUN_DIR --lspet lspet/person_keypoints.json \
         --coco coco/person_keypoints_train2017.json --coco-val coco/person_keypoints_val2017.json
 
-With ``--drawn FOLDER`` the drawn people of that folder are trained on as well; ``--draw 130`` makes it. Resumes by
-itself when it is started again with the same folder. ``--export weights/bundled/pose_lite.safetensors`` then writes the
-averaged weights for the package: convolutions as float16, the rest as they are. ``--mean-with`` takes their mean with
-those of an earlier run that this one went on from (Wortsman et al., Model soups, ICML 2022).
+With ``--drawn FOLDER`` the drawn people of that folder are trained on as well; ``--draw 130`` makes
+it. Resumes by itself when it is started again with the same folder. ``--export
+weights/bundled/pose_lite.safetensors`` then writes the averaged weights for the package:
+convolutions as float16, the rest as they are. ``--mean-with`` takes their mean with those of an
+earlier run that this one went on from (Wortsman et al., Model soups, ICML 2022).
 """
 
 from __future__ import annotations
@@ -31,8 +33,14 @@ from posetrack.training.recipes import RECIPES
 
 HELD_BACK = 1000  # images at the end of LSPET; the last 500 are the test
 MAX_SIDE_PX = 256.0
-DRAWN_SEED, DRAWN_FRAMES, DRAWN_FPS = 500_000, 4, 1.0  # far from the seeds of any test; frames that differ
-COCO_JOINTS = tuple(i for i, j in enumerate(POSETRACK_15.joints) if j not in ("head_bottom", "head_top"))
+DRAWN_SEED, DRAWN_FRAMES, DRAWN_FPS = (
+    500_000,
+    4,
+    1.0,
+)  # far from the seeds of any test; frames that differ
+COCO_JOINTS = tuple(
+    i for i, j in enumerate(POSETRACK_15.joints) if j not in ("head_bottom", "head_top")
+)
 
 
 def tell(text: str) -> None:
@@ -49,22 +57,30 @@ def crops(*sources: str) -> CropStore:
 def draw(folder: Path, clips: int) -> None:
     """Clips of three people each, some of them half hidden, as a PoseTrack 2018 folder."""
     drawn = (
-        draw_sequence(DRAWN_SEED + i, frames=DRAWN_FRAMES, fps=DRAWN_FPS, size_wh=(640, 360), occluders=i % 3)
+        draw_sequence(
+            DRAWN_SEED + i, frames=DRAWN_FRAMES, fps=DRAWN_FPS, size_wh=(640, 360), occluders=i % 3
+        )
         for i in range(clips)
     )
     write_posetrack_dataset(folder, drawn, "2018")
 
 
 def export(checkpoint: Path, others: list[Path], target: Path) -> None:
-    """The mean of a run's checkpoint and others at half the size, with what a user must know about it in its notes."""
+    """The mean of a run's checkpoint and others at half the size, with what a user must know about
+    it in its notes.
+    """
     spec, state = checkpoints.read_spec(checkpoint), checkpoints.read_state(checkpoint)
     for number, other in enumerate(others):
         for key, value in checkpoints.read_state(other).items():
-            state[key] = torch.lerp(state[key].float(), value.float(), 1 / (number + 2)).to(value.dtype)
+            state[key] = torch.lerp(state[key].float(), value.float(), 1 / (number + 2)).to(
+                value.dtype
+            )
     notes = {
         "name": "pose_lite",
-        "licence": "Apache-2.0 (weights); trained on images with terms of their own, see the model card",
-        "data": "Leeds Sports Pose Extended (8,991 images), COCO train2017 (124 images), drawn people",
+        "licence": "Apache-2.0 (weights); trained on images with terms of their own, see the "
+        "model card",
+        "data": "Leeds Sports Pose Extended (8,991 images), COCO train2017 (124 images), drawn "
+        "people",
         "trained": spec.notes["history"],
         "recipe": spec.notes["recipe"],
         "decode": "dark",
@@ -75,7 +91,9 @@ def export(checkpoint: Path, others: list[Path], target: Path) -> None:
 
 def main() -> None:
     """Read, train, leave the checkpoints in the folder."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--lspet", required=True)
     parser.add_argument("--coco", required=True)
@@ -83,12 +101,16 @@ def main() -> None:
     parser.add_argument("--recipe", default="bundled_pose", choices=sorted(RECIPES))
     parser.add_argument("--coco-times", type=int, default=5)
     parser.add_argument("--drawn", type=Path, help="folder of drawn people to train on as well")
-    parser.add_argument("--draw", type=int, metavar="CLIPS", help="only draw that many clips into --drawn")
+    parser.add_argument(
+        "--draw", type=int, metavar="CLIPS", help="only draw that many clips into --drawn"
+    )
     parser.add_argument("--init", type=Path, help="checkpoint of another run to start from")
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--devices", type=int, default=1, help="processes that share every batch")
     parser.add_argument("--export", type=Path, help="only write RUN_DIR's last checkpoint there")
-    parser.add_argument("--mean-with", type=Path, nargs="+", default=[], help="checkpoints to average with")
+    parser.add_argument(
+        "--mean-with", type=Path, nargs="+", default=[], help="checkpoints to average with"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.export:
@@ -102,7 +124,9 @@ def main() -> None:
     data = crops(f"{args.lspet}[:-{HELD_BACK}]", f"{args.coco}*{args.coco_times}", *drawn)
     tell(f"{len(data)} people, {data.skipped} skipped")
     validations = (
-        Validation("lspet", crops(f"{args.lspet}[-{HELD_BACK}:-{HELD_BACK // 2}]"), tuple(range(3, 15))),
+        Validation(
+            "lspet", crops(f"{args.lspet}[-{HELD_BACK}:-{HELD_BACK // 2}]"), tuple(range(3, 15))
+        ),
         Validation("coco", crops(args.coco_val), COCO_JOINTS),
     )
     weights = checkpoints.read_state(args.init) if args.init else None

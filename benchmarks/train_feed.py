@@ -1,13 +1,17 @@
-"""How many training samples a second one core makes: one affine warp, augmentation and targets of every person.
+"""How many training samples a second one core makes: one affine warp, augmentation and targets of
+every person.
 
-    python benchmarks/train_feed.py DATA... [--classes FOLDER] [--results benchmarks/results/train_feed.json]
+    python benchmarks/train_feed.py DATA... [--classes FOLDER] [--results
+    benchmarks/results/train_feed.json]
 
-DATA as for ``posetrack train``; FOLDER holds a folder of photographs for each class, for the recipe imagenet. Times are
-those of the processor, so that other work on the machine does not count; the median of several batches after one to
-warm up. Samples are made from crops in memory and from images on disk.
+DATA as for ``posetrack train``; FOLDER holds a folder of photographs for each class, for the recipe
+imagenet. Times are those of the processor, so that other work on the machine does not count; the
+median of several batches after one to warm up. Samples are made from crops in memory and from
+images on disk.
 
-``fed_tflops`` is arithmetic: samples/s x 2 operations a multiply-add x 3 (forward, and twice that backward) x the
-network's multiply-adds, which is the work a device may do each second before it waits for one core.
+``fed_tflops`` is arithmetic: samples/s x 2 operations a multiply-add x 3 (forward, and twice that
+backward) x the network's multiply-adds, which is the work a device may do each second before it
+waits for one core.
 """
 
 from __future__ import annotations
@@ -42,7 +46,9 @@ OPERATIONS = 2 * 3  # of a multiply-add, forward and backward
 
 def main() -> None:
     """Measure the recipes' feeds; print a row each."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", nargs="+")
     parser.add_argument("--skeleton")
     parser.add_argument("--recipes", nargs="+", default=("bundled_pose", "coco", "posetrack17"))
@@ -64,8 +70,14 @@ def main() -> None:
         recipe = RECIPES["imagenet"]
         rows.append(row(recipe, recipe.stages[0], "disk", ClassTask(read_classes(args.classes))))
     if args.results:
-        machine = {"machine": platform.machine(), "processor": platform.processor(), "opencv": cv2.__version__}
-        args.results.write_text(json.dumps({**machine, "batch": BATCH, "rows": rows}, indent=1) + "\n")
+        machine = {
+            "machine": platform.machine(),
+            "processor": platform.processor(),
+            "opencv": cv2.__version__,
+        }
+        args.results.write_text(
+            json.dumps({**machine, "batch": BATCH, "rows": rows}, indent=1) + "\n"
+        )
 
 
 def row(recipe: Recipe, stage: Stage, kept: str, task: Task[Any]) -> dict[str, Any]:
@@ -74,7 +86,13 @@ def row(recipe: Recipe, stage: Stage, kept: str, task: Task[Any]) -> dict[str, A
     with torch.device("meta"):
         macs = cost(nets.build(recipe.net, **task.outputs, **recipe.net_args), stage.size_wh).macs
     fed = round(speed["samples_per_s"] * OPERATIONS * macs / 1e12, 2)
-    made = {"recipe": recipe.name, "net": recipe.net, "size_wh": stage.size_wh, "from": kept, **speed}
+    made = {
+        "recipe": recipe.name,
+        "net": recipe.net,
+        "size_wh": stage.size_wh,
+        "from": kept,
+        **speed,
+    }
     made |= {"gmacs": round(macs / 1e9, 2), "fed_tflops": fed}
     print(json.dumps(made), flush=True)
     return made

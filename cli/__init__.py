@@ -1,6 +1,8 @@
-"""The command line: one verb a file, loaded only when it is called, so that ``posetrack --help`` is fast.
+"""The command line: one verb a file, loaded only when it is called, so that ``posetrack --help`` is
+fast.
 
-Data goes to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+Data goes to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,13 +16,24 @@ from typing import Any
 
 import click
 
-SPINS = "5000"  # rounds of waiting; on an idle machine as fast as to spin on (benchmarks/end_to_end.py)
+SPINS = (
+    "5000"  # rounds of waiting; on an idle machine as fast as to spin on (benchmarks/end_to_end.py)
+)
 
 # verb: (module:attribute, one line for the overview). Add yours here.
 VERBS: dict[str, tuple[str, str]] = {
-    "track": ("posetrack.cli.track:track", "Track the people of a video: skeletons with stable identities."),
-    "demo": ("posetrack.cli.demo:demo", "Draw a clip, track it with the bundled weights, score the result."),
-    "eval": ("posetrack.cli.eval:evaluate", "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh."),
+    "track": (
+        "posetrack.cli.track:track",
+        "Track the people of a video: skeletons with stable identities.",
+    ),
+    "demo": (
+        "posetrack.cli.demo:demo",
+        "Draw a clip, track it with the bundled weights, score the result.",
+    ),
+    "eval": (
+        "posetrack.cli.eval:evaluate",
+        "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh.",
+    ),
     "train": ("posetrack.cli.train:train", "Train or fine-tune a network."),
     "convert": ("posetrack.cli.convert:convert", "Turn one track or label format into another."),
     "export": ("posetrack.cli.export:export", "Write a network as ONNX."),
@@ -57,7 +70,10 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="posetrack", message="posetrack %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def _root(debug: bool) -> None:
@@ -82,10 +98,12 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _wait_briefly() -> None:
-    """Let threads spin for microseconds only before they sleep, unless the user set how; read when torch is loaded.
+    """Let threads spin for microseconds only before they sleep, unless the user set how; read when
+    torch is loaded.
 
-    GNU OpenMP's threads spin for milliseconds, and beside other busy programs that makes PyTorch slower, at times many
-    times; without spinning, small networks lose half their speed on an idle machine.
+    GNU OpenMP's threads spin for milliseconds, and beside other busy programs that makes PyTorch
+    slower, at times many times; without spinning, small networks lose half their speed on an idle
+    machine.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

@@ -49,14 +49,39 @@ def _print_json(content: Any) -> None:
 @evaluate.command()
 @click.argument("truth", metavar="GT", type=PATH)
 @click.argument("prediction", metavar="PRED", type=PATH)
-@click.option("--protocol", default="poseval", show_default=True, metavar="NAME", help="poseval or corrected.")
-@click.option("--metrics", default="ap,mot,hota", show_default=True, metavar="LIST", help="Which of ap, mot, hota.")
-@click.option("--output", type=PATH, metavar="DIR", help="Write poseval's result files, and one with everything, here.")
-@click.option("--sweep-joint-threshold", "sweep", is_flag=True, help="mAP, MOTA over joint score thresholds; a plot.")
-@click.option("--skip-bad", is_flag=True, help="Leave bad sequences out and say which, instead of stopping.")
+@click.option(
+    "--protocol", default="poseval", show_default=True, metavar="NAME", help="poseval or corrected."
+)
+@click.option(
+    "--metrics",
+    default="ap,mot,hota",
+    show_default=True,
+    metavar="LIST",
+    help="Which of ap, mot, hota.",
+)
+@click.option(
+    "--output",
+    type=PATH,
+    metavar="DIR",
+    help="Write poseval's result files, and one with everything, here.",
+)
+@click.option(
+    "--sweep-joint-threshold",
+    "sweep",
+    is_flag=True,
+    help="mAP, MOTA over joint score thresholds; a plot.",
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave bad sequences out and say which, instead of stopping."
+)
 @_output_options
 @model_options
-@click.option("--track", multiple=True, metavar="NAME=VALUE", help="With --model: an option of posetrack track.")
+@click.option(
+    "--track",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="With --model: an option of posetrack track.",
+)
 def posetrack(
     truth: Path,
     prediction: Path,
@@ -73,13 +98,13 @@ def posetrack(
 ) -> None:
     """mAP, MOTA, MOTP, IDF1 and HOTA of PoseTrack predictions.
 
-    GT and PRED are files or folders of PoseTrack 2017 or 2018/2021 JSON (.json, .json.gz), paired by name; PRED may
-    also hold other formats of posetrack. The protocol poseval gives the numbers of the official tool, to the last
-    digit; corrected counts every frame and mends the oversights.
+    GT and PRED are files or folders of PoseTrack 2017 or 2018/2021 JSON (.json, .json.gz), paired
+    by name; PRED may also hold other formats of posetrack. The protocol poseval gives the numbers
+    of the official tool, to the last digit; corrected counts every frame and mends the oversights.
 
-    With --model the tracker runs first and PRED, a folder, is written. --boxes says where people come from: detector
-    (end to end), truth (ground-truth boxes), poses (ground-truth poses: matching alone), or a file of boxes, a folder
-    of such files. The tables say which it was.
+    With --model the tracker runs first and PRED, a folder, is written. --boxes says where people
+    come from: detector (end to end), truth (ground-truth boxes), poses (ground-truth poses:
+    matching alone), or a file of boxes, a folder of such files. The tables say which it was.
     """
     from posetrack.cli.eval_model import predict_posetrack_folder
     from posetrack.cli.progress import progress
@@ -97,12 +122,21 @@ def posetrack(
         source, settings["run"] = predict_posetrack_folder(truth, prediction, run, track)
     with progress("scoring", unit="sequences") as report:
         scored = score_files(
-            truth, prediction, rules, metrics=chosen, skip_bad=skip_bad, sweep=sweep, source=source, progress=report
+            truth,
+            prediction,
+            rules,
+            metrics=chosen,
+            skip_bad=skip_bad,
+            sweep=sweep,
+            source=source,
+            progress=report,
         )
     _say_what_is_missing(scored)
     _print_posetrack(scored, how, settings)
     if output:
-        click.echo(f"Wrote {len(write_results(scored, output, settings))} files to {output}.", err=True)
+        click.echo(
+            f"Wrote {len(write_results(scored, output, settings))} files to {output}.", err=True
+        )
     elif scored.sweep:
         _plot_here(scored.sweep)
 
@@ -129,8 +163,14 @@ def _say_what_is_missing(scored: Any) -> None:
     for left in scored.report.left_out:
         click.echo(f"Left out {left.name}: {left.reason}", err=True)
     if scored.unmatched:
-        names = ", ".join(path.name for path in scored.unmatched[:5]) + (", ..." if len(scored.unmatched) > 5 else "")
-        click.echo(f"Without ground truth, not scored: {len(scored.unmatched)} prediction files ({names}).", err=True)
+        names = ", ".join(path.name for path in scored.unmatched[:5]) + (
+            ", ..." if len(scored.unmatched) > 5 else ""
+        )
+        click.echo(
+            f"Without ground truth, not scored: {len(scored.unmatched)} prediction files "
+            f"({names}).",
+            err=True,
+        )
 
 
 def _print_posetrack(scored: Any, how: str, settings: dict[str, Any]) -> None:
@@ -160,7 +200,9 @@ def _print_tables(tables: list[Any], how: str) -> None:
     click.echo(render(tables, how))
 
 
-_SIX_SCALES = click.option("--six-scales", is_flag=True, help="With --model: average the heatmaps of six crop sizes.")
+_SIX_SCALES = click.option(
+    "--six-scales", is_flag=True, help="With --model: average the heatmaps of six crop sizes."
+)
 
 
 @evaluate.command()
@@ -170,12 +212,19 @@ _SIX_SCALES = click.option("--six-scales", is_flag=True, help="With --model: ave
 @model_options
 @_SIX_SCALES
 def coco(
-    truth: Path, results: Path, as_json: bool, as_csv: bool, as_markdown: bool, six_scales: bool, **run: Any
+    truth: Path,
+    results: Path,
+    as_json: bool,
+    as_csv: bool,
+    as_markdown: bool,
+    six_scales: bool,
+    **run: Any,
 ) -> None:
     """COCO keypoint AP and AR, by pycocotools.
 
-    GT is an annotation file, PRED a list of people in the COCO results layout, from any tool. With --model PRED is
-    written first, on ground-truth boxes (--boxes truth), detected ones (detector), or those of a file.
+    GT is an annotation file, PRED a list of people in the COCO results layout, from any tool. With
+    --model PRED is written first, on ground-truth boxes (--boxes truth), detected ones (detector),
+    or those of a file.
     """
     from posetrack.cli.eval_model import predict_coco_file
     from posetrack.evaluation.coco import coco_json, coco_table, evaluate_coco
@@ -187,7 +236,9 @@ def coco(
     if how == "json":
         _print_json(coco_json(figures, truth, results, settings))
     else:
-        _print_tables([coco_table(figures, f"COCO keypoints, percent ({results.name}{boxes})")], how)
+        _print_tables(
+            [coco_table(figures, f"COCO keypoints, percent ({results.name}{boxes})")], how
+        )
 
 
 @evaluate.command()
@@ -197,12 +248,19 @@ def coco(
 @model_options
 @_SIX_SCALES
 def mpii(
-    truth: Path, prediction: Path, as_json: bool, as_csv: bool, as_markdown: bool, six_scales: bool, **run: Any
+    truth: Path,
+    prediction: Path,
+    as_json: bool,
+    as_csv: bool,
+    as_markdown: bool,
+    six_scales: bool,
+    **run: Any,
 ) -> None:
     """MPII PCKh@0.5 per joint and mean, PCKh@0.1, and the official figure that is really at 0.11.
 
-    GT is MPII's own .mat, or the HRNet code's gt_valid.mat or JSON. PRED is a .mat with preds, an .npy or JSON, people
-    in the order of GT. With --model PRED (a JSON file) is written first, on the annotated people.
+    GT is MPII's own .mat, or the HRNet code's gt_valid.mat or JSON. PRED is a .mat with preds, an
+    .npy or JSON, people in the order of GT. With --model PRED (a JSON file) is written first, on
+    the annotated people.
     """
     from posetrack.cli.eval_model import predict_mpii_file
     from posetrack.evaluation.mpii import evaluate_mpii, mpii_json, mpii_tables

@@ -1,4 +1,6 @@
-"""The part of ``posetrack eval`` that runs networks: options, loading, and the predictions to score."""
+"""The part of ``posetrack eval`` that runs networks: options, loading, and the predictions to
+score.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +15,87 @@ import click
 if TYPE_CHECKING:
     from posetrack.evaluation.mpii import MpiiTruth
     from posetrack.evaluation.tracking import Follow
+    from posetrack.options import TrackOptions
     from posetrack.pose.estimator import PoseEstimator
     from posetrack.structures import Frame, Sequence, Tracks
 
 Command = TypeVar("Command", bound=Callable[..., None])
 PATH = click.Path(path_type=Path)
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--model", {"metavar": "NAME", "help": "Run this network (a preset, a name of 'posetrack weights list', or a "
-                 "file), write its predictions to PRED, and score them."}),
-    ("--images", {"type": PATH, "metavar": "DIR", "help": "Where the images lie, in folders, tar or zip files."}),
-    ("--boxes", {"metavar": "SOURCE", "help": "truth, detector, or a file of detections (COCO results layout)."}),
+    (
+        "--model",
+        {
+            "metavar": "NAME",
+            "help": "Run this network (a preset, a name of 'posetrack weights list', or a "
+            "file), write its predictions to PRED, and score them.",
+        },
+    ),
+    (
+        "--images",
+        {
+            "type": PATH,
+            "metavar": "DIR",
+            "help": "Where the images lie, in folders, tar or zip files.",
+        },
+    ),
+    (
+        "--boxes",
+        {
+            "metavar": "SOURCE",
+            "help": "truth, detector, or a file of detections (COCO results layout).",
+        },
+    ),
     ("--flip/--no-flip", {"default": None, "help": "Average with the mirrored picture."}),
-    ("--upright/--no-upright", {"default": None, "help": "Look again at people who lie or tumble, turned upright."}),
-    ("--decode", {"type": click.Choice(("plain", "quarter", "dark")), "help": "How a heatmap becomes a point."}),
-    ("--batch-size", {"type": click.IntRange(1), "default": 8, "show_default": True, "help": "People at a time."}),
-    ("--device", {"default": "auto", "show_default": True, "metavar": "NAME", "help": "auto, cpu, cuda, mps."}),
-    ("--precision", {"default": "auto", "show_default": True, "metavar": "NAME",
-                     "help": "auto, float32, bfloat16, float16."}),
-    ("--runtime", {"type": click.Choice(("auto", "torch", "openvino", "compiled")), "default": "auto",
-                   "show_default": True, "help": "What runs the networks."}),
+    (
+        "--upright/--no-upright",
+        {"default": None, "help": "Look again at people who lie or tumble, turned upright."},
+    ),
+    (
+        "--decode",
+        {
+            "type": click.Choice(("plain", "quarter", "dark")),
+            "help": "How a heatmap becomes a point.",
+        },
+    ),
+    (
+        "--batch-size",
+        {
+            "type": click.IntRange(1),
+            "default": 8,
+            "show_default": True,
+            "help": "People at a time.",
+        },
+    ),
+    (
+        "--device",
+        {
+            "default": "auto",
+            "show_default": True,
+            "metavar": "NAME",
+            "help": "auto, cpu, cuda, mps.",
+        },
+    ),
+    (
+        "--precision",
+        {
+            "default": "auto",
+            "show_default": True,
+            "metavar": "NAME",
+            "help": "auto, float32, bfloat16, float16.",
+        },
+    ),
+    (
+        "--runtime",
+        {
+            "type": click.Choice(("auto", "torch", "openvino", "compiled")),
+            "default": "auto",
+            "show_default": True,
+            "help": "What runs the networks.",
+        },
+    ),
     ("--offline", {"is_flag": True, "help": "Download nothing."}),
     ("--force", {"is_flag": True, "help": "Replace existing predictions."}),
-)  # fmt: skip
+)
 
 
 def model_options(command: Command) -> Command:
@@ -44,7 +105,9 @@ def model_options(command: Command) -> Command:
     return command
 
 
-def predict_coco_file(truth: Path, target: Path, run: dict[str, Any], factors: tuple[float, ...]) -> dict[str, Any]:
+def predict_coco_file(
+    truth: Path, target: Path, run: dict[str, Any], factors: tuple[float, ...]
+) -> dict[str, Any]:
     """Run a network over COCO images and write its results; returns the settings for the report."""
     from posetrack.datasets.images import ImageStore
     from posetrack.evaluation.coco import read_coco_truth
@@ -67,7 +130,9 @@ def predict_coco_file(truth: Path, target: Path, run: dict[str, Any], factors: t
     return _settings(run, estimator, source) | {"scale_factors": factors}
 
 
-def predict_mpii_file(truth: Path, target: Path, run: dict[str, Any], factors: tuple[float, ...]) -> dict[str, Any]:
+def predict_mpii_file(
+    truth: Path, target: Path, run: dict[str, Any], factors: tuple[float, ...]
+) -> dict[str, Any]:
     """Run a network over the people MPII annotates, in the official crops; writes JSON."""
     from posetrack.datasets.images import ImageStore
     from posetrack.errors import UsageError
@@ -77,7 +142,9 @@ def predict_mpii_file(truth: Path, target: Path, run: dict[str, Any], factors: t
     if run["boxes"] not in (None, "truth"):
         raise UsageError("MPII is scored on the annotated people; --boxes can only be truth.")
     if target.suffix != ".json":
-        raise UsageError(f"Predictions on MPII are written as JSON; {target} does not end in .json.")
+        raise UsageError(
+            f"Predictions on MPII are written as JSON; {target} does not end in .json."
+        )
     _check_target(target, run)
     people = read_mpii_truth(truth)
     store, estimator = ImageStore(_images(run, truth)), _estimator(run)
@@ -90,11 +157,18 @@ def predict_mpii_file(truth: Path, target: Path, run: dict[str, Any], factors: t
 def _write_mpii(target: Path, people: MpiiTruth, xy: Any) -> None:
     from posetrack.formats.label_tables import write_json
 
-    write_json(target, [{"image": n, "keypoints": p} for n, p in zip(people.image, xy.tolist(), strict=True)])
+    write_json(
+        target,
+        [{"image": n, "keypoints": p} for n, p in zip(people.image, xy.tolist(), strict=True)],
+    )
 
 
-def predict_posetrack_folder(truth: Path, target: Path, run: dict[str, Any], track: tuple[str, ...]) -> tuple[str, Any]:
-    """Run the whole tracker over the sequences; returns what the boxes were, in words, and the settings."""
+def predict_posetrack_folder(
+    truth: Path, target: Path, run: dict[str, Any], track: tuple[str, ...]
+) -> tuple[str, Any]:
+    """Run the whole tracker over the sequences; returns what the boxes were, in words, and the
+    settings.
+    """
     from posetrack.evaluation.tracking import SOURCES, track_dataset
 
     _check_target(target, run)
@@ -103,10 +177,17 @@ def predict_posetrack_folder(truth: Path, target: Path, run: dict[str, Any], tra
     with _progress("tracking", "frames") as report:
         track_dataset(truth, _images(run, truth), target, follow, progress=report)
     words = SOURCES.get(source, SOURCES["file"])
-    return words, {"model": run["model"], "boxes": words, "boxes_source": source, "track_options": options}
+    return words, {
+        "model": run["model"],
+        "boxes": words,
+        "boxes_source": source,
+        "track_options": options,
+    }
 
 
-def _follow(run: dict[str, Any], source: str, track: tuple[str, ...]) -> tuple[Follow, dict[str, Any]]:
+def _follow(
+    run: dict[str, Any], source: str, track: tuple[str, ...]
+) -> tuple[Follow, dict[str, Any]]:
     from posetrack import PoseTracker
     from posetrack.detect.detectors import FileBoxes
     from posetrack.evaluation.tracking import true_boxes
@@ -129,17 +210,14 @@ def _follow(run: dict[str, Any], source: str, track: tuple[str, ...]) -> tuple[F
     return follow, options
 
 
-def _follow_poses(o: Any) -> Follow:
+def _follow_poses(o: TrackOptions) -> Follow:
     """Matching alone: no detector and no pose network are loaded."""
+    from posetrack.assemble import build_flow, build_identities
     from posetrack.evaluation.tracking import follow_true_poses
-    from posetrack.trackers import TrackerSettings, build_tracker
-    from posetrack.weights import load_flow
 
-    name = o.flow if o.tracker == "flow" else "none"
-    flow = load_flow(name, long_side=o.flow_size, checkpoint=o.flow_weights, device=o.device, offline=o.offline)
-    settings = TrackerSettings(o.memory, o.min_oks, o.min_new_score, o.min_joint_score, revive_frames=o.revive)
+    flow = build_flow(o)
     return lambda frames, truth: follow_true_poses(
-        frames, truth, build_tracker(o.tracker, truth.skeleton, settings), flow
+        frames, truth, build_identities(o, truth.skeleton), flow
     )
 
 
@@ -150,7 +228,9 @@ def _track_options(run: dict[str, Any], track: tuple[str, ...]) -> dict[str, Any
     same = ("flip", "upright", "decode", "batch_size", "device", "precision", "runtime", "offline")
     options = {name: run[name] for name in same}
     if run["model"]:
-        options |= {"preset": run["model"]} if run["model"] in PRESETS else {"weights": run["model"]}
+        options |= (
+            {"preset": run["model"]} if run["model"] in PRESETS else {"weights": run["model"]}
+        )
     return options | dict(_pair(text) for text in track)
 
 
@@ -167,7 +247,11 @@ def _pair(text: str) -> tuple[str, Any]:
     if plain not in kinds:
         raise unknown_name("tracking option", plain, kinds)
     try:
-        convert: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": _truth_value}
+        convert: dict[str, Callable[[str], Any]] = {
+            "int": int,
+            "float": float,
+            "bool": _truth_value,
+        }
         return plain, convert.get(kinds[plain], str)(value)
     except (KeyError, ValueError) as error:
         raise UsageError(f"--track {text}: {value!r} is not a {kinds[plain]}.") from error
@@ -184,19 +268,26 @@ def _estimator(run: dict[str, Any]) -> PoseEstimator:
     preset = PRESETS.get(run["model"])
     net, spec = load_pose(preset.weights if preset else run["model"], offline=run["offline"])
     return PoseEstimator(
-        net, spec.input, spec.skeleton, device=run["device"], precision=run["precision"],
+        net,
+        spec.input,
+        spec.skeleton,
+        device=run["device"],
+        precision=run["precision"],
         flip_test=True if run["flip"] is None else run["flip"],
         upright_test=bool(preset and preset.upright) if run["upright"] is None else run["upright"],
-        decode=run["decode"] or spec.notes.get("decode") or "quarter", batch_size=run["batch_size"],
+        decode=run["decode"] or spec.notes.get("decode") or "quarter",
+        batch_size=run["batch_size"],
         runtime=run["runtime"],
-    )  # fmt: skip
+    )
 
 
 def _detector(run: dict[str, Any]) -> Any:
     from posetrack.weights import PRESETS, load_detector
 
     preset = PRESETS.get(run["model"]) or PRESETS["lite"]
-    return load_detector(preset.detector, device=run["device"], runtime=run["runtime"], offline=run["offline"])
+    return load_detector(
+        preset.detector, device=run["device"], runtime=run["runtime"], offline=run["offline"]
+    )
 
 
 def _settings(run: dict[str, Any], estimator: PoseEstimator, source: str) -> dict[str, Any]:

@@ -12,23 +12,42 @@ if TYPE_CHECKING:
     from posetrack.nets.overview import Row, Speeds
 
 HEADINGS = ("network", "parameters", "input", "MACs", "paper's", "published", "crops/s", "weights")
-LEGEND = "MACs: 10^9 multiply-adds executed; paper's: weights x output positions / 2^30, printed there as GFLOPs."
+LEGEND = (
+    "MACs: 10^9 multiply-adds executed; paper's: weights x output positions / 2^30, printed "
+    "there as GFLOPs."
+)
 
 
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--measure", is_flag=True, help="Measure crops per second on this machine (minutes for all networks).")
 @click.option(
-    "--batch-size", default=8, show_default=True, type=click.IntRange(1), help="Crops at a time of --measure."
+    "--measure",
+    is_flag=True,
+    help="Measure crops per second on this machine (minutes for all networks).",
 )
-@click.option("--device", default="auto", show_default=True, help="Device of --measure: auto, cpu, cuda or mps.")
+@click.option(
+    "--batch-size",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Crops at a time of --measure.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Device of --measure: auto, cpu, cuda or mps.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, with exact counts.")
-def nets(names: tuple[str, ...], measure: bool, batch_size: int, device: str, as_json: bool) -> None:
+def nets(
+    names: tuple[str, ...], measure: bool, batch_size: int, device: str, as_json: bool
+) -> None:
     """List the networks: size, cost, published scores, where weights are, speed.
 
-    NAME narrows the list; any HRNet width can be named (hrnet_w18, hrnet_w40_cls). Multiply-adds are given as executed
-    and as the papers count them. Crops per second were measured on the machine named below the table, or are measured
-    here with --measure. The names of weights are those of posetrack weights.
+    NAME narrows the list; any HRNet width can be named (hrnet_w18, hrnet_w40_cls). Multiply-adds
+    are given as executed and as the papers count them. Crops per second were measured on the
+    machine named below the table, or are measured here with --measure. The names of weights are
+    those of posetrack weights.
     """
     from posetrack.nets.overview import committed_speeds, overview, speeds_here
 
@@ -44,7 +63,8 @@ def nets(names: tuple[str, ...], measure: bool, batch_size: int, device: str, as
 def _weights(rows: list[Row]) -> list[list[str]]:
     """For each row, the names of the weights made for its network and input size.
 
-    Weights of a size that has no row, or of none (ImageNet's), stand in the first row of their network.
+    Weights of a size that has no row, or of none (ImageNet's), stand in the first row of their
+    network.
     """
     from posetrack.weights import entries
 
@@ -53,7 +73,11 @@ def _weights(rows: list[Row]) -> list[list[str]]:
     found: list[list[str]] = [[] for _ in rows]
     for entry in entries().values():
         if entry.net in first:
-            place = first[entry.net] if entry.input is None else places.get((entry.net, entry.input), first[entry.net])
+            place = (
+                first[entry.net]
+                if entry.input is None
+                else places.get((entry.net, entry.input), first[entry.net])
+            )
             found[place].append(entry.name)
     return found
 
@@ -62,7 +86,11 @@ def _print_json(rows: list[Row], speeds: Speeds, machine: str) -> None:
     import json
 
     table = [
-        {**row.as_json(), "crops_per_s": speeds.get(row.name, {}).get(row.size_wh), "weights": names}
+        {
+            **row.as_json(),
+            "crops_per_s": speeds.get(row.name, {}).get(row.size_wh),
+            "weights": names,
+        }
         for row, names in zip(rows, _weights(rows), strict=True)
     ]
     click.echo(json.dumps({"speed_measured_on": machine or None, "networks": table}, indent=1))

@@ -1,4 +1,6 @@
-"""Progress on standard error: a bar on a terminal, a plain line every few seconds in a pipe or a log."""
+"""Progress on standard error: a bar on a terminal, a plain line every few seconds in a pipe or a
+log.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ Report = Callable[[int, int | None], None]
 
 @contextmanager
 def progress(label: str, quiet: bool = False, unit: str = "frames") -> Iterator[Report | None]:
-    """Gives ``report(done, total)``, to be called after every frame; ``total`` None: unknown. None where ``quiet``."""
+    """Gives ``report(done, total)``, to be called after every frame; ``total`` None: unknown. None
+    where ``quiet``.
+    """
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -42,13 +46,17 @@ def _bar(label: str, unit: str) -> Iterator[Report]:
     speed = TextColumn("{task.fields[speed]:.1f} " + f"{unit}/s")
     text, bar, count = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     console = Console(stderr=True)
-    with Progress(text, bar, count, speed, TimeRemainingColumn(), console=console, transient=True) as bars:
+    with Progress(
+        text, bar, count, speed, TimeRemainingColumn(), console=console, transient=True
+    ) as bars:
         task = bars.add_task(label, total=None, speed=0.0)
         begin = time.monotonic()
 
         def report(done: int, total: int | None) -> None:
             speed = done / max(time.monotonic() - begin, 1e-9)
-            bars.update(task, completed=done, total=None if total is None else max(total, done), speed=speed)
+            bars.update(
+                task, completed=done, total=None if total is None else max(total, done), speed=speed
+            )
 
         yield report
 

@@ -29,7 +29,11 @@ def _tracking_options(command: Command) -> Command:
 
 def _option(f: Field[Any]) -> Callable[[Command], Command]:
     flag, kind, rule = "--" + f.name.replace("_", "-"), str(f.type).split(" |")[0], f.metadata
-    more: dict[str, Any] = {"default": f.default, "help": rule["help"], "show_default": f.default not in (None, False)}
+    more: dict[str, Any] = {
+        "default": f.default,
+        "help": rule["help"],
+        "show_default": f.default not in (None, False),
+    }
     if kind == "bool":
         both = f"{flag}/--no-{flag[2:]}" if f.default is None else flag
         return click.option(both, is_flag=True, **more)
@@ -43,25 +47,47 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
 
 @click.command()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER",
-              help="Folder for the results; default: beside the input, as NAME.tracked.mp4 and so on.")  # fmt: skip
-@click.option("--format", "formats", multiple=True, metavar="NAME",
-              help="Also write posetrack17, posetrack18, coco, csv, parquet or openpose; repeatable.")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder for the results; default: beside the input, as NAME.tracked.mp4 and so on.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="Also write posetrack17, posetrack18, coco, csv, parquet or openpose; repeatable.",
+)
 @click.option("--no-video", is_flag=True, help="Do not render a video.")
 @click.option("--show", is_flag=True, help="Show the frames in a window while they are tracked.")
 @click.option("--force", is_flag=True, help="Replace existing results.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run; skip what is complete.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with an interrupted run; skip what is complete."
+)
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @_tracking_options
 def track(
-    inputs: tuple[str, ...], output: Path | None, formats: tuple[str, ...], no_video: bool, show: bool,
-    force: bool, resume: bool, quiet: bool, as_json: bool, **options: Any,
-) -> int:  # fmt: skip
-    """Follow the people of a video: INPUT is a file, a folder or glob of pictures, a camera's number or an address.
+    inputs: tuple[str, ...],
+    output: Path | None,
+    formats: tuple[str, ...],
+    no_video: bool,
+    show: bool,
+    force: bool,
+    resume: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Follow the people of a video: INPUT is a file, a folder or glob of pictures, a camera's
+    number or an address.
 
-    Writes FOLDER/NAME.mp4 with the skeletons drawn in and FOLDER/NAME.jsonl with the tracks, and prints the files'
-    names. The tracks grow in NAME.jsonl.part while the run goes on; a run that was interrupted keeps them there.
+    Writes FOLDER/NAME.mp4 with the skeletons drawn in and FOLDER/NAME.jsonl with the tracks, and
+    prints the files' names. The tracks grow in NAME.jsonl.part while the run goes on; a run that
+    was interrupted keeps them there.
     """
     from posetrack import OutputOptions, PoseTracker
     from posetrack.cli.window import open_window
@@ -71,19 +97,25 @@ def track(
     refuse_same_names(inputs, outputs)
     tracker = PoseTracker(**options)
     viewer = open_window() if show else None
-    done = [_track_one(tracker, name, outputs, viewer, quiet, alone=len(inputs) == 1) for name in inputs]
+    done = [
+        _track_one(tracker, name, outputs, viewer, quiet, alone=len(inputs) == 1) for name in inputs
+    ]
     summaries = [result for result in done if not isinstance(result, int)]
     if as_json:
         click.echo(json.dumps([summary.to_dict() for summary in summaries], indent=2))
     else:
-        click.echo("".join(f"{path}\n" for summary in summaries for path in summary.files), nl=False)
+        click.echo(
+            "".join(f"{path}\n" for summary in summaries for path in summary.files), nl=False
+        )
     return max((result for result in done if isinstance(result, int)), default=0)
 
 
 def _track_one(
     tracker: PoseTracker, name: str, outputs: OutputOptions, viewer: Any, quiet: bool, alone: bool
 ) -> Summary | int:
-    """The summary of one input; where it fails, the exit code, so that the inputs after it get their turn."""
+    """The summary of one input; where it fails, the exit code, so that the inputs after it get
+    their turn.
+    """
     from posetrack.cli.progress import progress
     from posetrack.errors import PosetrackError
 
@@ -107,7 +139,13 @@ def _describe(s: Summary) -> str:
     speed = s.frames / s.seconds if s.seconds else 0.0
     people = f"{s.tracks} track{'s' * (s.tracks != 1)}, at most {s.most_people} at once"
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in s.stages.items())
-    lines = [f"{s.name}: {s.frames} frames in {s.seconds:.1f} s ({speed:.1f} frames/s); {people}.", f"  {stages}"]
+    lines = [
+        f"{s.name}: {s.frames} frames in {s.seconds:.1f} s ({speed:.1f} frames/s); {people}.",
+        f"  {stages}",
+    ]
     if not s.tracks:
-        lines.append("  Nobody was found: the tracks are empty. (--min-box-score and --min-new-score set what counts.)")
+        lines.append(
+            "  Nobody was found: the tracks are empty. (--min-box-score and --min-new-score set "
+            "what counts.)"
+        )
     return "\n".join(lines)

@@ -30,47 +30,111 @@ def _recipe_options(command: Command) -> Command:
 
 @click.command()
 @click.argument("data", nargs=-1, metavar="DATA...")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run.")
-@click.option("--recipe", "name", default="finetune", show_default=True, metavar="NAME",
-              help="coco, mpii, posetrack17, imagenet, finetune, bundled_pose.")  # fmt: skip
-@click.option("--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable.")
-@click.option("--metric", metavar="NAME", help="What decides which epoch is best: pck (the default), or ap (--val is "
-              "COCO-style), pckh (MPII), map (PoseTrack): by posetrack eval, from the labelled boxes.")  # fmt: skip
-@click.option("--init", "weights", metavar="NAME", help="Start from these weights: a name or a file.")
-@click.option("--skeleton", metavar="NAME", help="coco17, mpii16, posetrack15, lsp14, or joint names with commas. "
-              "[the data's]")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder of the run.",
+)
+@click.option(
+    "--recipe",
+    "name",
+    default="finetune",
+    show_default=True,
+    metavar="NAME",
+    help="coco, mpii, posetrack17, imagenet, finetune, bundled_pose.",
+)
+@click.option(
+    "--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable."
+)
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="What decides which epoch is best: pck (the "
+    "default), or ap (--val is "
+    "COCO-style), pckh (MPII), map (PoseTrack): by posetrack eval, from the labelled "
+    "boxes.",
+)
+@click.option(
+    "--init", "weights", metavar="NAME", help="Start from these weights: a name or a file."
+)
+@click.option(
+    "--skeleton",
+    metavar="NAME",
+    help="coco17, mpii16, posetrack15, lsp14, or joint names with commas. [the data's]",
+)
 @_recipe_options
 @click.option("--input", "size", metavar="WxH", help="Input size of the network. [the recipe's]")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE",
-              help="Any other value of the recipe, say augmentation.rotation_deg=30; repeatable.")  # fmt: skip
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other value of the recipe, say augmentation.rotation_deg=30; repeatable.",
+)
 @click.option("--print-recipe", is_flag=True, help="Print the recipe as JSON and do nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN, or begin it.")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, mps.")
-@click.option("--devices", type=click.IntRange(1), default=1, help="How many of them; a batch is shared among them.")
 @click.option(
-    "--nodes", type=click.IntRange(1), default=1, help="Machines, each started with this command or torchrun."
+    "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, mps."
 )
-@click.option("--precision", default="auto", show_default=True, metavar="NAME", help="float32, bfloat16 or float16; "
-              "auto: a half one on CUDA.")  # fmt: skip
-@click.option("--compile", "compiled", is_flag=True, help="Compile the network first (torch.compile): minutes at the "
-              "start, faster steps; needs a C++ compiler.")  # fmt: skip
+@click.option(
+    "--devices",
+    type=click.IntRange(1),
+    default=1,
+    help="How many of them; a batch is shared among them.",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(1),
+    default=1,
+    help="Machines, each started with this command or torchrun.",
+)
+@click.option(
+    "--precision",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="float32, bfloat16 or float16; auto: a half one on CUDA.",
+)
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the network first "
+    "(torch.compile): minutes at the "
+    "start, faster steps; needs a C++ compiler.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Processor threads of PyTorch.")
-@click.option("--workers", type=click.IntRange(0), default=0, help="Processes that make batches; 0: a thread.")
+@click.option(
+    "--workers", type=click.IntRange(0), default=0, help="Processes that make batches; 0: a thread."
+)
 @click.option("--tensorboard", is_flag=True, help="Also write RUN/tensorboard.")
 @click.option("--quiet", is_flag=True, help="Only warnings and errors.")
 def train(
-    data: tuple[str, ...], out: Path | None, name: str, val: tuple[str, ...], weights: str | None,
-    metric: str | None, skeleton: str | None, print_recipe: bool, resume: bool, quiet: bool, **rest: Any,
-) -> None:  # fmt: skip
+    data: tuple[str, ...],
+    out: Path | None,
+    name: str,
+    val: tuple[str, ...],
+    weights: str | None,
+    metric: str | None,
+    skeleton: str | None,
+    print_recipe: bool,
+    resume: bool,
+    quiet: bool,
+    **rest: Any,
+) -> None:
     """Train or fine-tune a network on labelled people.
 
-    DATA is a COCO-style JSON file with any joints of its own, MPII's .mat or JSON, or PoseTrack label files; the images
-    lie beside them, in folders or tar and zip files. DATA[START:STOP] takes some of the images, DATA*3 counts everybody
-    three times. Writes RUN/best.safetensors and RUN/last.safetensors, which "posetrack track --weights" takes as they
-    are, metrics.jsonl and curves.png, and prints the name of the best.
+    DATA is a COCO-style JSON file with any joints of its own, MPII's .mat or JSON, or PoseTrack
+    label files; the images lie beside them, in folders or tar and zip files. DATA[START:STOP] takes
+    some of the images, DATA*3 counts everybody three times. Writes RUN/best.safetensors and
+    RUN/last.safetensors, which "posetrack track --weights" takes as they are, metrics.jsonl and
+    curves.png, and prints the name of the best.
 
-    With --recipe imagenet DATA is a folder that holds a folder of pictures for each class, and what comes out is a
-    start (--init) for networks that find poses.
+    With --recipe imagenet DATA is a folder that holds a folder of pictures for each class, and what
+    comes out is a start (--init) for networks that find poses.
     """
     from posetrack.cli import train_run as run
     from posetrack.training.setup import check_recipe

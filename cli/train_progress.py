@@ -1,4 +1,6 @@
-"""Progress of a training run on stderr: a live line on a terminal, now and then a line in a pipe or a log."""
+"""Progress of a training run on stderr: a live line on a terminal, now and then a line in a pipe or
+a log.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ class _Lines(Watcher):
         mean = run.epoch_loss / max(run.epoch_steps, 1)
         left = _left(run, samples_per_s)
         click.echo(
-            f"step {run.step} of {run.total_steps}: loss {mean:.4g}, {samples_per_s:.1f} samples/s, {left} left",
+            f"step {run.step} of {run.total_steps}: loss {mean:.4g}, {samples_per_s:.1f} "
+            f"samples/s, {left} left",
             err=True,
         )
 
@@ -68,7 +71,12 @@ def _bar() -> Iterator[Watcher]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task("training", total=None)
 
@@ -101,4 +109,10 @@ def _left(run: Run, samples_per_s: float) -> str:
     share = 1 - run.step / max(run.total_steps, 1)
     minutes, seconds = divmod(round(samples * share / max(samples_per_s, 1e-9)), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return (
+        f"{hours} h {minutes} min"
+        if hours
+        else f"{minutes} min {seconds} s"
+        if minutes
+        else f"{seconds} s"
+    )

@@ -1,4 +1,6 @@
-"""The parts of ``posetrack train``: options become a recipe, weights a start, a run lines of progress."""
+"""The parts of ``posetrack train``: options become a recipe, weights a start, a run lines of
+progress.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,20 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 Initialise = Callable[["nn.Module"], None]
 
-_SETTINGS = ("net", "epochs", "lr", "batch_size", "accumulate", "seed")  # options that are settings of a recipe
+_SETTINGS = (
+    "net",
+    "epochs",
+    "lr",
+    "batch_size",
+    "accumulate",
+    "seed",
+)  # options that are settings of a recipe
 
 
 def teller(quiet: bool) -> Report:
-    """Sentences on stderr, or nowhere; functions of this module, since worker processes are sent them."""
+    """Sentences on stderr, or nowhere; functions of this module, since worker processes are sent
+    them.
+    """
     return _silent if quiet else _say
 
 
@@ -58,17 +69,23 @@ def required(data: tuple[str, ...], out: Path | None) -> Path:
     from posetrack.errors import UsageError
 
     if not data:
-        raise UsageError("Give at least one dataset to learn from, say labels.json; posetrack train --help has more.")
+        raise UsageError(
+            "Give at least one dataset to learn from, say labels.json; posetrack train --help "
+            "has more."
+        )
     if out is None:
         raise UsageError("Say where the run goes with -o RUN.")
     return out
 
 
-# --- recipe ----------------------------------------------------------------------------------------------------------
+# --- recipe
+# --------------------------------------------------------------------------------------------------
 
 
 def recipe_of(name: str, options: Mapping[str, Any], start: Weights | None) -> Recipe:
-    """The recipe ``name`` with the changes of the command line, on the network of ``start``. Raises UsageError."""
+    """The recipe ``name`` with the changes of the command line, on the network of ``start``. Raises
+    UsageError.
+    """
     from posetrack.errors import unknown_name
     from posetrack.training.override import changed
     from posetrack.training.recipes import RECIPES
@@ -105,13 +122,21 @@ def recipe_json(recipe: Recipe) -> str:
     return json.dumps(to_json(recipe), indent=1)
 
 
-# --- what is learnt --------------------------------------------------------------------------------------------------
+# --- what is learnt
+# --------------------------------------------------------------------------------------------------
 
 
 def task_of(
-    recipe: Recipe, data: tuple[str, ...], val: tuple[str, ...], skeleton: str | None, metric: str | None, warn: Report
+    recipe: Recipe,
+    data: tuple[str, ...],
+    val: tuple[str, ...],
+    skeleton: str | None,
+    metric: str | None,
+    warn: Report,
 ) -> PoseTask | ClassTask:
-    """The samples of the command line, read and checked. Raises InputError, UsageError, TrainingError."""
+    """The samples of the command line, read and checked. Raises InputError, UsageError,
+    TrainingError.
+    """
     if recipe.task == "classify":
         return _classes(recipe, data, val, skeleton, metric, warn)
     from posetrack.training.setup import check_net, load_data, pick_skeleton, read_sets
@@ -123,15 +148,25 @@ def task_of(
 
 
 def _classes(
-    recipe: Recipe, data: tuple[str, ...], val: tuple[str, ...], skeleton: str | None, metric: str | None, warn: Report
+    recipe: Recipe,
+    data: tuple[str, ...],
+    val: tuple[str, ...],
+    skeleton: str | None,
+    metric: str | None,
+    warn: Report,
 ) -> ClassTask:
     from posetrack.errors import UsageError, unknown_name
     from posetrack.training.setup import load_classes
 
     if len(data) > 1:
-        raise UsageError(f"The recipe {recipe.name} learns one folder of classes; put theirs into one, or link them.")
+        raise UsageError(
+            f"The recipe {recipe.name} learns one folder of classes; put theirs into one, or "
+            f"link them."
+        )
     if skeleton is not None:
-        raise UsageError(f"The recipe {recipe.name} learns classes, not joints; leave --skeleton out.")
+        raise UsageError(
+            f"The recipe {recipe.name} learns classes, not joints; leave --skeleton out."
+        )
     if metric not in (None, "top1"):
         raise unknown_name("metric", str(metric), ("top1",))
     return load_classes(recipe, Path(data[0]), [Path(folder) for folder in val], warn)
@@ -148,17 +183,22 @@ def scored(data: PoseTask, held_out: Sequence[PersonSet], metric: str) -> PoseTa
         raise unknown_name("metric", metric, ("pck", *METRICS))
     kind, labels, make = METRICS[metric]
     if not held_out or any(people.kind != kind for people in held_out):
-        raise UsageError(f"The metric {metric} needs --val with {labels}; use --metric pck for others.")
+        raise UsageError(
+            f"The metric {metric} needs --val with {labels}; use --metric pck for others."
+        )
     pairs = zip(data.validations, held_out, strict=True)
     scored = tuple(replace(v, score=make(people, v.crops, data.skeleton)) for v, people in pairs)
     return replace(data, validations=scored)
 
 
-# --- weights to start from -------------------------------------------------------------------------------------------
+# --- weights to start from
+# -------------------------------------------------------------------------------------------
 
 
 def read_weights(name: str) -> Weights:
-    """State and description of a checkpoint: a file of posetrack for any task, else a name or a published file."""
+    """State and description of a checkpoint: a file of posetrack for any task, else a name or a
+    published file.
+    """
     from posetrack import checkpoints
     from posetrack.weights.load import read_start
 
@@ -167,7 +207,9 @@ def read_weights(name: str) -> Weights:
     return read_start(name)
 
 
-def initialiser(start: Weights | None, recipe: Recipe, task: PoseTask | ClassTask, report: Report) -> Initialise:
+def initialiser(
+    start: Weights | None, recipe: Recipe, task: PoseTask | ClassTask, report: Report
+) -> Initialise:
     """What puts the weights into a fresh network and tells what became of them."""
     from posetrack.training.pose import PoseTask
     from posetrack.training.start import load_same, load_weights
@@ -181,14 +223,22 @@ def initialiser(start: Weights | None, recipe: Recipe, task: PoseTask | ClassTas
             report(load_same(net, recipe.net, state).describe())
             return
         if spec.task == "classify":
-            report(f"The head that tells {spec.net_args.get('classes', 'its')} classes apart is left out.")
+            report(
+                f"The head that tells {spec.net_args.get('classes', 'its')} classes apart is "
+                f"left out."
+            )
         source = spec.skeleton if spec.task == "pose" else None
-        report(load_weights(net, (recipe.net, recipe.net_args), task.skeleton, state, source).describe())
+        report(
+            load_weights(
+                net, (recipe.net, recipe.net_args), task.skeleton, state, source
+            ).describe()
+        )
 
     return initialise
 
 
-# --- the run ---------------------------------------------------------------------------------------------------------
+# --- the run
+# --------------------------------------------------------------------------------------------------
 
 
 def train_here(
@@ -214,24 +264,37 @@ def train_here(
     if is_first():
         remember_recipe(out, recipe, len(task), resume)
     engine = make_engine(
-        options["device"], options["precision"], options["devices"], options["nodes"], options["compiled"]
+        options["device"],
+        options["precision"],
+        options["devices"],
+        options["nodes"],
+        options["compiled"],
     )
     check_share(recipe, engine.world)
     first = engine.rank == 0
     teller(quiet or not first)(
         f"{len(task)} {'people' if recipe.task == 'pose' else 'pictures'} with "
-        f"{' and '.join(f'{n} {what}' for what, n in task.outputs.items())}; {recipe.net}; results go to {out}."
+        f"{' and '.join(f'{n} {what}' for what, n in task.outputs.items())}; {recipe.net}; "
+        f"results go to {out}."
     )
     try:
         with training_progress(quiet or not first) as watchers:
             if options["tensorboard"] and first:
                 watchers = [*watchers, BoardWatcher(out / "tensorboard")]
             run = learn(
-                recipe, task, out, resume=resume, initialise=initialise, watchers=watchers, workers=options["workers"],
+                recipe,
+                task,
+                out,
+                resume=resume,
+                initialise=initialise,
+                watchers=watchers,
+                workers=options["workers"],
                 engine=engine,
-            )  # fmt: skip
+            )
     except KeyboardInterrupt:
-        teller(not (out / "state.pt").exists())(f"Stopped; the same command with --resume goes on with {out}.")
+        teller(not (out / "state.pt").exists())(
+            f"Stopped; the same command with --resume goes on with {out}."
+        )
         raise
     if first:
         draw_curves(run.history, out / "curves.png")

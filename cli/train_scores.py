@@ -1,4 +1,6 @@
-"""The scores of ``posetrack eval`` as validations of training: AP, PCKh and PoseTrack's mAP from the labelled boxes."""
+"""The scores of ``posetrack eval`` as validations of training: AP, PCKh and PoseTrack's mAP from
+the labelled boxes.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
 SAME_PX = 1.0  # how far apart the joints of one labelled person may lie in two readings of a file
 
 
-# --- COCO ------------------------------------------------------------------------------------------------------------
+# --- COCO
+# --------------------------------------------------------------------------------------------------
 
 
 def coco_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> Score:
-    """A function of joints (N, K, 2) and scores (N, K) of ``crops`` that gives their AP against the file of ``people``.
+    """A function of joints (N, K, 2) and scores (N, K) of ``crops`` that gives their AP against the
+    file of ``people``.
 
-    Every labelled box gives one result, with the mean score of its joints (the paper's AP "with ground-truth boxes").
-    Raises InputError and FormatError.
+    Every labelled box gives one result, with the mean score of its joints (the paper's AP "with
+    ground-truth boxes"). Raises InputError and FormatError.
     """
     from posetrack.evaluation.coco import read_coco_truth, score_coco
     from posetrack.skeletons import joint_map
@@ -57,16 +61,25 @@ def coco_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> 
 def _joints_of(truth: Mapping[str, Any]) -> Skeleton:
     from posetrack.skeletons import COCO_17, make_skeleton
 
-    names = next((c["keypoints"] for c in truth["categories"] if c.get("keypoints")), COCO_17.joints)
+    names = next(
+        (c["keypoints"] for c in truth["categories"] if c.get("keypoints")), COCO_17.joints
+    )
     return make_skeleton("truth", names)
 
 
 def _result(image: Any, xy: Floats, score: Floats, order: Sequence[int]) -> dict[str, Any]:
     """A row of the COCO results layout; joints the network does not have are 0."""
     keypoints = [
-        v for k in order for v in ((float(xy[k, 0]), float(xy[k, 1]), float(score[k])) if k >= 0 else (0.0,) * 3)
+        v
+        for k in order
+        for v in ((float(xy[k, 0]), float(xy[k, 1]), float(score[k])) if k >= 0 else (0.0,) * 3)
     ]
-    return {"image_id": image, "category_id": 1, "keypoints": keypoints, "score": float(score.mean())}
+    return {
+        "image_id": image,
+        "category_id": 1,
+        "keypoints": keypoints,
+        "score": float(score.mean()),
+    }
 
 
 def _number(value: float) -> float:
@@ -74,14 +87,17 @@ def _number(value: float) -> float:
     return 0.0 if math.isnan(value) else float(value)
 
 
-# --- MPII ------------------------------------------------------------------------------------------------------------
+# --- MPII
+# --------------------------------------------------------------------------------------------------
 
 
 def mpii_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> Score:
-    """A function of joints and scores of ``crops`` that gives their mean PCKh@0.5 against MPII's labels.
+    """A function of joints and scores of ``crops`` that gives their mean PCKh@0.5 against MPII's
+    labels.
 
-    Joints that the network does not have count as missed; joints that nobody here has are left out of the mean (the
-    official code has no number then). Raises InputError and FormatError, also where head boxes are missing.
+    Joints that the network does not have count as missed; joints that nobody here has are left out
+    of the mean (the official code has no number then). Raises InputError and FormatError, also
+    where head boxes are missing.
     """
     from posetrack.evaluation.mpii import read_mpii_truth
     from posetrack.skeletons import MPII_16, joint_map
@@ -97,8 +113,12 @@ def mpii_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> 
     return score
 
 
-def _people_of(truth: MpiiTruth, crops: Sequence[Crop], order: Sequence[int], file: str) -> MpiiTruth:
-    """The rows of ``truth`` that ``crops`` were cut from, found by image and place. Raises FormatError."""
+def _people_of(
+    truth: MpiiTruth, crops: Sequence[Crop], order: Sequence[int], file: str
+) -> MpiiTruth:
+    """The rows of ``truth`` that ``crops`` were cut from, found by image and place. Raises
+    FormatError.
+    """
     import numpy as np
 
     from posetrack.errors import FormatError
@@ -111,14 +131,19 @@ def _people_of(truth: MpiiTruth, crops: Sequence[Crop], order: Sequence[int], fi
     for crop in crops:
         labelled = _in_order((crop.xy[None] + crop.offset) / crop.zoom, order)[0]
         found = {
-            r: np.nanmax(np.abs(truth.xy[r] - ONE_BASED - labelled), initial=0) for r in by_image.get(crop.name, ())
+            r: np.nanmax(np.abs(truth.xy[r] - ONE_BASED - labelled), initial=0)
+            for r in by_image.get(crop.name, ())
         }
         best = min(found, key=lambda r: float(found[r]), default=None)
         if best is None or found[best] > SAME_PX:
-            raise FormatError(f"{file}: nobody in image {crop.name} has a head box for PCKh; use --metric pck.")
+            raise FormatError(
+                f"{file}: nobody in image {crop.name} has a head box for PCKh; use --metric pck."
+            )
         rows.append(best)
     images = tuple(truth.image[r] for r in rows)
-    return MpiiTruth(truth.xy[rows], truth.missing[rows], truth.head_xyxy[rows], images, truth.center_scale[rows])
+    return MpiiTruth(
+        truth.xy[rows], truth.missing[rows], truth.head_xyxy[rows], images, truth.center_scale[rows]
+    )
 
 
 def _in_order(xy: npt.NDArray[Any], order: Sequence[int]) -> npt.NDArray[np.float64]:
@@ -142,14 +167,16 @@ def _mean_pckh(truth: MpiiTruth, xy: npt.NDArray[np.float64]) -> float:
     return float(np.nan_to_num(result.joints) @ counts / max(int(counts.sum()), 1))
 
 
-# --- PoseTrack -------------------------------------------------------------------------------------------------------
+# --- PoseTrack
+# --------------------------------------------------------------------------------------------------
 
 
 def posetrack_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> Score:
-    """A function of joints and scores of ``crops`` that gives their mAP, by the rules of the official tool.
+    """A function of joints and scores of ``crops`` that gives their mAP, by the rules of the
+    official tool.
 
-    Everybody with a labelled box is predicted, nobody else; joints keep their own scores. Raises FormatError, also
-    where head boxes are missing.
+    Everybody with a labelled box is predicted, nobody else; joints keep their own scores. Raises
+    FormatError, also where head boxes are missing.
     """
     import numpy as np
 
@@ -200,7 +227,10 @@ def _prediction(
     from posetrack.formats.table import NO_ID, NO_SCORE
 
     frame_of = {image: f for f, image in enumerate(truth.images)}
-    rows = sorted((n for n, c in enumerate(crops) if c.name in frame_of), key=lambda n: frame_of[crops[n].name])
+    rows = sorted(
+        (n for n, c in enumerate(crops) if c.name in frame_of),
+        key=lambda n: frame_of[crops[n].name],
+    )
     absent = np.asarray(order) < 0
     nobody = np.full((len(rows), 4), np.nan)
     score = np.where(absent, NO_SCORE, scores[rows][:, order].astype(np.float64))

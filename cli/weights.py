@@ -18,14 +18,17 @@ COLUMNS = ("name", "task", "input", "skeleton", "score", "where")
 def weights() -> None:
     """List, download, verify and add checkpoints.
 
-    Files lie in the user's cache folder; the environment variables POSETRACK_CACHE (another folder), POSETRACK_OFFLINE
-    (1: download nothing) and POSETRACK_MIRROR (address of a folder with the same files) change that.
+    Files lie in the user's cache folder; the environment variables POSETRACK_CACHE (another
+    folder), POSETRACK_OFFLINE (1: download nothing) and POSETRACK_MIRROR (address of a folder with
+    the same files) change that.
     """
 
 
 @weights.command("list")
 @click.option("--task", type=click.Choice(TASKS), help="Only those for this task.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with licences, addresses and hashes.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, with licences, addresses and hashes."
+)
 def _list(task: str | None, as_json: bool) -> None:
     """Show every known checkpoint and where it is."""
     from posetrack.weights.report import list_rows
@@ -45,7 +48,10 @@ def _get(names: tuple[str, ...], offline: bool) -> None:
     """Download checkpoints into the cache and print their paths; a preset's name gets all of it."""
     from posetrack.weights import PRESETS, entries, path_of
 
-    parts = {key: ("detector_lite" if p.detector == "bundled" else p.detector, p.weights) for key, p in PRESETS.items()}
+    parts = {
+        key: ("detector_lite" if p.detector == "bundled" else p.detector, p.weights)
+        for key, p in PRESETS.items()
+    }
     for name in [part for asked in names for part in parts.get(asked, (asked,))]:
         known = entries().get(name)
         if known and known.licence and not known.path.is_file():
@@ -83,19 +89,38 @@ def _path(name: str) -> None:
 @click.option("--net", help="Network it holds (posetrack nets lists them).")
 @click.option("--skeleton", help="coco17, mpii16, posetrack15 or lsp14.")
 @click.option("--joints", help="Names of the joints, with commas, for a skeleton of your own.")
-@click.option("--input", "size", metavar="WxH", help="Width and height of the network's input, like 192x256.")
-@click.option("--trust-pickle", is_flag=True, help="Unpickle without limits: runs whatever code the file holds.")
+@click.option(
+    "--input", "size", metavar="WxH", help="Width and height of the network's input, like 192x256."
+)
+@click.option(
+    "--trust-pickle",
+    is_flag=True,
+    help="Unpickle without limits: runs whatever code the file holds.",
+)
 def _add(
-    file: Path, name: str | None, net: str | None, skeleton: str | None, joints: str | None, size: str | None,
+    file: Path,
+    name: str | None,
+    net: str | None,
+    skeleton: str | None,
+    joints: str | None,
+    size: str | None,
     trust_pickle: bool,
-) -> None:  # fmt: skip
-    """Convert FILE (posetrack's, the official ones, OpenMMLab's) into the cache, to be used by name."""
+) -> None:
+    """Convert FILE (posetrack's, the official ones, OpenMMLab's) into the cache, to be used by
+    name.
+    """
     from posetrack.weights.add import add_file
 
     names = [joint.strip() for joint in joints.split(",")] if joints else []
     click.echo(
         add_file(
-            file, name=name, net=net, skeleton=skeleton, joints=names, size_wh=_parse_size(size), trust=trust_pickle
+            file,
+            name=name,
+            net=net,
+            skeleton=skeleton,
+            joints=names,
+            size_wh=_parse_size(size),
+            trust=trust_pickle,
         )
     )
 
@@ -105,7 +130,9 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
         return None
     width, _, height = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise click.BadParameter(f"{text!r} is not a width and a height; write it like 192x256.", param_hint="--input")
+        raise click.BadParameter(
+            f"{text!r} is not a width and a height; write it like 192x256.", param_hint="--input"
+        )
     return int(width), int(height)
 
 

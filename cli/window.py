@@ -1,4 +1,6 @@
-"""``--show``: a window with the rendered frames. Nothing of a GUI is touched unless it is asked for."""
+"""``--show``: a window with the rendered frames. Nothing of a GUI is touched unless it is asked
+for.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _QUIT_KEYS = {27, ord("q")}  # Esc
 
 
 def open_window(title: str = "posetrack (q: stop)") -> Callable[[Image], bool]:
-    """``show(picture)`` for ``PoseTracker.record``; False once the user pressed q or Esc. Raises UsageError."""
+    """``show(picture)`` for ``PoseTracker.record``; False once the user pressed q or Esc. Raises
+    UsageError.
+    """
     import cv2
 
     from posetrack.errors import UsageError
@@ -24,7 +28,8 @@ def open_window(title: str = "posetrack (q: stop)") -> Callable[[Image], bool]:
         cv2.namedWindow(title, cv2.WINDOW_NORMAL)
     except cv2.error as error:
         raise UsageError(
-            "This OpenCV cannot open a window (no display, or opencv-python-headless is installed); leave out --show."
+            "This OpenCV cannot open a window (no display, or opencv-python-headless is "
+            "installed); leave out --show."
         ) from error
 
     def show(picture: Any) -> bool:

@@ -1,7 +1,9 @@
-"""Checkpoint files of posetrack: safetensors whose metadata says everything needed to run the network.
+"""Checkpoint files of posetrack: safetensors whose metadata says everything needed to run the
+network.
 
-A file travels alone: network name and arguments, task, input size, normalisation, skeleton and free notes (scores,
-data, versions) are JSON under one metadata key, so ``posetrack track --weights run/best.safetensors`` needs no more.
+A file travels alone: network name and arguments, task, input size, normalisation, skeleton and free
+notes (scores, data, versions) are JSON under one metadata key, so ``posetrack track --weights
+run/best.safetensors`` needs no more.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ SCHEMA = 1  # version of the JSON under METADATA_KEY
 class ModelSpec:
     """How to build and feed a network.
 
-    ``net`` is a name in ``posetrack.nets.NETS``, ``net_args`` its keyword arguments (``joints=15`` ...), ``task`` is
-    "pose", "detect" or "classify". ``notes`` is free JSON: licence, training data, scores.
+    ``net`` is a name in ``posetrack.nets.NETS``, ``net_args`` its keyword arguments (``joints=15``
+    ...), ``task`` is "pose", "detect" or "classify". ``notes`` is free JSON: licence, training
+    data, scores.
     """
 
     net: str
@@ -52,12 +55,15 @@ class ModelSpec:
                 "task": self.task,
                 "input": {"size_wh": i.size_wh, "mean": i.mean, "std": i.std, "padding": i.padding},
                 "skeleton": {
-                    "name": s.name, "joints": s.joints, "limbs": s.limbs, "flip_pairs": s.flip_pairs,
+                    "name": s.name,
+                    "joints": s.joints,
+                    "limbs": s.limbs,
+                    "flip_pairs": s.flip_pairs,
                     "oks_sigmas": s.oks_sigmas,
                 },
                 "notes": self.notes,
             }
-        )  # fmt: skip
+        )
 
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
@@ -78,7 +84,9 @@ class ModelSpec:
 
 
 def save(path: str | Path, state: Mapping[str, torch.Tensor], spec: ModelSpec) -> None:
-    """Write a state_dict and its spec atomically: beside the target first, then renamed. Raises OutputError."""
+    """Write a state_dict and its spec atomically: beside the target first, then renamed. Raises
+    OutputError.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -94,7 +102,9 @@ def save(path: str | Path, state: Mapping[str, torch.Tensor], spec: ModelSpec) -
 
 
 def read_spec(path: str | Path) -> ModelSpec:
-    """The spec of a checkpoint, without its tensors. Raises WeightsError for a missing, corrupt or foreign file."""
+    """The spec of a checkpoint, without its tensors. Raises WeightsError for a missing, corrupt or
+    foreign file.
+    """
     with _open(path) as file:
         metadata = file.metadata() or {}
     if METADATA_KEY not in metadata:
@@ -122,4 +132,6 @@ def _open(path: str | Path) -> Any:
     try:
         return safe_open(path, framework="pt", device="cpu")
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}; copy or download it again.") from error
+        raise WeightsError(
+            f"{path} is not a readable safetensors file: {error}; copy or download it again."
+        ) from error

@@ -1,12 +1,14 @@
-"""The error tree: everything posetrack raises on bad input, with the exit code the command line gives it.
+"""The error tree: everything posetrack raises on bad input, with the exit code the command line
+gives it.
 
-    PosetrackError            something the user can mend; one sentence that says what and how   (exit 1)
-    ├── UsageError            an option or a name that does not exist                            (exit 2)
-    ├── InputError            a file that is missing, unreadable or of the wrong kind            (exit 1)
-    │   └── FormatError       a label or prediction file that breaks its format                  (exit 1)
-    ├── OutputError           a result that cannot be written                                    (exit 1)
-    ├── WeightsError          a checkpoint that is missing, corrupt or of another network        (exit 1)
-    └── TrainingError         a run that cannot start or go on                                   (exit 1)
+    PosetrackError            something the user can mend; one sentence that says what and how
+    (exit 1) ├── UsageError            an option or a name that does not exist
+    (exit 2) ├── InputError            a file that is missing, unreadable or of the wrong kind
+    (exit 1) │   └── FormatError       a label or prediction file that breaks its format
+    (exit 1) ├── OutputError           a result that cannot be written
+    (exit 1) ├── WeightsError          a checkpoint that is missing, corrupt or of another network
+    (exit 1) └── TrainingError         a run that cannot start or go on
+    (exit 1)
 
 Programming mistakes inside posetrack raise ``AssertionError`` or ``ValueError`` instead.
 """
@@ -45,7 +47,9 @@ class InputError(PosetrackError):
 
 
 class FormatError(InputError):
-    """A label or prediction file that breaks its format; the sentence names file, frame and field."""
+    """A label or prediction file that breaks its format; the sentence names file, frame
+    and field.
+    """
 
 
 class OutputError(PosetrackError):

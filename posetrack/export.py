@@ -1,7 +1,8 @@
 """Networks as ONNX files: written, and compared with PyTorch by running both on the same pictures.
 
-The file holds the network alone: normalised crops (N, 3, H, W) in, the final heatmaps (N, K, h, w) out, N open. What
-surrounds it (input size, normalisation, skeleton) is the checkpoint's description, as JSON under ``posetrack``.
+The file holds the network alone: normalised crops (N, 3, H, W) in, the final heatmaps (N, K, h, w)
+out, N open. What surrounds it (input size, normalisation, skeleton) is the checkpoint's
+description, as JSON under ``posetrack``.
 """
 
 from __future__ import annotations
@@ -27,15 +28,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPSET = 18  # the oldest that torch.onnx.export writes without converting
-MAX_DEVIATION = 1e-3  # of the largest heatmap value, float32 against float32; rounding gives about 1e-6
+MAX_DEVIATION = (
+    1e-3  # of the largest heatmap value, float32 against float32; rounding gives about 1e-6
+)
 BATCHES = (1, 3)  # sizes that are compared, to see that the batch is really open
 
 
 def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> float:
-    """Write ``net`` to ``path``, compare it with PyTorch; the largest deviation, as a share of the largest value.
+    """Write ``net`` to ``path``, compare it with PyTorch; the largest deviation, as a share of the
+    largest value.
 
-    Batch norms are folded. Nothing stands at ``path`` unless the comparison came out well. Raises UsageError where the
-    packages of the ``export`` extra are missing, OutputError where the file cannot be written or differs.
+    Batch norms are folded. Nothing stands at ``path`` unless the comparison came out well. Raises
+    UsageError where the packages of the ``export`` extra are missing, OutputError where the file
+    cannot be written or differs.
     """
     import torch
 
@@ -47,21 +52,34 @@ def export_onnx(net: nn.Module, spec: ModelSpec, path: str | Path) -> float:
         try:
             with _quiet():
                 program: Any = torch.onnx.export(
-                    model, (example,), input_names=["input"], output_names=["heatmaps"], opset_version=OPSET,
-                    dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},), verbose=False,
-                )  # fmt: skip
+                    model,
+                    (example,),
+                    input_names=["input"],
+                    output_names=["heatmaps"],
+                    opset_version=OPSET,
+                    dynamo=True,
+                    dynamic_shapes=({0: torch.export.Dim("batch")},),
+                    verbose=False,
+                )
         except torch.onnx.OnnxExporterError as error:
-            raise OutputError(f"{spec.net} cannot be written as ONNX: {str(error).splitlines()[0]}") from error
+            raise OutputError(
+                f"{spec.net} cannot be written as ONNX: {str(error).splitlines()[0]}"
+            ) from error
         program.model.metadata_props[METADATA_KEY] = spec.to_json()
         program.save(part)
         deviation = compare(model, part, (height, width))
         if deviation > MAX_DEVIATION:
-            raise OutputError(f"The ONNX file of {spec.net} differs from PyTorch by {deviation:.1e}; it was not kept.")
+            raise OutputError(
+                f"The ONNX file of {spec.net} differs from PyTorch by {deviation:.1e}; it was "
+                f"not kept."
+            )
     return deviation
 
 
 def compare(net: nn.Module, path: str | Path, size_hw: tuple[int, int]) -> float:
-    """The largest difference between ``net`` and the ONNX file on random inputs, relative to the largest value."""
+    """The largest difference between ``net`` and the ONNX file on random inputs, relative to the
+    largest value.
+    """
     import onnxruntime
     import torch
 
@@ -85,7 +103,9 @@ def _require() -> None:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UsageError(f"Exporting needs {error.name}; install it with: pip install 'posetrack[export]'.") from error
+        raise UsageError(
+            f"Exporting needs {error.name}; install it with: pip install 'posetrack[export]'."
+        ) from error
 
 
 def _last_output(net: nn.Module) -> nn.Module:

@@ -1,12 +1,20 @@
 """Reading and writing whole files so that nothing half-written ever stands under a final name.
 
-A result is written to ``NAME.part`` beside its target and renamed when it is complete; whatever goes wrong in between
-removes the part. Every fault of the disk becomes one sentence.
+A result is written to ``NAME.part`` beside its target and renamed when it is complete; whatever
+goes wrong in between removes the part. Every fault of the disk becomes one sentence.
 """
 
 from __future__ import annotations
 
-__all__ = ["PART_SUFFIX", "cannot_write", "part_path", "read_bytes", "read_json", "remove_part", "write_beside"]
+__all__ = [
+    "PART_SUFFIX",
+    "cannot_write",
+    "part_path",
+    "read_bytes",
+    "read_json",
+    "remove_part",
+    "write_beside",
+]
 
 import gzip
 import json
@@ -32,7 +40,9 @@ def part_path(path: str | Path) -> Path:
 def cannot_write(path: str | Path, error: Exception) -> OutputError:
     """The one-sentence error for a file that cannot be written."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return OutputError(f"Cannot write {path}: {reason}; check the folder, its permissions and the free space.")
+    return OutputError(
+        f"Cannot write {path}: {reason}; check the folder, its permissions and the free space."
+    )
 
 
 @contextmanager
@@ -56,7 +66,9 @@ def write_beside(path: str | Path) -> Iterator[Path]:
 
 
 def remove_part(part: Path) -> None:
-    """Tidy up after a failure; what cannot be removed stays, because the failure is what matters."""
+    """Tidy up after a failure; what cannot be removed stays, because the failure is what
+    matters.
+    """
     with suppress(OSError):
         if part.is_dir():
             shutil.rmtree(part)
@@ -80,9 +92,11 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_json(path: str | Path, *, allow_nan: bool = False) -> Any:
-    """The content of a JSON file. Raises InputError where it cannot be read, FormatError where it is not JSON.
+    """The content of a JSON file. Raises InputError where it cannot be read, FormatError where it
+    is not JSON.
 
-    ``allow_nan`` takes the words NaN and Infinity too, which Python's own json module writes although JSON has no such.
+    ``allow_nan`` takes the words NaN and Infinity too, which Python's own json module writes
+    although JSON has no such.
     """
     import orjson
 
@@ -93,5 +107,7 @@ def read_json(path: str | Path, *, allow_nan: bool = False) -> Any:
         if allow_nan and (b"NaN" in data or b"Infinity" in data):
             with suppress(ValueError):
                 return json.loads(data)
-        what = "is empty" if not data.strip() else f"is not JSON ({error.msg} in line {error.lineno})"
+        what = (
+            "is empty" if not data.strip() else f"is not JSON ({error.msg} in line {error.lineno})"
+        )
         raise FormatError(f"{path} {what}; is it complete and of the right kind?") from error

@@ -1,9 +1,10 @@
 """Optical flow between neighbouring frames, and points moved along it.
 
-``build_flow(name)`` knows OpenCV's DIS (the default: a few ms a pair on one core), torchvision's RAFT, every ptlflow
-model by its ptlflow name (``flownet2`` is the one of Xiao et al. 2018), and ``none``: nothing moves. Flow is computed
-at a small working size, because joints of people move by pixels to tens of pixels and only a few hundred points are
-sampled; pairs of a whole window go through a network in batches.
+``build_flow(name)`` knows OpenCV's DIS (the default: a few ms a pair on one core), torchvision's
+RAFT, every ptlflow model by its ptlflow name (``flownet2`` is the one of Xiao et al. 2018), and
+``none``: nothing moves. Flow is computed at a small working size, because joints of people move by
+pixels to tens of pixels and only a few hundred points are sampled; pairs of a whole window go
+through a network in batches.
 """
 
 from __future__ import annotations
@@ -38,11 +39,19 @@ from posetrack.structures import Flow, Image
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_LONG_SIDE = 448  # px, longer side at which flow is computed: 448x256 for 16:9, where DIS takes milliseconds
+DEFAULT_LONG_SIDE = (
+    448  # px, longer side at which flow is computed: 448x256 for 16:9, where DIS takes milliseconds
+)
 NETWORK_MULTIPLE = 64  # px: every network here halves its input at most six times
 NETWORK_MIN_SIDE = 128  # px: torchvision's RAFT refuses less
-DEFAULT_BATCH = 4  # pairs a batch, one on a processor: RAFT's correlation volume grows with the batch
-_DIS_PRESETS = {"dis": 1, "dis_medium": 2, "dis_ultrafast": 0}  # cv2.DISOPTICAL_FLOW_PRESET_FAST, MEDIUM, ...
+DEFAULT_BATCH = (
+    4  # pairs a batch, one on a processor: RAFT's correlation volume grows with the batch
+)
+_DIS_PRESETS = {
+    "dis": 1,
+    "dis_medium": 2,
+    "dis_ultrafast": 0,
+}  # cv2.DISOPTICAL_FLOW_PRESET_FAST, MEDIUM, ...
 _TORCHVISION = ("torchvision_raft_large", "torchvision_raft_small")
 
 Pairs = Sequence[tuple[Image, Image]]
@@ -69,16 +78,22 @@ class NoFlow:
 
 
 class DisFlow:
-    """Dense inverse search (Kroeger et al. 2016) of OpenCV, on grey images of ``long_side`` pixels."""
+    """Dense inverse search (Kroeger et al. 2016) of OpenCV, on grey images of
+    ``long_side`` pixels.
+    """
 
-    def __init__(self, preset: int = _DIS_PRESETS["dis"], long_side: int = DEFAULT_LONG_SIDE) -> None:
+    def __init__(
+        self, preset: int = _DIS_PRESETS["dis"], long_side: int = DEFAULT_LONG_SIDE
+    ) -> None:
         import cv2
 
         self._dis = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]
         self._long_side = long_side
 
     def estimate(self, pairs: Pairs) -> list[Flow]:
-        grey: dict[int, npt.NDArray[np.uint8]] = {}  # a frame is the end of one pair and the start of the next
+        grey: dict[
+            int, npt.NDArray[np.uint8]
+        ] = {}  # a frame is the end of one pair and the start of the next
         for image in (image for pair in pairs for image in pair):
             if id(image) not in grey:
                 grey[id(image)] = _grey(image, working_size(_size_wh(image), self._long_side))
@@ -86,7 +101,9 @@ class DisFlow:
 
 
 class NetworkFlow:
-    """A flow network: ``run`` maps RGB 0..1 tensors (B, 3, h, w) of both images to displacements (B, 2, h, w) px."""
+    """A flow network: ``run`` maps RGB 0..1 tensors (B, 3, h, w) of both images to displacements
+    (B, 2, h, w) px.
+    """
 
     def __init__(
         self,
@@ -95,7 +112,12 @@ class NetworkFlow:
         long_side: int = DEFAULT_LONG_SIDE,
         batch_size: int = DEFAULT_BATCH,
     ) -> None:
-        self._run, self._device, self._long_side, self._batch_size = run, device, long_side, batch_size
+        self._run, self._device, self._long_side, self._batch_size = (
+            run,
+            device,
+            long_side,
+            batch_size,
+        )
 
     def estimate(self, pairs: Pairs) -> list[Flow]:
         import torch
@@ -105,7 +127,10 @@ class NetworkFlow:
             for batch, count in full_batches(pairs, self._batch_size, self._device):
                 first, second = (self._tensor([pair[i] for pair in batch]) for i in (0, 1))
                 fields = self._run(first, second).float().permute(0, 2, 3, 1).cpu().numpy()
-                flows += [Flow(field, _size_wh(b)) for field, (_, b) in zip(fields[:count], batch[:count], strict=True)]
+                flows += [
+                    Flow(field, _size_wh(b))
+                    for field, (_, b) in zip(fields[:count], batch[:count], strict=True)
+                ]
         return flows
 
     def _tensor(self, images: Sequence[Image]) -> torch.Tensor:
@@ -116,12 +141,16 @@ class NetworkFlow:
             max(NETWORK_MIN_SIDE, round(side / NETWORK_MULTIPLE) * NETWORK_MULTIPLE)
             for side in working_size(_size_wh(images[0]), self._long_side)
         )
-        small = np.stack([cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA) for image in images])
+        small = np.stack(
+            [cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA) for image in images]
+        )
         return torch.from_numpy(small).to(self._device).permute(0, 3, 1, 2).float() / 255
 
 
 def working_size(size_wh: tuple[int, int], long_side: int) -> tuple[int, int]:
-    """The size (width, height) at which flow is computed: the longer side is ``long_side``, but never enlarged."""
+    """The size (width, height) at which flow is computed: the longer side is ``long_side``, but
+    never enlarged.
+    """
     zoom = min(1.0, long_side / max(size_wh))
     return max(1, round(size_wh[0] * zoom)), max(1, round(size_wh[1] * zoom))
 
@@ -129,8 +158,9 @@ def working_size(size_wh: tuple[int, int], long_side: int) -> tuple[int, int]:
 def move_points(flow: Flow, xy: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     """Points (..., 2) of the previous image, in its pixels, moved to the current image.
 
-    The field is sampled bilinearly; points outside the image move as the nearest point of its border does, NaN stays
-    NaN. Working pixel ``(p + 0.5) * working / full - 0.5`` lies under image pixel ``p``, as ``cv2.resize`` has it.
+    The field is sampled bilinearly; points outside the image move as the nearest point of its
+    border does, NaN stays NaN. Working pixel ``(p + 0.5) * working / full - 0.5`` lies under image
+    pixel ``p``, as ``cv2.resize`` has it.
     """
     points = np.asarray(xy, np.float64)
     h, w = flow.field.shape[:2]
@@ -143,7 +173,9 @@ def move_points(flow: Flow, xy: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np
     field = flow.field
     upper = field[y0, x0] * (1 - u) + field[y0, x1] * u
     lower = field[y1, x0] * (1 - u) + field[y1, x1] * u
-    moved: npt.NDArray[np.float32] = (points + (upper * (1 - v) + lower * v) / zoom).astype(np.float32)
+    moved: npt.NDArray[np.float32] = (points + (upper * (1 - v) + lower * v) / zoom).astype(
+        np.float32
+    )
     return moved
 
 
@@ -165,9 +197,10 @@ def build_flow(
 ) -> FlowEstimator:
     """The estimator of that name.
 
-    ``checkpoint`` is a file, or for ptlflow the name of one of its trained versions (``things``, ``sintel`` ...);
-    without it the first published one is downloaded. ptlflow's own weights are CC BY-NC-SA 4.0. Raises UsageError for
-    an unknown name and WeightsError for weights that are missing or do not fit.
+    ``checkpoint`` is a file, or for ptlflow the name of one of its trained versions (``things``,
+    ``sintel`` ...); without it the first published one is downloaded. ptlflow's own weights are CC
+    BY-NC-SA 4.0. Raises UsageError for an unknown name and WeightsError for weights that are
+    missing or do not fit.
     """
     if name == "none":
         return NoFlow()
@@ -182,7 +215,11 @@ def _torchvision_raft(name: str, checkpoint: str | Path | None, device: str, off
     from torchvision.models import optical_flow
 
     large = name == "torchvision_raft_large"
-    weights = optical_flow.Raft_Large_Weights.DEFAULT if large else optical_flow.Raft_Small_Weights.DEFAULT
+    weights = (
+        optical_flow.Raft_Large_Weights.DEFAULT
+        if large
+        else optical_flow.Raft_Small_Weights.DEFAULT
+    )
     net = (optical_flow.raft_large if large else optical_flow.raft_small)(weights=None)
     _load(net, name, _state(checkpoint or weights.url, offline))
     net.eval().to(device)
@@ -201,12 +238,16 @@ def _ptlflow_model(name: str, checkpoint: str | Path | None, device: str, offlin
     published = net.pretrained_checkpoints or {}
     source = checkpoint or next(iter(published.values()), None)
     if source is None:
-        raise WeightsError(f"ptlflow publishes no weights of {name}; give a file with --flow-weights.")
+        raise WeightsError(
+            f"ptlflow publishes no weights of {name}; give a file with --flow-weights."
+        )
     _load(net, name, _state(published.get(str(source), source), offline))
     net.eval().to(device)
 
     def run(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        bgr = torch.stack([first, second], dim=1).flip(2)  # ptlflow takes (B, 2, 3, h, w), blue first
+        bgr = torch.stack([first, second], dim=1).flip(
+            2
+        )  # ptlflow takes (B, 2, 3, h, w), blue first
         flows: torch.Tensor = net({"images": bgr})["flows"][:, 0]
         return flows
 
@@ -214,7 +255,9 @@ def _ptlflow_model(name: str, checkpoint: str | Path | None, device: str, offlin
 
 
 def _state(source: str | Path, offline: bool) -> dict[str, torch.Tensor]:
-    """The state_dict of a file or address; a downloaded file stays in torch hub's cache. Raises WeightsError."""
+    """The state_dict of a file or address; a downloaded file stays in torch hub's cache. Raises
+    WeightsError.
+    """
     import torch
 
     path, url = Path(source), str(source)
@@ -227,7 +270,9 @@ def _state(source: str | Path, offline: bool) -> dict[str, torch.Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a corrupt file raises whatever the unpickler stumbles over
-        raise WeightsError(f"The flow weights {path} cannot be read; download the file again.") from error
+        raise WeightsError(
+            f"The flow weights {path} cannot be read; download the file again."
+        ) from error
     state: dict[str, torch.Tensor] = loaded.get("state_dict", loaded)
     return state
 
@@ -235,9 +280,14 @@ def _state(source: str | Path, offline: bool) -> dict[str, torch.Tensor]:
 def _download(url: str, path: Path, offline: bool) -> None:
     from torch.hub import download_url_to_file
 
-    by_hand = f"download {url} elsewhere and put it at {path}, or take --flow dis, which needs no weights."
+    by_hand = (
+        f"download {url} elsewhere and put it at {path}, or take --flow dis, which needs "
+        f"no weights."
+    )
     if offline:
-        raise WeightsError(f"The flow weights are not on this machine and --offline is set; {by_hand}")
+        raise WeightsError(
+            f"The flow weights are not on this machine and --offline is set; {by_hand}"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         download_url_to_file(url, str(path), progress=False)
@@ -249,14 +299,22 @@ def _load(net: torch.nn.Module, name: str, state: dict[str, torch.Tensor]) -> No
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise WeightsError(f"These are not weights of {name}: {str(error).splitlines()[1].strip()}") from error
+        raise WeightsError(
+            f"These are not weights of {name}: {str(error).splitlines()[1].strip()}"
+        ) from error
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """ptlflow and the packages it pulls in print on import what they lack; none of it concerns the user."""
+    """ptlflow and the packages it pulls in print on import what they lack; none of it concerns the
+    user.
+    """
     nowhere = io.StringIO()
-    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
+    with (
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         yield
 

@@ -1,7 +1,9 @@
-"""Heatmaps: Gaussian targets for training, decoding (argmax, quarter offset, DARK) and the flip test. numpy only.
+"""Heatmaps: Gaussian targets for training, decoding (argmax, quarter offset, DARK) and the flip
+test. numpy only.
 
-Heatmap points are (x, y) in heatmap pixels; ``geometry.heatmap_to_image`` takes them to the image. Targets, plain and
-quarter decoding and the flip test follow the official HRNet code exactly, its rounding included.
+Heatmap points are (x, y) in heatmap pixels; ``geometry.heatmap_to_image`` takes them to the image.
+Targets, plain and quarter decoding and the flip test follow the official HRNet code exactly, its
+rounding included.
 """
 
 from __future__ import annotations
@@ -24,24 +26,29 @@ import numpy as np
 import numpy.typing as npt
 
 STRIDE = 4  # input pixels per heatmap pixel, in every network of this package
-_LOG_FLOOR = 1e-10  # below this a heatmap value counts as zero for DARK's logarithm; Zhang et al. 2020, official code
-# Blur of DARK in heatmap pixels = sigma of the training targets (2 at 256x192); official kernel half width.
+# below this a heatmap value counts as zero for DARK's logarithm; Zhang et al. 2020, official code
+_LOG_FLOOR = 1e-10
+# Blur of DARK in heatmap pixels = sigma of the training targets (2 at 256x192); official kernel
+# half width.
 _DARK_SIGMA, _DARK_RADIUS = 2.0, 5
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 
 
-# --- targets ---------------------------------------------------------------------------------------------------------
+# --- targets
+# --------------------------------------------------------------------------------------------------
 
 
 def gaussian_targets(
     xy: Array, visible: Array, heatmap_wh: tuple[int, int], sigma: float = 2.0
 ) -> tuple[Float32, Float32]:
-    """Target maps (K, h, w) and weights (K,) for joints (K, 2) in *input* pixels and their visibility (K,).
+    """Target maps (K, h, w) and weights (K,) for joints (K, 2) in *input* pixels and their
+    visibility (K,).
 
-    A Gaussian of height 1 on the nearest heatmap pixel, cut at 3 sigma. An invisible joint (<= 0.5) has an all-zero map
-    and keeps its weight; a joint whose window misses the map has weight 0. ``int`` truncates toward zero, as official.
+    A Gaussian of height 1 on the nearest heatmap pixel, cut at 3 sigma. An invisible joint (<= 0.5)
+    has an all-zero map and keeps its weight; a joint whose window misses the map has weight 0.
+    ``int`` truncates toward zero, as official.
     """
     width, height = heatmap_wh
     visible = np.asarray(visible, np.float32)
@@ -59,11 +66,14 @@ def gaussian_targets(
     return target.astype(np.float32), weight
 
 
-# --- decoding --------------------------------------------------------------------------------------------------------
+# --- decoding
+# --------------------------------------------------------------------------------------------------
 
 
 def argmax(heatmaps: Array) -> tuple[Float32, Float32]:
-    """First maximum of each map (N, K, h, w): points (N, K, 2) and values (N, K); (0, 0) where the maximum is <= 0."""
+    """First maximum of each map (N, K, h, w): points (N, K, 2) and values (N, K); (0, 0) where the
+    maximum is <= 0.
+    """
     n, k, height, width = heatmaps.shape
     flat = heatmaps.reshape(n, k, height * width)
     index = flat.argmax(axis=2)
@@ -76,8 +86,9 @@ def argmax(heatmaps: Array) -> tuple[Float32, Float32]:
 def decode(heatmaps: Array, method: str = "quarter") -> tuple[Float32, Float32]:
     """Joints (N, K, 2) in heatmap pixels and scores (N, K) of maps (N, K, h, w).
 
-    ``method``: "plain" (argmax), "quarter" (a quarter pixel towards the higher neighbour, official) or "dark" (Zhang et
-    al. 2020: Taylor expansion of the log of the blurred map). The score is the map's value at its maximum.
+    ``method``: "plain" (argmax), "quarter" (a quarter pixel towards the higher neighbour, official)
+    or "dark" (Zhang et al. 2020: Taylor expansion of the log of the blurred map). The score is the
+    map's value at its maximum.
     """
     xy, score = argmax(heatmaps)
     return DECODERS[method](np.asarray(heatmaps, np.float32), xy), score
@@ -97,7 +108,9 @@ def _quarter(maps: Float32, xy: Float32) -> Float32:
 
 
 def _dark(maps: Float32, xy: Float32) -> Float32:
-    """Equation 9 of Zhang et al. 2020: ``xy - H^-1 g`` of the log map; argmax where the peak is no proper maximum."""
+    """Equation 9 of Zhang et al. 2020: ``xy - H^-1 g`` of the log map; argmax where the peak is no
+    proper maximum.
+    """
     maps = np.maximum(_blur(maps), _LOG_FLOOR)
     x, y = xy[..., 0].astype(int), xy[..., 1].astype(int)
     inside = _inside(maps, x, y, low=2, high=3)
@@ -115,17 +128,25 @@ def _dark(maps: Float32, xy: Float32) -> Float32:
     proper = inside & (det > 0) & (hxx < 0)
     det = np.where(proper, det, 1)
     offset = np.stack([(hxy * gy - hyy * gx) / det, (hxy * gx - hxx * gy) / det], axis=2)
-    offset = np.clip(offset, -1, 1)  # beyond the next pixel the expansion around the maximum means nothing
+    offset = np.clip(
+        offset, -1, 1
+    )  # beyond the next pixel the expansion around the maximum means nothing
     return (xy + np.where(proper[..., None], offset, 0)).astype(np.float32)
 
 
-DECODERS: dict[str, Callable[[Float32, Float32], Float32]] = {"plain": _plain, "quarter": _quarter, "dark": _dark}
+DECODERS: dict[str, Callable[[Float32, Float32], Float32]] = {
+    "plain": _plain,
+    "quarter": _quarter,
+    "dark": _dark,
+}
 
 
 def _inside(maps: Array, x: Array, y: Array, low: int, high: int) -> npt.NDArray[np.bool_]:
     """Whether ``low <= x <= w - high`` and the same for y; (N, K)."""
     height, width = maps.shape[-2:]
-    inside: npt.NDArray[np.bool_] = (x >= low) & (x <= width - high) & (y >= low) & (y <= height - high)
+    inside: npt.NDArray[np.bool_] = (
+        (x >= low) & (x <= width - high) & (y >= low) & (y <= height - high)
+    )
     return inside
 
 
@@ -161,11 +182,14 @@ def _blur(maps: Float32) -> Float32:
     return scaled
 
 
-# --- flip test -------------------------------------------------------------------------------------------------------
+# --- flip test
+# --------------------------------------------------------------------------------------------------
 
 
 def flip_back(heatmaps: Array, flip_order: Sequence[int]) -> Array:
-    """Maps (N, K, h, w) of a mirrored image as maps of the image: mirrored, left and right joints swapped."""
+    """Maps (N, K, h, w) of a mirrored image as maps of the image: mirrored, left and right joints
+    swapped.
+    """
     return heatmaps[:, list(flip_order), :, ::-1]
 
 
@@ -174,8 +198,12 @@ def shift_right(heatmaps: Array) -> Array:
     return np.concatenate([heatmaps[..., :1], heatmaps[..., :-1]], axis=-1)
 
 
-def flip_average(heatmaps: Array, of_mirrored: Array, flip_order: Sequence[int], *, shift: bool = True) -> Array:
-    """Mean of the maps of an image and of its mirror image, the latter flipped back and shifted by one pixel."""
+def flip_average(
+    heatmaps: Array, of_mirrored: Array, flip_order: Sequence[int], *, shift: bool = True
+) -> Array:
+    """Mean of the maps of an image and of its mirror image, the latter flipped back and shifted by
+    one pixel.
+    """
     back = flip_back(of_mirrored, flip_order)
     mean: Array = (heatmaps + (shift_right(back) if shift else back)) * np.float32(0.5)
     return mean

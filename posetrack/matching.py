@@ -1,4 +1,6 @@
-"""Which of two people is the same: boxes merged, duplicate poses suppressed, similarities matched greedily."""
+"""Which of two people is the same: boxes merged, duplicate poses suppressed, similarities matched
+greedily.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,21 @@ from posetrack.oks import oks, oks_nms
 from posetrack.options import SWALLOW_GAIN, SWALLOWED_SHARE
 from posetrack.structures import Boxes, FloatArray, Poses
 
-MIN_SHARED_JOINTS = 3  # joints; two poses that share fewer reliable ones say nothing about each other
+MIN_SHARED_JOINTS = (
+    3  # joints; two poses that share fewer reliable ones say nothing about each other
+)
 
 Indices = npt.NDArray[np.int64]
 
 
 def greedy_match(
     similarity: npt.NDArray[np.floating[Any]], min_similarity: float
-) -> list[tuple[int, int]]:  # fmt: skip
-    """Pairs (row, column) of a similarity matrix (N, M), best first, every row and column at most once.
+) -> list[tuple[int, int]]:
+    """Pairs (row, column) of a similarity matrix (N, M), best first, every row and column at most
+    once.
 
-    Only pairs of at least ``min_similarity`` are taken; of equal ones the lowest row, then the lowest column goes
-    first, so that the result does not depend on chance.
+    Only pairs of at least ``min_similarity`` are taken; of equal ones the lowest row, then the
+    lowest column goes first, so that the result does not depend on chance.
     """
     rows, columns = np.nonzero(similarity >= min_similarity)
     best_first = np.argsort(-similarity[rows, columns], kind="stable")
@@ -48,17 +53,25 @@ def greedy_match(
     return pairs
 
 
-def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indices, Boxes, npt.NDArray[np.bool_]]:
-    """Which detected boxes stay, as rising indices, the proposed ones that do, and which of these were swallowed.
+def merge_boxes(
+    detected: Boxes, proposed: Boxes, max_iou: float
+) -> tuple[Indices, Boxes, npt.NDArray[np.bool_]]:
+    """Which detected boxes stay, as rising indices, the proposed ones that do, and which of these
+    were swallowed.
 
-    The detected ones have been through NMS already. A proposal goes where a detection overlaps it more than
-    ``max_iou``: what is seen now places a person better than what flow carried here, whatever their scores. Two
-    proposals leave each other alone, because they are two people until their poses say otherwise. A detection that has
-    swallowed two of them, as a box around an embrace does, is neither of them: it goes, both stay, and their scores
-    rise to its own, because it does say that people are there, two of them. (Xiao et al. 2018 unify all boxes by one
-    NMS, which costs identities.)
+    The detected ones have been through NMS already. A proposal goes where a detection overlaps it
+    more than ``max_iou``: what is seen now places a person better than what flow carried here,
+    whatever their scores. Two proposals leave each other alone, because they are two people until
+    their poses say otherwise. A detection that has swallowed two of them, as a box around an
+    embrace does, is neither of them: it goes, both stay, and their scores rise to its own, because
+    it does say that people are there, two of them. (Xiao et al. 2018 unify all boxes by one NMS,
+    which costs identities.)
     """
-    single, score, both = np.ones(len(detected), bool), proposed.score.copy(), np.zeros(len(proposed), bool)
+    single, score, both = (
+        np.ones(len(detected), bool),
+        proposed.score.copy(),
+        np.zeros(len(proposed), bool),
+    )
     for n, box in enumerate(detected.xyxy):
         pair = swallowed(box, proposed.xyxy, max_iou)
         single[n] = len(pair) == 0
@@ -70,13 +83,18 @@ def merge_boxes(detected: Boxes, proposed: Boxes, max_iou: float) -> tuple[Indic
     return kept, Boxes(proposed.xyxy, score)[stays], both[stays]
 
 
-def swallowed(box: FloatArray, people: FloatArray, max_iou: float, gain: float = SWALLOW_GAIN) -> Indices:
-    """The two of ``people`` (P, 4), both mostly inside, who explain ``box`` (4,) clearly better than one of all does.
+def swallowed(
+    box: FloatArray, people: FloatArray, max_iou: float, gain: float = SWALLOW_GAIN
+) -> Indices:
+    """The two of ``people`` (P, 4), both mostly inside, who explain ``box`` (4,) clearly better
+    than one of all does.
 
-    Their indices, or none. Two whose boxes overlap more than ``max_iou`` are too close to tell; "clearly" is ``gain``
-    more IoU.
+    Their indices, or none. Two whose boxes overlap more than ``max_iou`` are too close to tell;
+    "clearly" is ``gain`` more IoU.
     """
-    overlap = np.maximum(np.minimum(box[2:], people[:, 2:]) - np.maximum(box[:2], people[:, :2]), 0).prod(axis=1)
+    overlap = np.maximum(
+        np.minimum(box[2:], people[:, 2:]) - np.maximum(box[:2], people[:, :2]), 0
+    ).prod(axis=1)
     area = (people[:, 2:] - people[:, :2]).prod(axis=1)
     inside = np.flatnonzero(overlap >= SWALLOWED_SHARE * area)
     two = np.argwhere(np.triu(iou_matrix(people[inside], people[inside]) <= max_iou, 1))
@@ -91,14 +109,18 @@ def swallowed(box: FloatArray, people: FloatArray, max_iou: float, gain: float =
 
 def reliable_joints(poses: Poses, min_joint_score: float) -> npt.NDArray[np.float32]:
     """``poses.xy`` (N, K, 2) with NaN where a joint's score is below ``min_joint_score``."""
-    xy: npt.NDArray[np.float32] = np.where((poses.score >= min_joint_score)[:, :, None], poses.xy, np.nan)
+    xy: npt.NDArray[np.float32] = np.where(
+        (poses.score >= min_joint_score)[:, :, None], poses.xy, np.nan
+    )
     return xy
 
 
 def pose_similarity(a: Poses, b: Poses, min_joint_score: float) -> npt.NDArray[np.float64]:
-    """OKS (N, M) of two sets of poses over the joints that score at least ``min_joint_score`` in both.
+    """OKS (N, M) of two sets of poses over the joints that score at least ``min_joint_score`` in
+    both.
 
-    The area is that of the boxes. Pairs that share fewer than ``MIN_SHARED_JOINTS`` such joints have similarity 0.
+    The area is that of the boxes. Pairs that share fewer than ``MIN_SHARED_JOINTS`` such joints
+    have similarity 0.
     """
     xy_a, xy_b = reliable_joints(a, min_joint_score), reliable_joints(b, min_joint_score)
     similarity = oks(xy_a, xy_b, a.boxes.area, b.boxes.area, a.skeleton.oks_sigmas, absent="skip")
@@ -110,7 +132,8 @@ def pose_similarity(a: Poses, b: Poses, min_joint_score: float) -> npt.NDArray[n
 def without_duplicates(
     poses: Poses, max_oks: float, min_joint_score: float, apart: npt.NDArray[np.bool_] | None = None
 ) -> Indices:
-    """Indices, rising, of the poses left when two that lie on one body (OKS above ``max_oks``) keep the better only.
+    """Indices, rising, of the poses left when two that lie on one body (OKS above ``max_oks``) keep
+    the better only.
 
     Of those marked in ``apart`` (N,) both stay.
     """

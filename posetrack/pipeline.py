@@ -1,13 +1,17 @@
-"""Frames to tracks: the whole method on one page (Xiao et al. 2018, section 3; Sun et al. 2019, section 4.3).
+"""Frames to tracks: the whole method on one page.
 
-    frames -> detect -> (+ tracker.propose: last poses moved by flow) -> NMS -> pose -> OKS-NMS -> tracker.update
+    frames -> detect -> (+ tracker.propose: last poses moved by flow) -> NMS
+           -> pose -> OKS-NMS -> tracker.update
+
+After Xiao et al. 2018, section 3, and Sun et al. 2019, section 4.3.
 
 (The NMS of both kinds of boxes is ``matching.merge_boxes``.)
 
-Detection and flow depend on no track, and neither does a pose on a detected box: over a window of frames they go
-through the networks in full batches. Only the proposals that no detection covers need a second, small batch a frame.
-What comes out does not depend on the size of the window, bit for bit: the stages see to that (``pose.PoseEstimator``,
-``devices.full_batches``). A window of 1 is for live pictures.
+Detection and flow depend on no track, and neither does a pose on a detected box: over a window of
+frames they go through the networks in full batches. Only the proposals that no detection covers
+need a second, small batch a frame. What comes out does not depend on the size of the window, bit
+for bit: the stages see to that (``pose.PoseEstimator``, ``devices.full_batches``). A window of 1 is
+for live pictures.
 """
 
 from __future__ import annotations
@@ -57,8 +61,11 @@ class PipelineSettings:
 class PoseStage(Protocol):
     """What the pipeline asks of ``pose.PoseEstimator``."""
 
-    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
-        """The poses in the boxes of each image; their ``boxes.score`` is box times joints (``oks.rescore``).
+    def estimate(
+        self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True
+    ) -> list[Poses]:
+        """The poses in the boxes of each image; their ``boxes.score`` is box times joints
+        (``oks.rescore``).
 
         Only without ``padded`` may a pose depend, in its last bits, on who is estimated together.
         """
@@ -102,11 +109,13 @@ class Pipeline:
         """Frames that go through the networks together."""
         return self.settings.window
 
-    def run(self, frames: Iterable[Frame], before: Frame | None = None) -> Iterator[tuple[Frame, Tracks]]:
+    def run(
+        self, frames: Iterable[Frame], before: Frame | None = None
+    ) -> Iterator[tuple[Frame, Tracks]]:
         """Each frame with its tracks, in order.
 
-        ``before`` is the frame ahead of the first one when a run goes on from a restored tracker. When a pair comes
-        out, the tracker stands at exactly that frame.
+        ``before`` is the frame ahead of the first one when a run goes on from a restored tracker.
+        When a pair comes out, the tracker stands at exactly that frame.
         """
         frames = iter(frames)
         while window := self._read(frames):
@@ -118,7 +127,9 @@ class Pipeline:
         with self.stopwatch("decode"):
             return list(islice(frames, self.settings.window))
 
-    def _run_window(self, window: list[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]:
+    def _run_window(
+        self, window: list[Frame], before: Frame | None
+    ) -> Iterator[tuple[Frame, Tracks]]:
         detected = self._detect(window)
         flows = self._estimate_flow(window, before)
         poses = self._estimate_poses(window, detected)
@@ -141,8 +152,14 @@ class Pipeline:
         turn = [frame for frame in window if frame.index % s.detect_every == 0]
         with self.stopwatch("detect"):
             found = detect_frames(self._detector, turn)
-        strong = {f.index: boxes[boxes.score >= s.min_box_score] for f, boxes in zip(turn, found, strict=True)}
-        kept = {i: boxes[np.sort(nms(boxes.xyxy, boxes.score, s.box_nms))] for i, boxes in strong.items()}
+        strong = {
+            f.index: boxes[boxes.score >= s.min_box_score]
+            for f, boxes in zip(turn, found, strict=True)
+        }
+        kept = {
+            i: boxes[np.sort(nms(boxes.xyxy, boxes.score, s.box_nms))]
+            for i, boxes in strong.items()
+        }
         return [kept.get(frame.index, Boxes.empty()) for frame in window]
 
     def _estimate_flow(self, window: list[Frame], before: Frame | None) -> list[Flow]:
@@ -155,16 +172,22 @@ class Pipeline:
         return flows if before else [still(window[0].size_wh), *flows]
 
     def _proposals(self, frame: Frame, flow: Flow, detected: Boxes) -> Boxes:
-        """Where the tracker expects people; tracks that no detection confirmed for long have faded out."""
+        """Where the tracker expects people; tracks that no detection confirmed for long have faded
+        out.
+        """
         proposed = self.tracker.propose(frame, flow, detected)
         return proposed[proposed.score >= CARRIED_SHARE * self.settings.min_box_score]
 
-    def _estimate_poses(self, window: list[Frame], boxes: list[Boxes], padded: bool = True) -> list[Poses]:
+    def _estimate_poses(
+        self, window: list[Frame], boxes: list[Boxes], padded: bool = True
+    ) -> list[Poses]:
         with self.stopwatch("pose"):
             return self._pose.estimate([frame.image for frame in window], boxes, padded=padded)
 
     def _credible(self, poses: Poses, apart: npt.NDArray[np.bool_]) -> Poses:
-        """Without poses on nobody, and without the worse of two on one body; those ``apart`` (N,) are of two."""
+        """Without poses on nobody, and without the worse of two on one body; those ``apart`` (N,)
+        are of two.
+        """
         s = self.settings
         sure = _mean_joint_score(poses) >= s.min_pose_score
         poses, apart = poses[sure], apart[sure]

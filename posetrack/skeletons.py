@@ -1,7 +1,8 @@
 """The skeletons of the public benchmarks: joint order, limbs, mirror pairs and OKS sigmas.
 
-Add yours: one ``Skeleton`` and one line in ``SKELETONS``. Joint names are shared between skeletons, so that datasets
-and checkpoints are mapped onto each other by name; ``ALIASES`` says which names mean the same point of the body.
+Add yours: one ``Skeleton`` and one line in ``SKELETONS``. Joint names are shared between skeletons,
+so that datasets and checkpoints are mapped onto each other by name; ``ALIASES`` says which names
+mean the same point of the body.
 """
 
 from __future__ import annotations
@@ -23,29 +24,52 @@ from collections.abc import Iterable, Sequence
 
 from posetrack.structures import Skeleton
 
-# Published per-joint sigmas of the COCO keypoint evaluation, used for the same joint of every skeleton.
+# Published per-joint sigmas of the COCO keypoint evaluation, used for the same joint of every
+# skeleton.
 COCO_SIGMAS = {
     "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
     "hip": 0.107, "knee": 0.087, "ankle": 0.089,
 }  # fmt: skip
-# Points that COCO does not have: the head top is as loose as an ear, points on the trunk as loose as a shoulder or hip.
+# Points that COCO does not have: the head top is as loose as an ear, points on the trunk as loose
+# as a shoulder or hip.
 OTHER_SIGMAS = {"head_bottom": 0.079, "head_top": 0.035, "pelvis": 0.107, "thorax": 0.079}
 DEFAULT_SIGMA = 0.072  # of a joint with a name of the user's own: between wrist and shoulder
 
 # One point of the body under several names: the first is the one used to compare.
-ALIASES = {"neck": "head_bottom", "upper_neck": "head_bottom", "top_head": "head_top", "head": "head_top"}
+ALIASES = {
+    "neck": "head_bottom",
+    "upper_neck": "head_bottom",
+    "top_head": "head_top",
+    "head": "head_top",
+}
 
 _SIDES = ("left_", "right_")
 _LIMB_NAMES = (
-    ("head_top", "nose"), ("nose", "head_bottom"), ("head_top", "head_bottom"),
-    ("head_bottom", "thorax"), ("thorax", "pelvis"),
-    ("left_eye", "right_eye"), ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"),
-    ("right_eye", "right_ear"), ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
-    ("head_bottom", "left_shoulder"), ("head_bottom", "right_shoulder"),
-    ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
-    ("right_elbow", "right_wrist"), ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
-    ("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
-)  # fmt: skip
+    ("head_top", "nose"),
+    ("nose", "head_bottom"),
+    ("head_top", "head_bottom"),
+    ("head_bottom", "thorax"),
+    ("thorax", "pelvis"),
+    ("left_eye", "right_eye"),
+    ("nose", "left_eye"),
+    ("nose", "right_eye"),
+    ("left_eye", "left_ear"),
+    ("right_eye", "right_ear"),
+    ("left_shoulder", "right_shoulder"),
+    ("left_hip", "right_hip"),
+    ("head_bottom", "left_shoulder"),
+    ("head_bottom", "right_shoulder"),
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"),
+    ("left_shoulder", "left_hip"),
+    ("right_shoulder", "right_hip"),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+    ("right_hip", "right_knee"),
+    ("right_knee", "right_ankle"),
+)
 
 
 def canonical_joint(name: str) -> str:
@@ -54,11 +78,14 @@ def canonical_joint(name: str) -> str:
     return ALIASES.get(plain, plain)
 
 
-def make_skeleton(name: str, joints: Iterable[str], limbs: Sequence[tuple[int, int]] | None = None) -> Skeleton:
-    """Build a skeleton from joint names alone: mirror pairs from left/right, limbs and sigmas from known names.
+def make_skeleton(
+    name: str, joints: Iterable[str], limbs: Sequence[tuple[int, int]] | None = None
+) -> Skeleton:
+    """Build a skeleton from joint names alone: mirror pairs from left/right, limbs and sigmas from
+    known names.
 
-    A joint with a name of its own has the sigma ``DEFAULT_SIGMA``. ``limbs`` (index pairs) replaces the limbs found by
-    name. Raises ValueError where names repeat or an index is off.
+    A joint with a name of its own has the sigma ``DEFAULT_SIGMA``. ``limbs`` (index pairs) replaces
+    the limbs found by name. Raises ValueError where names repeat or an index is off.
     """
     joints = tuple(joints)
     plain = [canonical_joint(j) for j in joints]
@@ -71,8 +98,18 @@ def make_skeleton(name: str, joints: Iterable[str], limbs: Sequence[tuple[int, i
     if limbs is None:
         limbs = [(index[a], index[b]) for a, b in _LIMB_NAMES if a in index and b in index]
         if "nose" in index:  # the head is drawn through the nose where there is one
-            limbs = [pair for pair in limbs if {plain[pair[0]], plain[pair[1]]} != {"head_top", "head_bottom"}]
-    return Skeleton(name, joints, tuple((int(a), int(b)) for a, b in limbs), pairs, tuple(_sigma(j) for j in plain))
+            limbs = [
+                pair
+                for pair in limbs
+                if {plain[pair[0]], plain[pair[1]]} != {"head_top", "head_bottom"}
+            ]
+    return Skeleton(
+        name,
+        joints,
+        tuple((int(a), int(b)) for a, b in limbs),
+        pairs,
+        tuple(_sigma(j) for j in plain),
+    )
 
 
 def _sigma(joint: str) -> float:
@@ -82,38 +119,70 @@ def _sigma(joint: str) -> float:
 
 
 def joint_map(source: Skeleton, target: Skeleton) -> list[int]:
-    """For each joint of ``target`` its index in ``source``, -1 where ``source`` has no such joint."""
+    """For each joint of ``target`` its index in ``source``, -1 where ``source`` has no
+    such joint.
+    """
     index = {canonical_joint(j): i for i, j in enumerate(source.joints)}
     return [index.get(canonical_joint(j), -1) for j in target.joints]
 
 
 COCO_17 = make_skeleton(
     "coco17",
-    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow "
+    "right_elbow left_wrist "
     "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle".split(),
 )
 MPII_16 = make_skeleton(
     "mpii16",
-    "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top "
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck "
+    "head_top "
     "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist".split(),
 )
 POSETRACK_15 = make_skeleton(
     "posetrack15",
-    "nose head_bottom head_top left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
+    "nose head_bottom head_top left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+    "right_wrist "
     "left_hip right_hip left_knee right_knee left_ankle right_ankle".split(),
 )
 LSP_14 = make_skeleton(
     "lsp14",
-    "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder "
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow "
+    "right_shoulder "
     "left_shoulder left_elbow left_wrist neck head_top".split(),
 )
 BODY_25 = make_skeleton(  # OpenPose's; its MidHip is our pelvis
     "body25",
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist pelvis right_hip right_knee "
-    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe "
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist pelvis "
+    "right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear "
+    "left_big_toe left_small_toe "
     "left_heel right_big_toe right_small_toe right_heel".split(),
-    [(1, 8), (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13), (13, 14),
-     (1, 0), (0, 15), (15, 17), (0, 16), (16, 18), (14, 19), (19, 20), (14, 21), (11, 22), (22, 23), (11, 24)],
-)  # fmt: skip
+    [
+        (1, 8),
+        (1, 2),
+        (1, 5),
+        (2, 3),
+        (3, 4),
+        (5, 6),
+        (6, 7),
+        (8, 9),
+        (9, 10),
+        (10, 11),
+        (8, 12),
+        (12, 13),
+        (13, 14),
+        (1, 0),
+        (0, 15),
+        (15, 17),
+        (0, 16),
+        (16, 18),
+        (14, 19),
+        (19, 20),
+        (14, 21),
+        (11, 22),
+        (22, 23),
+        (11, 24),
+    ],
+)
 
 SKELETONS = {s.name: s for s in (COCO_17, MPII_16, POSETRACK_15, LSP_14, BODY_25)}

@@ -2,11 +2,12 @@
 
 Conventions, written here once:
 
-* **Pixels.** ``(0, 0)`` is the *centre* of the first pixel of an image, x to the right, y down, as OpenCV and the
-  official HRNet code have it. The geometry of crops follows the official code to the letter, see ``geometry.py``.
+* **Pixels.** ``(0, 0)`` is the *centre* of the first pixel of an image, x to the right, y down, as
+  OpenCV and the official HRNet code have it. The geometry of crops follows the official code to the
+  letter, see ``geometry.py``.
 * **Boxes** are ``x1, y1, x2, y2`` in pixels, width = ``x2 - x1``.
-* **Absent keypoints** (not annotated, or dropped for a low score) have ``xy = NaN``. A keypoint without a score has
-  ``score = NaN``.
+* **Absent keypoints** (not annotated, or dropped for a low score) have ``xy = NaN``. A keypoint
+  without a score has ``score = NaN``.
 * **Images** are ``(H, W, 3)`` uint8 RGB.
 """
 
@@ -40,7 +41,9 @@ Index = slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64] | list[int]
 
 def _check_shape(what: str, array: npt.NDArray[Any], expected: tuple[int | None, ...]) -> None:
     """Raise ValueError unless ``array.shape`` fits ``expected`` (None: any length)."""
-    fits = array.ndim == len(expected) and all(e is None or e == a for e, a in zip(expected, array.shape, strict=True))
+    fits = array.ndim == len(expected) and all(
+        e is None or e == a for e, a in zip(expected, array.shape, strict=True)
+    )
     if not fits:
         wanted = tuple("any" if e is None else e for e in expected)
         raise ValueError(f"{what}: expected shape {wanted}, got {array.shape}")
@@ -57,8 +60,8 @@ def _set_array(owner: object, name: str, dtype: type, expected: tuple[int | None
 class Skeleton:
     """The keypoints of a body: names, order, limbs and the sigmas of object keypoint similarity.
 
-    ``limbs`` and ``flip_pairs`` are index pairs into ``joints``; ``oks_sigmas`` has one value a joint (the COCO
-    "k_i / 2" convention, so that OKS uses ``(2 * sigma) ** 2``).
+    ``limbs`` and ``flip_pairs`` are index pairs into ``joints``; ``oks_sigmas`` has one value a
+    joint (the COCO "k_i / 2" convention, so that OKS uses ``(2 * sigma) ** 2``).
     """
 
     name: str
@@ -69,12 +72,17 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         if len(self.oks_sigmas) != len(self.joints):
-            raise ValueError(f"Skeleton.oks_sigmas: expected {len(self.joints)} values, got {len(self.oks_sigmas)}")
+            raise ValueError(
+                f"Skeleton.oks_sigmas: expected {len(self.joints)} values, got "
+                f"{len(self.oks_sigmas)}"
+            )
         if len(set(self.joints)) != len(self.joints):
             raise ValueError(f"Skeleton.joints: names repeat in {self.joints}")
         for what, pairs in (("limbs", self.limbs), ("flip_pairs", self.flip_pairs)):
             if any(not 0 <= i < len(self.joints) for pair in pairs for i in pair):
-                raise ValueError(f"Skeleton.{what}: an index lies outside 0..{len(self.joints) - 1}")
+                raise ValueError(
+                    f"Skeleton.{what}: an index lies outside 0..{len(self.joints) - 1}"
+                )
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -90,7 +98,8 @@ class Skeleton:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded frame: ``index`` counts from 0 in the source, ``time_s`` is its presentation time in seconds.
+    """One decoded frame: ``index`` counts from 0 in the source, ``time_s`` is its presentation time
+    in seconds.
 
     ``name`` is that of the picture where the source is a folder of them, as label files give it.
     """
@@ -149,15 +158,18 @@ class Boxes:
         """All boxes of ``parts``, in order."""
         if not parts:
             return cls.empty()
-        return cls(np.concatenate([p.xyxy for p in parts]), np.concatenate([p.score for p in parts]))
+        return cls(
+            np.concatenate([p.xyxy for p in parts]), np.concatenate([p.score for p in parts])
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Poses:
-    """N poses of one skeleton: ``xy`` (N, K, 2) float32 pixels, ``score`` (N, K) float32, and the boxes they came from.
+    """N poses of one skeleton: ``xy`` (N, K, 2) float32 pixels, ``score`` (N, K) float32, and the
+    boxes they came from.
 
-    Absent keypoints have ``xy = NaN``; a keypoint without a score has ``score = NaN``. The confidence of a whole pose
-    is ``boxes.score``.
+    Absent keypoints have ``xy = NaN``; a keypoint without a score has ``score = NaN``. The
+    confidence of a whole pose is ``boxes.score``.
     """
 
     xy: FloatArray
@@ -185,7 +197,9 @@ class Poses:
     def empty(cls, skeleton: Skeleton) -> Poses:
         """No poses."""
         k = len(skeleton)
-        return cls(np.zeros((0, k, 2), np.float32), np.zeros((0, k), np.float32), Boxes.empty(), skeleton)
+        return cls(
+            np.zeros((0, k, 2), np.float32), np.zeros((0, k), np.float32), Boxes.empty(), skeleton
+        )
 
     @classmethod
     def concat(cls, parts: SequenceABC[Poses], skeleton: Skeleton) -> Poses:
@@ -202,7 +216,9 @@ class Poses:
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """The people of one frame with identities: ``id`` (N,) int64, and their poses. Identities are unique in a frame."""
+    """The people of one frame with identities: ``id`` (N,) int64, and their poses. Identities are
+    unique in a frame.
+    """
 
     id: IntArray
     poses: Poses
@@ -228,9 +244,9 @@ class Tracks:
 class Flow:
     """Optical flow from the previous frame to the current one.
 
-    ``field`` (h, w, 2) float32: displacement x then y in *working* pixels, at a working size that may be smaller than
-    the image; ``image_wh`` is the full image size, so a full-size point ``p`` moves by
-    ``field[p * working / full] * full / working``.
+    ``field`` (h, w, 2) float32: displacement x then y in *working* pixels, at a working size that
+    may be smaller than the image; ``image_wh`` is the full image size, so a full-size point ``p``
+    moves by ``field[p * working / full] * full / working``.
     """
 
     field: FloatArray
@@ -244,9 +260,9 @@ class Flow:
 class FrameLabels:
     """The people of one frame as a file holds them, ground truth or prediction.
 
-    ``image`` is the image name the file gives (or None). The last three fields only matter for ground truth:
-    ``labeled`` is False for a frame nobody annotated, ``head_xyxy`` (N, 4) are head boxes (NaN where missing),
-    ``ignore_regions`` are polygons of shape (P, 2).
+    ``image`` is the image name the file gives (or None). The last three fields only matter for
+    ground truth: ``labeled`` is False for a frame nobody annotated, ``head_xyxy`` (N, 4) are head
+    boxes (NaN where missing), ``ignore_regions`` are polygons of shape (P, 2).
     """
 
     index: int
@@ -262,8 +278,9 @@ class FrameLabels:
 class Sequence:
     """A video's labels: what formats, datasets and metrics exchange.
 
-    ``frames`` can be iterated any number of times; it is a tuple, or reads lazily from disk, so that a long video
-    never has to fit into memory. ``meta`` holds what the file says beyond that (settings, versions).
+    ``frames`` can be iterated any number of times; it is a tuple, or reads lazily from disk, so
+    that a long video never has to fit into memory. ``meta`` holds what the file says beyond that
+    (settings, versions).
     """
 
     name: str
@@ -276,9 +293,11 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What a network wants to be fed: size in pixels, normalisation of RGB scaled to 0..1, and box padding.
+    """What a network wants to be fed: size in pixels, normalisation of RGB scaled to 0..1, and box
+    padding.
 
-    ``padding`` is the factor by which a box grows before it is cropped (1.25 in the official HRNet code).
+    ``padding`` is the factor by which a box grows before it is cropped (1.25 in the official HRNet
+    code).
     """
 
     size_wh: tuple[int, int]

@@ -1,4 +1,6 @@
-"""PoseTrack files for the tests of the evaluator: one golden sequence to spoil, and small made ones."""
+"""PoseTrack files for the tests of the evaluator: one golden sequence to spoil, and small made
+ones.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def golden(side: str, name: str = NAME, folder: Path = GOLDEN) -> Json:
 
 
 def write_pair(folder: Path, truth: Any, prediction: Any, name: str = NAME) -> tuple[Path, Path]:
-    """Write both sides (JSON content, or text as it is) into ``gt`` and ``pred``; returns these folders."""
+    """Write both sides (JSON content, or text as it is) into ``gt`` and ``pred``; returns these
+    folders.
+    """
     for side, content in (("gt", truth), ("pred", prediction)):
         (folder / side).mkdir(exist_ok=True)
         text = content if isinstance(content, str) else json.dumps(content)

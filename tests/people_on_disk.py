@@ -15,8 +15,12 @@ from posetrack.structures import Skeleton
 SIZE_WH = (90, 120)
 
 
-def write_people(folder: Path, count: int, skeleton: Skeleton = POSETRACK_15, seed: int = 0) -> Path:
-    """``count`` images with one person of coloured joints each, and the labels; returns the JSON file."""
+def write_people(
+    folder: Path, count: int, skeleton: Skeleton = POSETRACK_15, seed: int = 0
+) -> Path:
+    """``count`` images with one person of coloured joints each, and the labels; returns the JSON
+    file.
+    """
     rng = np.random.default_rng(seed)
     images, annotations = [], []
     for i in range(count):
@@ -25,12 +29,18 @@ def write_people(folder: Path, count: int, skeleton: Skeleton = POSETRACK_15, se
         cv2.imwrite(str(folder / name), image[:, :, ::-1])
         images.append({"id": i, "file_name": name, "width": SIZE_WH[0], "height": SIZE_WH[1]})
         low, high = xy.min(axis=0), xy.max(axis=0)
-        keypoints = np.concatenate([xy, np.full((len(xy), 1), 2.0)], axis=1).ravel().round(2).tolist()
+        keypoints = (
+            np.concatenate([xy, np.full((len(xy), 1), 2.0)], axis=1).ravel().round(2).tolist()
+        )
         box = [*low.tolist(), *(high - low).tolist()]
-        annotations.append({"id": i, "image_id": i, "category_id": 1, "bbox": box, "keypoints": keypoints})
+        annotations.append(
+            {"id": i, "image_id": i, "category_id": 1, "bbox": box, "keypoints": keypoints}
+        )
     categories = [{"id": 1, "name": "person", "keypoints": list(skeleton.joints)}]
     path = folder / "person_keypoints.json"
-    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
     return path
 
 
@@ -39,7 +49,9 @@ def draw_person(rng: np.random.Generator, joints: int) -> tuple[np.ndarray, np.n
     width, height = SIZE_WH
     image = rng.integers(0, 40, (height, width, 3), dtype=np.uint8)
     columns = np.linspace(15, width - 15, 3)
-    grid = np.array([[x, y] for y in np.linspace(15, height - 15, (joints + 2) // 3) for x in columns])[:joints]
+    grid = np.array(
+        [[x, y] for y in np.linspace(15, height - 15, (joints + 2) // 3) for x in columns]
+    )[:joints]
     xy = grid + rng.uniform(-6, 6, grid.shape)
     for k, (x, y) in enumerate(xy):
         hue = np.array([[[180 * k // joints, 255, 255]]], np.uint8)

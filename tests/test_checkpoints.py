@@ -1,4 +1,6 @@
-"""posetrack's own files: they say everything about their network, are written whole or not at all."""
+"""posetrack's own files: they say everything about their network, are written whole or
+not at all.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,11 @@ SPEC = ModelSpec(
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
-    state = {"a.weight": torch.randn(3, 4), "b": torch.tensor(7), "half": torch.ones(2, dtype=torch.float16)}
+    state = {
+        "a.weight": torch.randn(3, 4),
+        "b": torch.tensor(7),
+        "half": torch.ones(2, dtype=torch.float16),
+    }
     path = tmp_path / "new" / "net.safetensors"
     checkpoints.save(path, state, SPEC)
     assert checkpoints.read_spec(path) == SPEC
@@ -38,8 +44,14 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 def test_tensors_that_share_memory_can_be_saved(tmp_path: Path) -> None:
     whole = torch.arange(12.0)
-    checkpoints.save(tmp_path / "a.safetensors", {"one": whole[:6], "two": whole, "turned": whole.view(3, 4).T}, SPEC)
-    assert torch.equal(checkpoints.read_state(tmp_path / "a.safetensors")["turned"], whole.view(3, 4).T)
+    checkpoints.save(
+        tmp_path / "a.safetensors",
+        {"one": whole[:6], "two": whole, "turned": whole.view(3, 4).T},
+        SPEC,
+    )
+    assert torch.equal(
+        checkpoints.read_state(tmp_path / "a.safetensors")["turned"], whole.view(3, 4).T
+    )
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +76,11 @@ def test_bad_files_are_one_sentence(tmp_path: Path) -> None:
         checkpoints.read_spec(tmp_path / "none.safetensors")
     good = tmp_path / "good.safetensors"
     checkpoints.save(good, {"a": torch.ones(100)}, SPEC)
-    for name, content in {"empty": b"", "text": b"hello " * 50, "cut": good.read_bytes()[:-50]}.items():
+    for name, content in {
+        "empty": b"",
+        "text": b"hello " * 50,
+        "cut": good.read_bytes()[:-50],
+    }.items():
         bad = tmp_path / f"{name}.safetensors"
         bad.write_bytes(content)
         for read in (checkpoints.read_spec, checkpoints.read_state):
@@ -81,7 +97,9 @@ def test_bad_files_are_one_sentence(tmp_path: Path) -> None:
         ({METADATA_KEY: SPEC.to_json().replace('"schema": 1', '"schema": 99')}, "newer"),
     ],
 )
-def test_foreign_descriptions(metadata: dict[str, str] | None, message: str, tmp_path: Path) -> None:
+def test_foreign_descriptions(
+    metadata: dict[str, str] | None, message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "a.safetensors"
     save_file({"a": torch.ones(1)}, path, metadata)
     with pytest.raises(WeightsError, match=message):

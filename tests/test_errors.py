@@ -14,9 +14,14 @@ from posetrack.errors import FormatError, InputError, PosetrackError, UsageError
 def test_exit_codes() -> None:
     codes = {name: getattr(errors, name).exit_code for name in errors.__all__ if name[0].isupper()}
     assert codes == {
-        "FormatError": 1, "InputError": 1, "OutputError": 1, "PosetrackError": 1, "TrainingError": 1, "UsageError": 2,
+        "FormatError": 1,
+        "InputError": 1,
+        "OutputError": 1,
+        "PosetrackError": 1,
+        "TrainingError": 1,
+        "UsageError": 2,
         "WeightsError": 1,
-    }  # fmt: skip
+    }
 
 
 def test_the_tree() -> None:
@@ -33,12 +38,17 @@ def test_unknown_name_lists_and_guesses() -> None:
 
 
 def test_unknown_name_without_a_close_one() -> None:
-    assert str(unknown_name("network", "zzz", ["hrnet_w32"])) == "Unknown network 'zzz'. Known: hrnet_w32."
+    assert (
+        str(unknown_name("network", "zzz", ["hrnet_w32"]))
+        == "Unknown network 'zzz'. Known: hrnet_w32."
+    )
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     code = f"from posetrack.cli import main; main({list(arguments)!r})"
-    return subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
 
 
 def test_unknown_verb_is_one_sentence() -> None:
@@ -68,12 +78,16 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("posetrack ")
 
 
-@pytest.mark.parametrize(("given", "spins"), [({}, "5000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
-                                              ({"GOMP_SPINCOUNT": "7"}, "7")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "5000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None), ({"GOMP_SPINCOUNT": "7"}, "7")],
+)
 def test_threads_soon_sleep_unless_the_user_says_otherwise(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], spins: str | None
 ) -> None:
-    """OpenMP threads that spin for long make a run many times slower beside any other busy program."""
+    """OpenMP threads that spin for long make a run many times slower beside any other
+    busy program.
+    """
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.setenv(name, "")  # so that what main() sets is taken back after the test
         monkeypatch.delenv(name)

@@ -1,4 +1,6 @@
-"""ONNX files: equal to PyTorch, with an open batch and everything about the network in them; never half-written."""
+"""ONNX files: equal to PyTorch, with an open batch and everything about the network in them; never
+half-written.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_equals_pytorch_for_any_batch(exported: tuple[nn.Module, Path, float]) -
     x = torch.randn(5, 3, 64, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = net(x)[-1]
-    torch.testing.assert_close(torch.from_numpy(session.run(["heatmaps"], {"input": x.numpy()})[0]), expected)
+    torch.testing.assert_close(
+        torch.from_numpy(session.run(["heatmaps"], {"input": x.numpy()})[0]), expected
+    )
 
 
 def test_the_description_travels_with_the_file(exported: tuple[nn.Module, Path, float]) -> None:
@@ -72,7 +76,9 @@ def test_a_file_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_it_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UsageError, match=r"onnxruntime.*pip install 'posetrack\[export\]'"):
         module.export_onnx(Tiny(), SPEC, tmp_path / "tiny.onnx")

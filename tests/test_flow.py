@@ -1,4 +1,6 @@
-"""Flow: points move as the picture does, whatever the working size; names and weights fail in one sentence."""
+"""Flow: points move as the picture does, whatever the working size; names and weights fail in one
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +52,14 @@ def test_points_of_any_shape_and_none() -> None:
 @pytest.mark.parametrize("long_side", [448, 160])
 def test_dis_finds_a_known_shift_at_any_working_size(name: str, long_side: int) -> None:
     shift = (7.0, -4.0)
-    flow = build_flow(name, long_side=long_side).estimate([(_texture((320, 240)), _texture((320, 240), shift))])[0]
+    flow = build_flow(name, long_side=long_side).estimate(
+        [(_texture((320, 240)), _texture((320, 240), shift))]
+    )[0]
     assert max(flow.field.shape) == min(long_side, 320)
     points = np.array([[100.0, 100.0], [160.0, 60.0], [200.0, 180.0]])
-    np.testing.assert_allclose(move_points(flow, points) - points, np.tile(shift, (3, 1)), atol=0.75)
+    np.testing.assert_allclose(
+        move_points(flow, points) - points, np.tile(shift, (3, 1)), atol=0.75
+    )
 
 
 def test_a_window_gives_what_single_pairs_give() -> None:
@@ -87,7 +93,9 @@ def test_a_network_gets_rgb_0_1_at_a_size_it_can_halve_and_its_pixels_are_scaled
     images = [_texture((640, 360))] * 4
     flows = NetworkFlow(run, long_side=320, batch_size=2).estimate(list(pairwise(images)))
     assert seen == [(1, 3, 192, 320)] * 3  # a processor gains nothing from more
-    np.testing.assert_allclose(move_points(flows[2], np.array([[10.0, 10.0]])), [[12.0, 10 + 360 / 192]], rtol=1e-6)
+    np.testing.assert_allclose(
+        move_points(flows[2], np.array([[10.0, 10.0]])), [[12.0, 10 + 360 / 192]], rtol=1e-6
+    )
 
 
 def test_torchvision_raft_loads_a_file_and_refuses_another_networks(tmp_path) -> None:
@@ -95,7 +103,11 @@ def test_torchvision_raft_loads_a_file_and_refuses_another_networks(tmp_path) ->
 
     torch.save(raft_small(weights=None).state_dict(), tmp_path / "raft.pth")
     flow = build_flow("torchvision_raft_small", checkpoint=tmp_path / "raft.pth", long_side=128)
-    assert flow.estimate([(_texture((160, 128)), _texture((160, 128)))])[0].field.shape == (128, 128, 2)
+    assert flow.estimate([(_texture((160, 128)), _texture((160, 128)))])[0].field.shape == (
+        128,
+        128,
+        2,
+    )
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="not weights of torchvision_raft_small"):
         build_flow("torchvision_raft_small", checkpoint=tmp_path / "other.pth")
@@ -119,7 +131,13 @@ def test_ptlflow_models_by_name_and_nothing_on_standard_output(tmp_path, capsys)
         build_flow("raft_smal")
     import ptlflow
 
-    torch.save({"state_dict": ptlflow.get_model("raft_small").state_dict()}, tmp_path / "raft_small.ckpt")
+    torch.save(
+        {"state_dict": ptlflow.get_model("raft_small").state_dict()}, tmp_path / "raft_small.ckpt"
+    )
     flow = build_flow("raft_small", checkpoint=tmp_path / "raft_small.ckpt", long_side=128)
-    assert flow.estimate([(_texture((128, 128)), _texture((128, 128)))])[0].field.shape == (128, 128, 2)
+    assert flow.estimate([(_texture((128, 128)), _texture((128, 128)))])[0].field.shape == (
+        128,
+        128,
+        2,
+    )
     assert capsys.readouterr() == ("", "")

@@ -39,18 +39,25 @@ def test_affine_maps_equal_the_official_code(size: str) -> None:
     center, scale = AFFINE[f"{size}_center"], AFFINE[f"{size}_scale"]
     affine = g.crop_affine(center, scale, _wh(size))
     np.testing.assert_allclose(affine, AFFINE[f"{size}_affine_image_to_input"], atol=1e-3)
-    np.testing.assert_allclose(g.invert_affine(affine), AFFINE[f"{size}_affine_input_to_image"], atol=1e-3)
+    np.testing.assert_allclose(
+        g.invert_affine(affine), AFFINE[f"{size}_affine_input_to_image"], atol=1e-3
+    )
     points = g.transform_points(AFFINE[f"{size}_points_image"], affine)
     np.testing.assert_allclose(points, AFFINE[f"{size}_points_input"], atol=POINT_TOLERANCE_PX)
     heatmap_wh = (_wh(size)[0] // 4, _wh(size)[1] // 4)
     back = g.heatmap_to_image(AFFINE[f"{size}_points_heatmap"], center, scale, heatmap_wh)
-    np.testing.assert_allclose(back, AFFINE[f"{size}_points_heatmap_in_image"], atol=POINT_TOLERANCE_PX)
+    np.testing.assert_allclose(
+        back, AFFINE[f"{size}_points_heatmap_in_image"], atol=POINT_TOLERANCE_PX
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_rotated_affine_equals_the_official_code(size: str) -> None:
     affine = g.crop_affine(
-        AFFINE[f"{size}_center"], AFFINE[f"{size}_jitter_scale"], _wh(size), AFFINE[f"{size}_jitter_rot_deg"]
+        AFFINE[f"{size}_center"],
+        AFFINE[f"{size}_jitter_scale"],
+        _wh(size),
+        AFFINE[f"{size}_jitter_rot_deg"],
     )
     np.testing.assert_allclose(affine, AFFINE[f"{size}_jitter_affine"], atol=1e-3)
 
@@ -58,7 +65,9 @@ def test_rotated_affine_equals_the_official_code(size: str) -> None:
 def _wave_image() -> np.ndarray:
     """The image of the golden crops."""
     y, x = np.mgrid[:240, :320]
-    waves = [np.floor(127.5 + 127.5 * np.sin(0.021 * (k + 1) * x + 0.037 * y + k)) for k in range(3)]
+    waves = [
+        np.floor(127.5 + 127.5 * np.sin(0.021 * (k + 1) * x + 0.037 * y + k)) for k in range(3)
+    ]
     return np.clip(np.stack(waves, axis=2), 0, 255).astype(np.uint8)
 
 
@@ -122,4 +131,6 @@ def test_keypoint_boxes_are_extended_by_fifteen_percent_and_skip_absent_joints()
 
 def test_clipping() -> None:
     assert g.clip_boxes(np.array([[-5, -5, 700, 20]]), (640, 480)).tolist() == [[0, 0, 639, 20]]
-    assert g.clean_coco_boxes(np.array([[-5, 10, 20, 1000]]), (640, 480)).tolist() == [[0, 10, 19, 479]]
+    assert g.clean_coco_boxes(np.array([[-5, 10, 20, 1000]]), (640, 480)).tolist() == [
+        [0, 10, 19, 479]
+    ]

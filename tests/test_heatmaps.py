@@ -1,4 +1,6 @@
-"""Targets, decoding and flip test equal the official code (golden arrays from it); DARK finds sub-pixel peaks."""
+"""Targets, decoding and flip test equal the official code (golden arrays from it); DARK finds
+sub-pixel peaks.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,18 @@ def test_targets_equal_the_official_code(case: str) -> None:
     golden = np.load(GOLDEN / "targets.npz")
     expected, weights = golden[f"{case}_target"], golden[f"{case}_weight"][..., 0]
     heatmap_wh = (expected.shape[3], expected.shape[2])
-    for i, (xy, visible) in enumerate(zip(golden[f"{case}_joints"], golden[f"{case}_vis"], strict=True)):
+    for i, (xy, visible) in enumerate(
+        zip(golden[f"{case}_joints"], golden[f"{case}_vis"], strict=True)
+    ):
         target, weight = heatmaps.gaussian_targets(xy, visible, heatmap_wh, float(case[1]))
         np.testing.assert_allclose(target, expected[i], atol=1e-6)
         np.testing.assert_array_equal(weight, weights[i])
 
 
 def test_a_joint_without_coordinates_has_no_target() -> None:
-    target, weight = heatmaps.gaussian_targets(np.array([[np.nan, np.nan]]), np.array([0.0]), (12, 16))
+    target, weight = heatmaps.gaussian_targets(
+        np.array([[np.nan, np.nan]]), np.array([0.0]), (12, 16)
+    )
     assert target.max() == 0
     assert weight[0] == 0
 
@@ -40,7 +46,9 @@ def test_decoding_equals_the_official_code(case: str, method: str) -> None:
     xy, score = heatmaps.decode(maps, method)
     np.testing.assert_array_equal(score, value)
     heatmap_wh = (maps.shape[3], maps.shape[2])
-    image_xy = geometry.heatmap_to_image(xy, golden[f"{case}_center"], golden[f"{case}_scale"], heatmap_wh)
+    image_xy = geometry.heatmap_to_image(
+        xy, golden[f"{case}_center"], golden[f"{case}_scale"], heatmap_wh
+    )
     np.testing.assert_allclose(image_xy, golden[f"{case}_final_{method}"], atol=1e-3)
 
 
@@ -51,7 +59,9 @@ def test_flip_test_equals_the_official_code(name: str) -> None:
     for a, b in golden[f"{name}_pairs"].tolist():
         order[a], order[b] = b, a
     out, mirrored = golden[f"{name}_output"], golden[f"{name}_output_of_mirrored_image"]
-    np.testing.assert_array_equal(heatmaps.flip_back(mirrored, order), golden[f"{name}_flipped_back"])
+    np.testing.assert_array_equal(
+        heatmaps.flip_back(mirrored, order), golden[f"{name}_flipped_back"]
+    )
     for shift, key in ((True, "average_shift"), (False, "average_no_shift")):
         average = heatmaps.flip_average(out, mirrored, order, shift=shift)
         np.testing.assert_allclose(average, golden[f"{name}_{key}"], rtol=1e-6)
@@ -73,7 +83,9 @@ def test_dark_finds_the_sub_pixel_peak() -> None:
 
 
 def test_dark_is_harmless_on_flat_empty_and_border_maps() -> None:
-    maps = np.stack([np.zeros((64, 48)), np.ones((64, 48)), _blob(0, 0), _blob(47, 63)])[None].astype(np.float32)
+    maps = np.stack([np.zeros((64, 48)), np.ones((64, 48)), _blob(0, 0), _blob(47, 63)])[
+        None
+    ].astype(np.float32)
     xy, _ = heatmaps.decode(maps, "dark")
     assert np.isfinite(xy).all()
     assert xy[0, 2].tolist() == [0, 0]

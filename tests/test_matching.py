@@ -21,7 +21,9 @@ from posetrack.structures import Boxes, Poses
 SHAPE = np.random.default_rng(0).uniform(0, 1, (15, 2))  # joints inside a unit box
 
 
-def _poses(corners: list[tuple[float, float]], score: float | list[float] = 0.9, side: float = 100) -> Poses:
+def _poses(
+    corners: list[tuple[float, float]], score: float | list[float] = 0.9, side: float = 100
+) -> Poses:
     """One body shape at several places."""
     low = np.array(corners, float).reshape(-1, 2)
     boxes = Boxes(np.concatenate([low, low + side], axis=1), np.broadcast_to(score, len(low)))
@@ -44,7 +46,11 @@ def test_nothing_to_match() -> None:
     assert greedy_match(np.zeros((2, 0)), 0.0) == []
 
 
-@given(hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(0, 1)))
+@given(
+    hnp.arrays(
+        np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(0, 1)
+    )
+)
 def test_rows_and_columns_are_used_once_and_no_pair_is_left_over(similarity: np.ndarray) -> None:
     pairs = greedy_match(similarity, 0.5)
     rows, columns = [r for r, _ in pairs], [c for _, c in pairs]
@@ -84,14 +90,20 @@ def test_a_box_around_two_remembered_people_goes_and_confirms_both() -> None:
     ],
 )
 def test_a_box_around_one_person_stays(others: list[list[float]]) -> None:
-    keep, _, both = merge_boxes(Boxes([[0, 0, 30, 50]], [0.5]), Boxes(others, [0.9] * len(others)), 0.6)
+    keep, _, both = merge_boxes(
+        Boxes([[0, 0, 30, 50]], [0.5]), Boxes(others, [0.9] * len(others)), 0.6
+    )
     assert keep.tolist() == [0]
     assert not both.any()
 
 
 def test_no_boxes_of_either_kind() -> None:
     box = Boxes([[0, 0, 10, 10]], [0.5])
-    for detected, proposed in ((box, Boxes.empty()), (Boxes.empty(), box), (Boxes.empty(), Boxes.empty())):
+    for detected, proposed in (
+        (box, Boxes.empty()),
+        (Boxes.empty(), box),
+        (Boxes.empty(), Boxes.empty()),
+    ):
         keep, carried, _ = merge_boxes(detected, proposed, 0.5)
         assert (len(keep), len(carried)) == (len(detected), len(proposed))
 
@@ -128,7 +140,10 @@ def test_two_poses_on_one_body_both_stay_where_two_people_are_known_to_be() -> N
 
 
 def test_the_gain_says_how_clearly_two_people_explain_a_box() -> None:
-    box, people = np.array([0, 0, 30, 50], np.float32), np.array([[0, 0, 19, 50], [12, 2, 30, 50]], np.float32)
+    box, people = (
+        np.array([0, 0, 30, 50], np.float32),
+        np.array([[0, 0, 19, 50], [12, 2, 30, 50]], np.float32),
+    )
     assert swallowed(box, people, 0.6).tolist() == [0, 1]
     assert swallowed(box, people, 0.6, gain=0.3).tolist() == [0, 1]
     assert swallowed(box, people, 0.6, gain=0.4).tolist() == []  # one alone: 0.63

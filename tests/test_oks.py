@@ -1,4 +1,6 @@
-"""OKS, its suppression and rescoring against the official evaluator, and the rule for absent joints."""
+"""OKS, its suppression and rescoring against the official evaluator, and the rule for absent
+joints.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,21 @@ def test_nms_keeps_what_the_official_code_keeps(case: dict[str, Any]) -> None:
     given = (keypoints[..., :2], case["score"], case["area"], SIGMAS)
     for threshold in (0.9, 0.5, 0.3):
         assert oks_nms(*given, threshold).tolist() == case[f"oks_nms_keep_thresh_{threshold}"]
-        assert soft_oks_nms(*given, threshold).tolist() == case[f"soft_oks_nms_keep_thresh_{threshold}"]
+        assert (
+            soft_oks_nms(*given, threshold).tolist()
+            == case[f"soft_oks_nms_keep_thresh_{threshold}"]
+        )
     kept = oks_nms(*given, 0.5, joint_score=keypoints[..., 2], min_joint_score=0.2)
     assert kept.tolist() == case["oks_nms_keep_thresh_0.5_in_vis_0.2"]
 
 
 def test_rescoring_and_nms_give_the_official_rows() -> None:
     data = json.loads((GOLDEN / "rescore_nms.json").read_text())
-    poses, boxes, images = np.array(data["preds"]), np.array(data["boxes_cx_cy_sx_sy_area_score"]), data["image"]
+    poses, boxes, images = (
+        np.array(data["preds"]),
+        np.array(data["boxes_cx_cy_sx_sy_area_score"]),
+        data["image"],
+    )
     for name, rows in data["results"].items():
         option = dict(word.split("=") for word in name.split())
         score = rescore(poses[..., 2], boxes[:, 5], float(option["in_vis_thre"]))
@@ -47,7 +56,9 @@ def test_rescoring_and_nms_give_the_official_rows() -> None:
         mine = []
         for image in dict.fromkeys(images):
             at = np.flatnonzero(np.array(images) == image)
-            kept = suppress(poses[at, :, :2], score[at], boxes[at, 4], SIGMAS, float(option["oks_thre"]))
+            kept = suppress(
+                poses[at, :, :2], score[at], boxes[at, 4], SIGMAS, float(option["oks_thre"])
+            )
             mine += [[image, int(at[k]), score[at[k]]] for k in kept]
         assert [row[:2] for row in mine] == [row[:2] for row in rows]
         np.testing.assert_allclose([row[2] for row in mine], [row[2] for row in rows], rtol=1e-12)
@@ -66,14 +77,26 @@ def test_absent_joints() -> None:
 
 def test_soft_nms_keeps_at_most_twenty() -> None:
     xy = np.random.default_rng(0).uniform(0, 100, (30, 17, 2))
-    assert len(soft_oks_nms(xy, np.arange(30.0), np.full(30, 100.0), SIGMAS, 0.9)) == MAX_SOFT_NMS_POSES
+    assert (
+        len(soft_oks_nms(xy, np.arange(30.0), np.full(30, 100.0), SIGMAS, 0.9))
+        == MAX_SOFT_NMS_POSES
+    )
     assert soft_oks_nms(xy[:0], np.zeros(0), np.zeros(0), SIGMAS, 0.9).shape == (0,)
 
 
 def test_rescore_ignores_joints_without_score() -> None:
-    assert rescore(np.array([[0.9, np.nan, 0.1], [0.1, 0.2, np.nan]]), np.array([0.5, 1.0])).tolist() == [0.45, 0.0]
+    assert rescore(
+        np.array([[0.9, np.nan, 0.1], [0.1, 0.2, np.nan]]), np.array([0.5, 1.0])
+    ).tolist() == [0.45, 0.0]
 
 
 def test_visibility_threshold_needs_scores() -> None:
     with pytest.raises(ValueError, match="needs score_b"):
-        oks(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), np.ones(1), np.ones(1), np.ones(2), min_score_b=0.1)
+        oks(
+            np.zeros((1, 2, 2)),
+            np.zeros((1, 2, 2)),
+            np.ones(1),
+            np.ones(1),
+            np.ones(2),
+            min_score_b=0.1,
+        )

@@ -1,4 +1,6 @@
-"""The pipeline: windows change nothing, proposals fill gaps, ghosts and duplicates go, memory stays flat."""
+"""The pipeline: windows change nothing, proposals fill gaps, ghosts and duplicates go, memory stays
+flat.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,18 @@ from posetrack.structures import Boxes, Frame, Image, InputSpec, Poses, Tracks
 from posetrack.trackers import TrackerSettings, build_tracker
 
 SIZE = (320, 240)
-SHAPE = np.stack(np.meshgrid([0.065, 0.5, 0.935], [0.065, 0.3, 0.5, 0.7, 0.935]), axis=-1).reshape(15, 2)
+SHAPE = np.stack(np.meshgrid([0.065, 0.5, 0.935], [0.065, 0.3, 0.5, 0.7, 0.935]), axis=-1).reshape(
+    15, 2
+)
 
 
 def _frames(count: int, speed: float = 3.0) -> Iterator[Frame]:
-    """Two textured squares 40 px wide: one stands at x=220, one walks from x=20. The first pixel holds the index."""
-    texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8), (0, 0), 1)
+    """Two textured squares 40 px wide: one stands at x=220, one walks from x=20. The first pixel
+    holds the index.
+    """
+    texture = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8), (0, 0), 1
+    )
     for index in range(count):
         image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
         for x, y in _places(index, speed):
@@ -39,7 +47,9 @@ def _places(index: int, speed: float = 3.0) -> list[tuple[int, int]]:
 
 
 class _Detector:
-    """Finds the squares, except those in ``missed`` (frame, person); remembers how many images each call had."""
+    """Finds the squares, except those in ``missed`` (frame, person); remembers how many images each
+    call had.
+    """
 
     def __init__(self, missed: Sequence[tuple[int, int]] = (), score: float = 0.9) -> None:
         self.missed, self.score, self.calls = set(missed), score, []
@@ -49,9 +59,13 @@ class _Detector:
         found = []
         for image in images:
             index = int(image[0, 0, 0])
-            here = [(x, y) for n, (x, y) in enumerate(_places(index)) if (index, n) not in self.missed]
+            here = [
+                (x, y) for n, (x, y) in enumerate(_places(index)) if (index, n) not in self.missed
+            ]
             low = np.array(here, float).reshape(-1, 2)
-            found.append(Boxes(np.concatenate([low, low + 40], axis=1), np.full(len(low), self.score)))
+            found.append(
+                Boxes(np.concatenate([low, low + 40], axis=1), np.full(len(low), self.score))
+            )
         return found
 
 
@@ -61,14 +75,18 @@ class _Pose:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
+    def estimate(
+        self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True
+    ) -> list[Poses]:
         self.batches.append(sum(len(b) for b in boxes))
         return [self._one(image, b) for image, b in zip(images, boxes, strict=True)]
 
     def _one(self, image: Image, boxes: Boxes) -> Poses:
         xy = np.full((len(boxes), 15, 2), np.nan)
         score = np.zeros((len(boxes), 15))
-        for n, (x1, y1, x2, y2) in enumerate(np.clip(boxes.xyxy, 2, [318, 238, 318, 238]).astype(int)):
+        for n, (x1, y1, x2, y2) in enumerate(
+            np.clip(boxes.xyxy, 2, [318, 238, 318, 238]).astype(int)
+        ):
             rows, columns = np.nonzero(image[y1:y2, x1:x2].sum(axis=2))
             if len(rows) > 50:
                 low = np.array([x1 + columns.min(), y1 + rows.min()])
@@ -111,7 +129,10 @@ def test_every_frame_comes_out_in_order_with_its_people() -> None:
 def test_the_window_changes_nothing(window: int) -> None:
     gaps = [(3, 0), (4, 0), (9, 1), (10, 1), (10, 0), (16, 0)]
     runs = [
-        [tracks for _, tracks in _pipeline(_Detector(gaps), window=w, detect_every=2).run(_frames(20))]
+        [
+            tracks
+            for _, tracks in _pipeline(_Detector(gaps), window=w, detect_every=2).run(_frames(20))
+        ]
         for w in (1, window)
     ]
     _assert_same(*runs)
@@ -121,11 +142,17 @@ def test_the_window_changes_nothing_with_real_stages() -> None:
     """DIS flow and an untrained HRNet in float32, whose heatmaps are compared bit for bit."""
     torch.manual_seed(0)
     net = build("hrnet_w8", joints=15).eval()
-    pose = PoseEstimator(net, InputSpec((64, 64)), POSETRACK_15, device="cpu", precision="float32", batch_size=4)
+    pose = PoseEstimator(
+        net, InputSpec((64, 64)), POSETRACK_15, device="cpu", precision="float32", batch_size=4
+    )
     runs = []
     for window in (1, 3, 8):
-        tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(min_birth_score=0, min_joint_score=-1))
-        settings = PipelineSettings(window=window, detect_every=2, min_pose_score=-9, min_joint_score=-9)
+        tracker = build_tracker(
+            "flow", POSETRACK_15, TrackerSettings(min_birth_score=0, min_joint_score=-1)
+        )
+        settings = PipelineSettings(
+            window=window, detect_every=2, min_pose_score=-9, min_joint_score=-9
+        )
         pipeline = Pipeline(_Detector([(4, 0)]), build_flow("dis"), pose, tracker, settings)
         runs.append([tracks for _, tracks in pipeline.run(_frames(12))])
     assert sum(len(tracks) for tracks in runs[0]) > 12
@@ -138,7 +165,10 @@ def test_detection_and_poses_go_through_in_batches() -> None:
     pipeline = _pipeline(detector, window=8)
     list(pipeline.run(_frames(16)))
     assert detector.calls == [8, 8]
-    assert [n for n in pipeline._pose.batches if n > 0] == [16, 16]  # every proposal was covered by a detection
+    assert [n for n in pipeline._pose.batches if n > 0] == [
+        16,
+        16,
+    ]  # every proposal was covered by a detection
 
 
 @pytest.mark.parametrize("gone", [(4, 0), (4, 1)])
@@ -158,7 +188,9 @@ def test_a_person_who_leaves_is_not_carried_on() -> None:
         def _one(self, image: Image, boxes: Boxes) -> Poses:
             poses = super()._one(image, boxes)
             weak = np.where(image[0, 0, 0] < 5, poses.score, 0.1)
-            return Poses(poses.xy, weak, Boxes(boxes.xyxy, rescore(weak, boxes.score)), POSETRACK_15)
+            return Poses(
+                poses.xy, weak, Boxes(boxes.xyxy, rescore(weak, boxes.score)), POSETRACK_15
+            )
 
     pipeline = _pipeline(_Detector([(i, n) for i in range(5, 9) for n in (0, 1)]))
     pipeline._pose = Gone()
@@ -166,9 +198,14 @@ def test_a_person_who_leaves_is_not_carried_on() -> None:
 
 
 def test_a_ghost_fades_though_the_pose_network_believes_in_it() -> None:
-    """A person once detected on a thing that looks like one: every later frame, only flow proposes it."""
+    """A person once detected on a thing that looks like one: every later frame, only flow proposes
+    it.
+    """
     ghost = [(i, 1) for i in range(1, 60)]
-    ids = _ids(_pipeline(_Detector(ghost), min_box_score=0.3, tracker=TrackerSettings(proposal_decay=0.9)), 60)
+    ids = _ids(
+        _pipeline(_Detector(ghost), min_box_score=0.3, tracker=TrackerSettings(proposal_decay=0.9)),
+        60,
+    )
     assert ids[5] == [1, 2]
     assert ids[-1] == [1]
 
@@ -177,7 +214,10 @@ def test_two_boxes_on_one_body_are_one_person() -> None:
     class Twice(_Detector):
         def detect(self, images: Sequence[Image]) -> list[Boxes]:
             found = super().detect(images)
-            return [Boxes.concat([b, Boxes(b.xyxy + np.array([-15, -15, 15, 15]), b.score * 0.8)]) for b in found]
+            return [
+                Boxes.concat([b, Boxes(b.xyxy + np.array([-15, -15, 15, 15]), b.score * 0.8)])
+                for b in found
+            ]
 
     assert _ids(_pipeline(Twice()), 6) == [[1, 2]] * 6
 
@@ -195,7 +235,9 @@ def test_a_run_goes_on_from_a_restored_tracker(cut: int) -> None:
     whole = [tracks for _, tracks in _pipeline(_Detector(gaps)).run(_frames(20))]
     frames = list(_frames(20))
     first, second = _pipeline(_Detector(gaps)), _pipeline(_Detector(gaps))
-    for _, (frame, _tracks) in zip(range(cut), first.run(iter(frames)), strict=False):  # not a frame further
+    for _, (frame, _tracks) in zip(
+        range(cut), first.run(iter(frames)), strict=False
+    ):  # not a frame further
         assert frame.index < cut
     second.tracker.restore(first.tracker.state())
     rest = [tracks for _, tracks in second.run(iter(frames[cut:]), before=frames[cut - 1])]
@@ -220,7 +262,13 @@ def test_without_flow_nothing_is_computed() -> None:
 
 def test_the_stopwatch_has_every_stage() -> None:
     watch = Stopwatch()
-    pipeline = Pipeline(_Detector(), build_flow("dis"), _Pose(), build_tracker("flow", POSETRACK_15), stopwatch=watch)
+    pipeline = Pipeline(
+        _Detector(),
+        build_flow("dis"),
+        _Pose(),
+        build_tracker("flow", POSETRACK_15),
+        stopwatch=watch,
+    )
     list(pipeline.run(_frames(9)))
     assert set(watch.seconds) == {"decode", "detect", "flow", "pose", "track"}
     assert all(seconds >= 0 for seconds in watch.seconds.values())

@@ -57,22 +57,39 @@ def test_coco_sigmas_are_the_published_ones() -> None:
 
 
 def test_posetrack_order() -> None:
-    assert POSETRACK_15.joints[:5] == ("nose", "head_bottom", "head_top", "left_shoulder", "right_shoulder")
+    assert POSETRACK_15.joints[:5] == (
+        "nose",
+        "head_bottom",
+        "head_top",
+        "left_shoulder",
+        "right_shoulder",
+    )
     assert POSETRACK_15.joints[-2:] == ("left_ankle", "right_ankle")
 
 
 @pytest.mark.parametrize(
     ("name", "plain"),
-    [("neck", "head_bottom"), ("Upper Neck", "head_bottom"), ("head", "head_top"), ("Left-Wrist", "left_wrist"),
-     ("left_wrist", "left_wrist"), ("tail", "tail")],
-)  # fmt: skip
+    [
+        ("neck", "head_bottom"),
+        ("Upper Neck", "head_bottom"),
+        ("head", "head_top"),
+        ("Left-Wrist", "left_wrist"),
+        ("left_wrist", "left_wrist"),
+        ("tail", "tail"),
+    ],
+)
 def test_canonical_names(name: str, plain: str) -> None:
     assert canonical_joint(name) == plain
 
 
 def test_joint_map_finds_by_meaning() -> None:
     found = joint_map(LSP_14, POSETRACK_15)
-    assert [LSP_14.joints[i] if i >= 0 else "-" for i in found[:4]] == ["-", "neck", "head_top", "left_shoulder"]
+    assert [LSP_14.joints[i] if i >= 0 else "-" for i in found[:4]] == [
+        "-",
+        "neck",
+        "head_top",
+        "left_shoulder",
+    ]
     assert joint_map(COCO_17, COCO_17) == list(range(17))
     assert joint_map(COCO_17, MPII_16)[6:10] == [-1, -1, -1, -1]
 

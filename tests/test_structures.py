@@ -26,11 +26,26 @@ def test_arrays_are_converted_and_checked() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Boxes(np.zeros((2, 5)), np.zeros(2)), r"Boxes.xyxy: expected shape \('any', 4\), got \(2, 5\)"),
-        (lambda: Boxes(np.zeros((2, 4)), np.zeros(3)), r"Boxes.score: expected shape \(2,\), got \(3,\)"),
-        (lambda: Frame(0, 0.0, np.zeros((4, 4), np.uint8)), r"Frame.image: expected shape \('any', 'any', 3\)"),
-        (lambda: Poses(np.zeros((1, 3, 2)), np.zeros((1, 3)), Boxes.empty(), COCO_17), r"Poses.xy: expected shape"),
-        (lambda: Tracks(np.zeros(2), Poses.empty(COCO_17)), r"Tracks.id: expected shape \(0,\), got \(2,\)"),
+        (
+            lambda: Boxes(np.zeros((2, 5)), np.zeros(2)),
+            r"Boxes.xyxy: expected shape \('any', 4\), got \(2, 5\)",
+        ),
+        (
+            lambda: Boxes(np.zeros((2, 4)), np.zeros(3)),
+            r"Boxes.score: expected shape \(2,\), got \(3,\)",
+        ),
+        (
+            lambda: Frame(0, 0.0, np.zeros((4, 4), np.uint8)),
+            r"Frame.image: expected shape \('any', 'any', 3\)",
+        ),
+        (
+            lambda: Poses(np.zeros((1, 3, 2)), np.zeros((1, 3)), Boxes.empty(), COCO_17),
+            r"Poses.xy: expected shape",
+        ),
+        (
+            lambda: Tracks(np.zeros(2), Poses.empty(COCO_17)),
+            r"Tracks.id: expected shape \(0,\), got \(2,\)",
+        ),
         (lambda: Tracks(np.array([3, 3]), _poses(2)), r"an identity repeats in \[3, 3\]"),
         (lambda: Flow(np.zeros((3, 4)), (4, 3)), r"Flow.field: expected shape"),
     ],
@@ -52,7 +67,9 @@ def test_box_sizes_are_never_negative() -> None:
 
 
 def test_empty_concat_and_index() -> None:
-    assert len(Boxes.concat([])) == len(Poses.concat([], COCO_17)) == len(Tracks.empty(COCO_17)) == 0
+    assert (
+        len(Boxes.concat([])) == len(Poses.concat([], COCO_17)) == len(Tracks.empty(COCO_17)) == 0
+    )
     poses = _poses(3)
     both = Poses.concat([poses[:1], poses[1:]], COCO_17)
     np.testing.assert_array_equal(both.xy, poses.xy)

@@ -1,11 +1,21 @@
-"""Checkpoints by name: what there is (``manifest.toml``), where it lies, and the networks that come out of it.
+"""Checkpoints by name: what there is (``manifest.toml``), where it lies, and the networks that come
+out of it.
 
 Importing this package loads nothing heavy.
 """
 
 from __future__ import annotations
 
-__all__ = ["PRESETS", "Entry", "Preset", "entries", "load_detector", "load_flow", "load_pose", "path_of"]
+__all__ = [
+    "PRESETS",
+    "Entry",
+    "Preset",
+    "entries",
+    "load_detector",
+    "load_flow",
+    "load_pose",
+    "path_of",
+]
 
 from posetrack.weights.fetch import path_of
 from posetrack.weights.load import load_detector, load_flow, load_pose

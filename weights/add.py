@@ -1,4 +1,6 @@
-"""Files of other projects, and of one's own, converted into the cache under a name: ``posetrack weights add``."""
+"""Files of other projects, and of one's own, converted into the cache under a name: ``posetrack
+weights add``.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,10 @@ def add_file(
 ) -> Path:
     """Convert ``path`` to posetrack's own kind of file in the cache, and return where it lies.
 
-    A file that posetrack wrote needs nothing else, nor does a published one under its publisher's name; for others the
-    network, the skeleton (a name, or the names of the ``joints``) and the input size have to be given. The network is
-    built and run once. Raises UsageError and WeightsError.
+    A file that posetrack wrote needs nothing else, nor does a published one under its publisher's
+    name; for others the network, the skeleton (a name, or the names of the ``joints``) and the
+    input size have to be given. The network is built and run once. Raises UsageError and
+    WeightsError.
     """
     from posetrack import checkpoints
 
@@ -66,15 +69,20 @@ def _read(
     if path.suffix == NATIVE_SUFFIX:
         return read_checkpoint(path)
     content = read_pickle(path, trust=trust)
-    published = next((e for e in entries().values() if e.file == path.name and e.task == "pose"), None)
+    published = next(
+        (e for e in entries().values() if e.file == path.name and e.task == "pose"), None
+    )
     if net is None and published is not None:
         return published_state(published, content)
     if net is None or size_wh is None or not (skeleton or joints):
         raise UsageError(
-            f"Nothing says which network {path.name} holds: give --net, --input WxH, and --skeleton or --joints."
+            f"Nothing says which network {path.name} holds: give --net, --input WxH, and "
+            f"--skeleton or --joints."
         )
     body = _skeleton(skeleton, joints)
-    return published_state(Entry(path.name, "pose", path.name, net=net, input=size_wh), content, body)
+    return published_state(
+        Entry(path.name, "pose", path.name, net=net, input=size_wh), content, body
+    )
 
 
 def _skeleton(name: str | None, joints: Sequence[str]) -> Skeleton:
@@ -91,7 +99,9 @@ def _skeleton(name: str | None, joints: Sequence[str]) -> Skeleton:
 
 
 def _try(net: nn.Module, path: Path, spec: ModelSpec) -> None:
-    """Run the network once on nothing. Raises WeightsError where it does not give a heatmap for every joint."""
+    """Run the network once on nothing. Raises WeightsError where it does not give a heatmap for
+    every joint.
+    """
     import torch
 
     width, height = spec.input.size_wh
@@ -99,9 +109,14 @@ def _try(net: nn.Module, path: Path, spec: ModelSpec) -> None:
         with torch.inference_mode():
             output = net.float().eval()(torch.zeros(1, 3, height, width))
     except (ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path} does not run at an input of {width}x{height}: {error}.") from error
+        raise WeightsError(
+            f"{path} does not run at an input of {width}x{height}: {error}."
+        ) from error
     if spec.task != "pose":
         return
     maps = output[-1] if isinstance(output, list | tuple) else output
     if maps.shape[1] != len(spec.skeleton):
-        raise WeightsError(f"{path} gives {maps.shape[1]} heatmaps, but {spec.skeleton.name} has {len(spec.skeleton)}.")
+        raise WeightsError(
+            f"{path} gives {maps.shape[1]} heatmaps, but {spec.skeleton.name} has "
+            f"{len(spec.skeleton)}."
+        )

@@ -1,8 +1,9 @@
 """Published state dicts, of any known layout, to the names of ``posetrack.nets``, strictly.
 
-Known are: the official files of HRNet (pose and ImageNet), SimpleBaseline, Lite-HRNet and Dite-HRNet; OpenMMLab's of
-HRNet, SimpleBaseline, Lite-HRNet and Hourglass-52 (0.x and 1.x); the Hourglass ports of princeton-vl and bearpaw.
-Every tensor must find its place and its shape, or the error says which do not.
+Known are: the official files of HRNet (pose and ImageNet), SimpleBaseline, Lite-HRNet and
+Dite-HRNet; OpenMMLab's of HRNet, SimpleBaseline, Lite-HRNet and Hourglass-52 (0.x and 1.x); the
+Hourglass ports of princeton-vl and bearpaw. Every tensor must find its place and its shape, or the
+error says which do not.
 """
 
 from __future__ import annotations
@@ -19,20 +20,33 @@ if TYPE_CHECKING:
     import torch
 
 State = dict[str, "torch.Tensor"]
-Rename = Callable[[str], str | None]  # a published key -> ours; None for a tensor that no computation uses
+Rename = Callable[
+    [str], str | None
+]  # a published key -> ours; None for a tensor that no computation uses
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # keys under which training code files a state dict
-PREFIXES = ("module.", "model.", "net.", "_orig_mod.")  # added to every key by parallel and compiled modules
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+)  # keys under which training code files a state dict
+PREFIXES = (
+    "module.",
+    "model.",
+    "net.",
+    "_orig_mod.",
+)  # added to every key by parallel and compiled modules
 FOREIGN = ("data_preprocessor.",)  # buffers of OpenMMLab's input pipeline
 SHOWN = 3  # keys of each kind in an error
 
 
 def to_native(name: str, state_dict: Mapping[str, Any], **args: Any) -> State:
-    """The tensors of ``state_dict`` under the keys of ``posetrack.nets.build(name, **net_args(name, state_dict))``.
+    """The tensors of ``state_dict`` under the keys of ``posetrack.nets.build(name, **net_args(name,
+    state_dict))``.
 
-    ``state_dict`` is the content of a checkpoint file: the dictionary itself, or one that holds it. ``args`` override
-    what is read from the tensors (joints ...). Raises WeightsError where a key is missing, unexpected or of another
-    shape, UsageError for an unknown network.
+    ``state_dict`` is the content of a checkpoint file: the dictionary itself, or one that holds it.
+    ``args`` override what is read from the tensors (joints ...). Raises WeightsError where a key is
+    missing, unexpected or of another shape, UsageError for an unknown network.
     """
     state = _rename(name, _unwrap(state_dict))
     expected = _expected(name, {**_args(name, state), **args})
@@ -44,19 +58,33 @@ def to_native(name: str, state_dict: Mapping[str, Any], **args: Any) -> State:
 
 
 def net_args(name: str, state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of ``posetrack.nets.build`` that fit a published state dict: ``joints``, ``classes`` ..."""
+    """The arguments of ``posetrack.nets.build`` that fit a published state dict: ``joints``,
+    ``classes`` ...
+    """
     return _args(name, _rename(name, _unwrap(state_dict)))
 
 
 def _unwrap(content: Mapping[str, Any]) -> State:
-    """The state dict inside a checkpoint, without prefixes that all keys share. Raises WeightsError."""
+    """The state dict inside a checkpoint, without prefixes that all keys share. Raises
+    WeightsError.
+    """
     import torch
 
-    while isinstance(content, Mapping) and any(isinstance(content.get(key), Mapping) for key in WRAPPERS):
+    while isinstance(content, Mapping) and any(
+        isinstance(content.get(key), Mapping) for key in WRAPPERS
+    ):
         content = next(content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping))
-    if not isinstance(content, Mapping) or not any(isinstance(v, torch.Tensor) for v in content.values()):
-        raise WeightsError("There are no tensors in the checkpoint; give a state dict, or a file that holds one.")
-    state = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor) and not str(k).startswith(FOREIGN)}
+    if not isinstance(content, Mapping) or not any(
+        isinstance(v, torch.Tensor) for v in content.values()
+    ):
+        raise WeightsError(
+            "There are no tensors in the checkpoint; give a state dict, or a file that holds one."
+        )
+    state = {
+        str(k): v
+        for k, v in content.items()
+        if isinstance(v, torch.Tensor) and not str(k).startswith(FOREIGN)
+    }
     while prefix := next((p for p in PREFIXES if all(key.startswith(p) for key in state)), None):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
@@ -69,7 +97,9 @@ def _rename(name: str, state: State) -> State:
     for key, tensor in state.items():
         native = rename(key)
         if native in renamed:
-            raise WeightsError(f"Two tensors of the checkpoint would both become {native!r} of {name}.")
+            raise WeightsError(
+                f"Two tensors of the checkpoint would both become {native!r} of {name}."
+            )
         if native is not None:
             renamed[native] = tensor
     return renamed
@@ -86,7 +116,9 @@ def _layout(name: str, state: State) -> Rename:
 
 
 def _without_parts(key: str) -> str:
-    """Official keys, and OpenMMLab's, which are the same behind the part of the network that they belong to."""
+    """Official keys, and OpenMMLab's, which are the same behind the part of the network that they
+    belong to.
+    """
     return re.sub(r"^(backbone|keypoint_head|head)\.", "", key)
 
 
@@ -114,7 +146,9 @@ _DEPTH = 4  # levels of an hourglass
 
 
 def _bearpaw(key: str, *, blocks: bool = False) -> str:
-    """bearpaw/pytorch-pose; ``blocks``: several residuals a position, numbered, where one has no number of its own."""
+    """bearpaw/pytorch-pose; ``blocks``: several residuals a position, numbered, where one has no
+    number of its own.
+    """
     for old, new in _BEARPAW_STEM.items():
         if key.startswith(old):
             return new + _bearpaw_residual(key.removeprefix(old), stem=not old.startswith("layer"))
@@ -122,7 +156,9 @@ def _bearpaw(key: str, *, blocks: bool = False) -> str:
         # depth counts from the innermost level here, from the outermost in the authors' port
         level = ".low2" * (_DEPTH - 1 - int(m[2]))
         number = f"{m[4]}." if blocks else ""
-        return f"hgs.{m[1]}.0{level}.{_BEARPAW_POSITIONS[int(m[3])]}.{number}{_bearpaw_residual(m[5])}"
+        return (
+            f"hgs.{m[1]}.0{level}.{_BEARPAW_POSITIONS[int(m[3])]}.{number}{_bearpaw_residual(m[5])}"
+        )
     if m := re.match(r"res\.(\d+)\.(\d+)\.(.+)", key):
         number = f"{m[2]}." if blocks else ""
         return f"features.{m[1]}.0.{number}{_bearpaw_residual(m[3])}"
@@ -146,16 +182,22 @@ def _bearpaw_residual(key: str, *, stem: bool = False) -> str:
 
 
 def _args(name: str, native: State) -> dict[str, Any]:
-    """Arguments of the network that the shapes of ``native`` tell; empty where a head is not found."""
+    """Arguments of the network that the shapes of ``native`` tell; empty where a head is
+    not found.
+    """
     if name.endswith("_cls"):
-        return {"classes": len(native["classifier.weight"])} if "classifier.weight" in native else {}
+        return (
+            {"classes": len(native["classifier.weight"])} if "classifier.weight" in native else {}
+        )
     heads = ("final_layer.weight", "outs.0.conv.weight", "final_layers.0.weight")
     joints = next((len(native[key]) for key in heads if key in native), None)
     args: dict[str, Any] = {} if joints is None else {"joints": joints}
     wide = native.get("pre.3.conv3.conv.weight")
     if name.startswith("hourglass") and wide is not None and len(wide) == 256:
         args["variant"] = "bearpaw"
-        args["blocks"] = len({m[1] for key in native if (m := re.match(r"hgs\.0\.0\.up1\.(\d+)\.", key))}) or 1
+        args["blocks"] = (
+            len({m[1] for key in native if (m := re.match(r"hgs\.0\.0\.up1\.(\d+)\.", key))}) or 1
+        )
     return args
 
 

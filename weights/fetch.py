@@ -1,7 +1,9 @@
-"""Files of checkpoints: found in the package or the cache, else downloaded, always verified before use.
+"""Files of checkpoints: found in the package or the cache, else downloaded, always verified before
+use.
 
-A download goes to ``NAME.part`` and is renamed when its hash is right; one that broke off is taken up where it stopped.
-The addresses of the manifest are tried in turn, then ``POSETRACK_MIRROR/NAME``. ``POSETRACK_OFFLINE=1`` forbids it all.
+A download goes to ``NAME.part`` and is renamed when its hash is right; one that broke off is taken
+up where it stopped. The addresses of the manifest are tried in turn, then
+``POSETRACK_MIRROR/NAME``. ``POSETRACK_OFFLINE=1`` forbids it all.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from posetrack.weights.hashes import check_file, forget, sha256_of
 from posetrack.weights.manifest import Entry, added_folder, entries, entry
 
 OFFLINE_VARIABLE = "POSETRACK_OFFLINE"  # environment: "1" forbids downloads
-MIRROR_VARIABLE = "POSETRACK_MIRROR"  # environment: address of a folder with the same file names, tried last
+MIRROR_VARIABLE = (
+    "POSETRACK_MIRROR"  # environment: address of a folder with the same file names, tried last
+)
 TIMEOUT_S = 30.0  # without any answer
 ATTEMPTS = 3  # for each address; a connection that breaks off is taken up again
 _BLOCK = 1 << 20  # bytes read at a time
@@ -35,8 +39,9 @@ Progress = Callable[[int, int | None], None]  # bytes done, bytes in all
 def path_of(name: str, *, offline: bool = False, progress: Progress | None = None) -> Path:
     """The verified file of the checkpoint ``name``, downloaded if need be.
 
-    Without ``progress`` a download shows itself on stderr. Raises UsageError for an unknown name; WeightsError for a
-    file that is corrupt or cannot be had, with address, target and hash in the sentence; OutputError for a full disk.
+    Without ``progress`` a download shows itself on stderr. Raises UsageError for an unknown name;
+    WeightsError for a file that is corrupt or cannot be had, with address, target and hash in the
+    sentence; OutputError for a full disk.
     """
     added = added_folder() / f"{name}.safetensors"
     if name not in entries() and added.is_file():
@@ -50,7 +55,11 @@ def path_of(name: str, *, offline: bool = False, progress: Progress | None = Non
     if wanted.bundled:
         raise WeightsError(f"The bundled file {wanted.path} is missing; install posetrack again.")
     if wanted.by_hand or offline or os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0"):
-        raise WeightsError(_by_hand(wanted, "it has to be fetched by hand" if wanted.by_hand else "this is offline"))
+        raise WeightsError(
+            _by_hand(
+                wanted, "it has to be fetched by hand" if wanted.by_hand else "this is offline"
+            )
+        )
     _download(wanted, progress)
     return wanted.path
 
@@ -59,7 +68,10 @@ def _by_hand(wanted: Entry, why: str) -> str:
     """The sentence for a file that is not there."""
     source = " or ".join(wanted.urls) or f"{wanted.file} from its publisher"
     check = f", check that its SHA-256 starts with {wanted.sha256}" if wanted.sha256 else ""
-    return f"{wanted.name} is not in the cache and {why}: download {source}{check}, and put it at {wanted.path}."
+    return (
+        f"{wanted.name} is not in the cache and {why}: download {source}{check}, and put it "
+        f"at {wanted.path}."
+    )
 
 
 def _download(wanted: Entry, progress: Progress | None) -> None:
@@ -85,7 +97,9 @@ def _download(wanted: Entry, progress: Progress | None) -> None:
 
 
 def _fetch(url: str, part: Path, sha256: str, report: Progress) -> str | None:
-    """Download ``url`` to ``part`` and check it; None, or what went wrong. A wrong file is not kept."""
+    """Download ``url`` to ``part`` and check it; None, or what went wrong. A wrong file is not
+    kept.
+    """
     fault: str | None = "nothing came"
     for _ in range(ATTEMPTS):
         resumed = part.is_file() and part.stat().st_size > 0
@@ -96,7 +110,9 @@ def _fetch(url: str, part: Path, sha256: str, report: Progress) -> str | None:
                 return None
             part.unlink()
             fault = f"the file is corrupt, its SHA-256 is {found[:16]}... instead of {sha256}"
-            if not resumed:  # what an earlier run left may have been of another file: once more from the start
+            if (
+                not resumed
+            ):  # what an earlier run left may have been of another file: once more from the start
                 return fault
         elif fault.startswith("HTTP"):
             return fault
@@ -104,9 +120,13 @@ def _fetch(url: str, part: Path, sha256: str, report: Progress) -> str | None:
 
 
 def _receive(url: str, part: Path, report: Progress) -> str:
-    """Append to ``part`` what is missing. "" when it is complete, else what went wrong. Raises OutputError."""
+    """Append to ``part`` what is missing. "" when it is complete, else what went wrong. Raises
+    OutputError.
+    """
     have = part.stat().st_size if part.is_file() else 0
-    request = Request(url, headers={"User-Agent": "posetrack", **({"Range": f"bytes={have}-"} if have else {})})
+    request = Request(
+        url, headers={"User-Agent": "posetrack", **({"Range": f"bytes={have}-"} if have else {})}
+    )
     try:
         with urlopen(request, timeout=TIMEOUT_S) as response:
             resumes = response.status == _PARTIAL if hasattr(response, "status") else False
@@ -120,11 +140,17 @@ def _receive(url: str, part: Path, report: Progress) -> str:
         return f"HTTP status {error.code}"
     except (URLError, HTTPException, OSError) as error:
         return str(getattr(error, "reason", None) or error or type(error).__name__)
-    return "" if total is None or done == total else f"the connection broke off after {done} of {total} bytes"
+    return (
+        ""
+        if total is None or done == total
+        else f"the connection broke off after {done} of {total} bytes"
+    )
 
 
 def _write(response: Any, part: Path, have: int, total: int | None, report: Progress) -> int:
-    """Write the body behind the first ``have`` bytes of ``part`` and return how many there are then."""
+    """Write the body behind the first ``have`` bytes of ``part`` and return how many there are
+    then.
+    """
     report(have, total)
     _append(part, b"", fresh=not have)
     while block := response.read(_BLOCK):
@@ -135,7 +161,9 @@ def _write(response: Any, part: Path, have: int, total: int | None, report: Prog
 
 
 def _append(part: Path, block: bytes, *, fresh: bool = False) -> None:
-    """Opened for each block, so that a fault of the disk and one of the connection can be told apart."""
+    """Opened for each block, so that a fault of the disk and one of the connection can be told
+    apart.
+    """
     try:
         with part.open("wb" if fresh else "ab") as file:
             file.write(block)
@@ -145,7 +173,9 @@ def _append(part: Path, block: bytes, *, fresh: bool = False) -> None:
 
 @contextmanager
 def _shown(wanted: Entry, progress: Progress | None) -> Iterator[Progress]:
-    """Gives the function to report progress to: the caller's, a bar on a terminal, or one line and silence."""
+    """Gives the function to report progress to: the caller's, a bar on a terminal, or one line and
+    silence.
+    """
     if progress is not None:
         yield progress
         return
@@ -165,7 +195,12 @@ def _shown(wanted: Entry, progress: Progress | None) -> Iterator[Progress]:
         console.print(f"Downloading {wanted.file}{size}", highlight=False, soft_wrap=True)
         yield lambda done, total: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     with Bars(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
         task = bars.add_task(wanted.name, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)

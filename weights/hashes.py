@@ -1,7 +1,9 @@
-"""SHA-256 of files in the cache: computed once, remembered with size and time of the file, compared ever after.
+"""SHA-256 of files in the cache: computed once, remembered with size and time of the file, compared
+ever after.
 
-Many publishers give only the first 8 digits of a hash, in the file's name. The full one is written to ``hashes.json``
-when the file is first used, and a file that differs from it later is refused (trust on first use).
+Many publishers give only the first 8 digits of a hash, in the file's name. The full one is written
+to ``hashes.json`` when the file is first used, and a file that differs from it later is refused
+(trust on first use).
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ def sha256_of(path: Path) -> str:
 
 
 def check_file(path: Path, expected: str, *, again: bool = False) -> str:
-    """The hash of the file at ``path``, which must start with ``expected`` and be the one recorded before.
+    """The hash of the file at ``path``, which must start with ``expected`` and be the one recorded
+    before.
 
     A file of unchanged size and time is not read again, unless ``again``. Raises WeightsError.
     """
@@ -52,7 +55,9 @@ def check_file(path: Path, expected: str, *, again: bool = False) -> str:
 
 
 def recorded(path: Path) -> dict[str, Any] | None:
-    """What is remembered of the file: ``sha256``, ``size``, ``mtime_ns``; None where it was never checked."""
+    """What is remembered of the file: ``sha256``, ``size``, ``mtime_ns``; None where it was never
+    checked.
+    """
     return _read(path.parent).get(path.name)
 
 

@@ -1,4 +1,6 @@
-"""Networks with their weights: by a name of the manifest, or from a file that posetrack or another project wrote."""
+"""Networks with their weights: by a name of the manifest, or from a file that posetrack or another
+project wrote.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,10 @@ def load_pose(
 ) -> tuple[nn.Module, ModelSpec]:
     """A pose network in eval mode and what it wants to be fed.
 
-    ``name_or_path`` is a name of ``posetrack weights list``, a file written by posetrack, or a published file under
-    the name its publisher gave it. Raises UsageError for an unknown name, WeightsError for a file that is missing,
-    corrupt, or of another network (the sentence names keys).
+    ``name_or_path`` is a name of ``posetrack weights list``, a file written by posetrack, or a
+    published file under the name its publisher gave it. Raises UsageError for an unknown name,
+    WeightsError for a file that is missing, corrupt, or of another network (the sentence names
+    keys).
     """
     path, entry = _resolve(name_or_path, "pose", offline)
     state, spec = read_checkpoint(path, entry)
@@ -50,10 +53,18 @@ def load_pose(
     return net.float().to(device).eval(), spec
 
 
-def read_start(name_or_path: str | Path, *, offline: bool = False) -> tuple[dict[str, torch.Tensor], ModelSpec]:
-    """State and spec of a network to start training from: one that finds poses, or a classifier. As ``load_pose``."""
+def read_start(
+    name_or_path: str | Path, *, offline: bool = False
+) -> tuple[dict[str, torch.Tensor], ModelSpec]:
+    """State and spec of a network to start training from: one that finds poses, or a classifier. As
+    ``load_pose``.
+    """
     name = Path(name_or_path).name
-    tasks = (e.task for e in entries().values() if name in (e.name, e.file) and e.task in ("pose", "classify"))
+    tasks = (
+        e.task
+        for e in entries().values()
+        if name in (e.name, e.file) and e.task in ("pose", "classify")
+    )
     path, entry = _resolve(name_or_path, next(tasks, "pose"), offline)
     return read_checkpoint(path, entry)
 
@@ -66,10 +77,11 @@ def load_detector(
     min_score: float | None = None,
     offline: bool = False,
 ) -> Detector:
-    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file. Raises as ``load_pose``.
+    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file. Raises as
+    ``load_pose``.
 
-    ``runtime`` (``runtimes.RUNTIMES``) is for posetrack's own detectors, torchvision's always run in torch. With
-    ``min_score`` a detector need not find boxes below it, which saves time.
+    ``runtime`` (``runtimes.RUNTIMES``) is for posetrack's own detectors, torchvision's always run
+    in torch. With ``min_score`` a detector need not find boxes below it, which saves time.
     """
     from posetrack.detect.bundled import HOPELESS_SCORE, BundledDetector
     from posetrack.detect.detectors import HogDetector, TorchvisionDetector
@@ -84,24 +96,37 @@ def load_detector(
         return TorchvisionDetector(entry.name, read_pickle(path), device=pick_device(device))
     state, spec = read_checkpoint(path, entry)
     if spec.task != "detect":
-        raise WeightsError(f"{path} is a network to find {spec.task}s, not one that detects people.")
+        raise WeightsError(
+            f"{path} is a network to find {spec.task}s, not one that detects people."
+        )
     net: Any = build_net(path, state, spec).float()  # bundled weights are stored in half precision
     least = HOPELESS_SCORE if min_score is None else min_score
     return BundledDetector(net, spec, device=device, runtime=runtime, min_score=least)
 
 
 def load_flow(
-    name: str, *, long_side: int, checkpoint: str | Path | None = None, device: str = "auto", offline: bool = False
+    name: str,
+    *,
+    long_side: int,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    offline: bool = False,
 ) -> FlowEstimator:
-    """An estimator of ``flow.build_flow``; those in the manifest are had, and verified, as every other network is."""
+    """An estimator of ``flow.build_flow``; those in the manifest are had, and verified, as every
+    other network is.
+    """
     from posetrack.flow import build_flow
 
     if checkpoint is None and name in known_names("flow"):
         checkpoint = path_of(name, offline=offline)
-    return build_flow(name, long_side=long_side, checkpoint=checkpoint, device=device, offline=offline)
+    return build_flow(
+        name, long_side=long_side, checkpoint=checkpoint, device=device, offline=offline
+    )
 
 
-def read_checkpoint(path: Path, entry: Entry | None = None) -> tuple[dict[str, torch.Tensor], ModelSpec]:
+def read_checkpoint(
+    path: Path, entry: Entry | None = None
+) -> tuple[dict[str, torch.Tensor], ModelSpec]:
     """State and spec of a file; ``entry`` says what is in a published one. Raises WeightsError."""
     from posetrack import checkpoints
 
@@ -110,7 +135,8 @@ def read_checkpoint(path: Path, entry: Entry | None = None) -> tuple[dict[str, t
     if entry is None:
         raise WeightsError(
             f"Nothing says which network {path} holds: "
-            "give it a name with posetrack weights add FILE --net NET --skeleton NAME --input WxH, and use that."
+            "give it a name with posetrack weights add FILE --net NET --skeleton NAME --input "
+            "WxH, and use that."
         )
     from posetrack.weights.pickles import read_pickle
 
@@ -122,7 +148,8 @@ def published_state(
 ) -> tuple[dict[str, torch.Tensor], ModelSpec]:
     """The content of a published file under our names, with the spec that ``entry`` gives it.
 
-    ``skeleton`` is for one that has no name in ``SKELETONS``. Raises WeightsError where tensors and joints do not fit.
+    ``skeleton`` is for one that has no name in ``SKELETONS``. Raises WeightsError where tensors and
+    joints do not fit.
     """
     from posetrack.checkpoints import ModelSpec
     from posetrack.skeletons import SKELETONS
@@ -130,24 +157,38 @@ def published_state(
     from posetrack.weights.convert import net_args, to_native
 
     if entry.task not in ("pose", "classify") or entry.input is None:
-        raise WeightsError(f"{entry.name} holds a network to {entry.task}, not one that finds poses.")
+        raise WeightsError(
+            f"{entry.name} holds a network to {entry.task}, not one that finds poses."
+        )
     args = net_args(entry.net, content)
     state = to_native(entry.net, content, **args)
     input_spec = InputSpec(entry.input, entry.mean, entry.std, entry.padding)
-    notes = {"name": entry.name, "licence": entry.licence, "score": entry.score, "decode": entry.decode}
+    notes = {
+        "name": entry.name,
+        "licence": entry.licence,
+        "score": entry.score,
+        "decode": entry.decode,
+    }
     if entry.task == "classify":
         return state, ModelSpec(entry.net, args, "classify", input_spec, notes=notes)
     if entry.rows:
-        state = {k: v[list(entry.rows)] if k.startswith("final_layer.") else v for k, v in state.items()}
+        state = {
+            k: v[list(entry.rows)] if k.startswith("final_layer.") else v for k, v in state.items()
+        }
         args["joints"] = len(entry.rows)
     skeleton = skeleton or SKELETONS[entry.skeleton]
     if args.get("joints") != len(skeleton):
-        raise WeightsError(f"{entry.file} has {args.get('joints')} joints, but {skeleton.name} has {len(skeleton)}.")
+        raise WeightsError(
+            f"{entry.file} has {args.get('joints')} joints, but {skeleton.name} has "
+            f"{len(skeleton)}."
+        )
     return state, ModelSpec(entry.net, args, "pose", input_spec, skeleton, notes)
 
 
 def _resolve(name_or_path: str | Path, task: str, offline: bool) -> tuple[Path, Entry | None]:
-    """The file, and the manifest's entry where there is one: by name, or by the publisher's name of the file."""
+    """The file, and the manifest's entry where there is one: by name, or by the publisher's name of
+    the file.
+    """
     name = str(name_or_path)
     known = known_names(task)
     if name in known:
@@ -161,7 +202,9 @@ def _resolve(name_or_path: str | Path, task: str, offline: bool) -> tuple[Path, 
         raise unknown_name("weights", name, known)
     if not path.is_file():
         raise WeightsError(f"There is no checkpoint at {path}; check the path.")
-    same_name = (e for e in entries().values() if e.task == task and e.file == path.name and not e.bundled)
+    same_name = (
+        e for e in entries().values() if e.task == task and e.file == path.name and not e.bundled
+    )
     return path, next(same_name, None)
 
 
@@ -176,7 +219,9 @@ def build_net(path: Path, state: dict[str, torch.Tensor], spec: ModelSpec) -> nn
         with torch.device("meta"):
             net = nets.build(spec.net, **spec.net_args)
     except (TypeError, ValueError) as error:
-        raise WeightsError(f"{path} names a network that cannot be built: {spec.net}: {error}.") from error
+        raise WeightsError(
+            f"{path} names a network that cannot be built: {spec.net}: {error}."
+        ) from error
     try:
         check_state(spec.net, state, net.state_dict())
     except WeightsError as error:

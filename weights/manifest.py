@@ -28,7 +28,9 @@ CACHE_VARIABLE = "POSETRACK_CACHE"  # environment: another cache folder
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One checkpoint. ``manifest.toml`` explains the fields; ``net`` is "torchvision" for torchvision's networks."""
+    """One checkpoint. ``manifest.toml`` explains the fields; ``net`` is "torchvision" for
+    torchvision's networks.
+    """
 
     name: str
     task: str
@@ -80,12 +82,16 @@ def entry(name: str) -> Entry:
 
 def known_names(task: str) -> list[str]:
     """The names for a task ("pose", "detect" ...), those added by the user included."""
-    added = sorted(path.stem for path in added_folder().glob("*.safetensors")) if task == "pose" else []
+    added = (
+        sorted(path.stem for path in added_folder().glob("*.safetensors")) if task == "pose" else []
+    )
     return [e.name for e in entries().values() if e.task == task] + added
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for posetrack, or what the environment variable POSETRACK_CACHE says."""
+    """The user's cache folder for posetrack, or what the environment variable
+    POSETRACK_CACHE says.
+    """
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).expanduser()
     import platformdirs

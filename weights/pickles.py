@@ -1,8 +1,9 @@
 """Reading ``.pth`` files of other projects without running anything that is in them.
 
-``weights_only=True`` refuses a file that holds objects of classes PyTorch does not know, as OpenMMLab's do (numpy
-arrays, training logs). Those objects are of no use here, so each such class is replaced by an inert stand-in, and the
-file is read with ``weights_only=True`` all the same: no code of the file runs.
+``weights_only=True`` refuses a file that holds objects of classes PyTorch does not know, as
+OpenMMLab's do (numpy arrays, training logs). Those objects are of no use here, so each such class
+is replaced by an inert stand-in, and the file is read with ``weights_only=True`` all the same: no
+code of the file runs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from posetrack.errors import WeightsError
 def read_pickle(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
     """The dictionary in a file written by ``torch.save``, tensors on the CPU. Raises WeightsError.
 
-    ``trust`` unpickles without any limits: the file can then run any code, so its source must be trusted.
+    ``trust`` unpickles without any limits: the file can then run any code, so its source must be
+    trusted.
     """
     import torch
 
@@ -33,17 +35,30 @@ def read_pickle(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
             with torch.serialization.safe_globals(_stand_ins(path)):
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        hint = "" if trust else "; if you trust its source, posetrack weights add --trust-pickle runs what it holds"
-        raise WeightsError(f"{path} is damaged, or holds objects that only its own code can read{hint}.") from error
-    except Exception as error:  # torch raises RuntimeError, EOFError, KeyError and others on damaged files
-        raise WeightsError(f"{path} is damaged or no PyTorch checkpoint: {_first_line(error)}") from error
+        hint = (
+            ""
+            if trust
+            else "; if you trust its source, posetrack weights add --trust-pickle runs what it "
+            "holds"
+        )
+        raise WeightsError(
+            f"{path} is damaged, or holds objects that only its own code can read{hint}."
+        ) from error
+    except (
+        Exception
+    ) as error:  # torch raises RuntimeError, EOFError, KeyError and others on damaged files
+        raise WeightsError(
+            f"{path} is damaged or no PyTorch checkpoint: {_first_line(error)}"
+        ) from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors.")
     return content
 
 
 class _StandIn:
-    """Takes the place of an object of an unknown class: accepts what unpickling does to it and keeps nothing."""
+    """Takes the place of an object of an unknown class: accepts what unpickling does to it and
+    keeps nothing.
+    """
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
@@ -57,7 +72,9 @@ class _StandIn:
 
 
 def _stand_ins(path: Path) -> list[Any]:
-    """A stand-in for every class in the file that PyTorch would refuse; none for files of before PyTorch 1.6."""
+    """A stand-in for every class in the file that PyTorch would refuse; none for files of before
+    PyTorch 1.6.
+    """
     import torch
 
     try:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What ``posetrack track --preset`` chooses: names of the manifest, and how the pose network is used."""
+    """What ``posetrack track --preset`` chooses: names of the manifest, and how the pose network is
+    used.
+    """
 
     detector: str
     weights: str
@@ -29,6 +31,10 @@ PRESETS: dict[str, Preset] = {
         decode="quarter",
     ),
     "accurate": Preset(
-        "fasterrcnn_resnet50_fpn_v2", "hrnet_w48_posetrack18_384x288", flip=True, upright=False, decode="dark"
+        "fasterrcnn_resnet50_fpn_v2",
+        "hrnet_w48_posetrack18_384x288",
+        flip=True,
+        upright=False,
+        decode="dark",
     ),
 }

@@ -28,10 +28,19 @@ def _row(e: Entry) -> dict[str, Any]:
     else:
         where = "by hand" if e.by_hand else "missing" if e.bundled else "download"
     return {
-        "name": e.name, "task": e.task, "net": e.net, "input": _size(e.input), "skeleton": e.skeleton,
-        "score": e.score, "licence": e.licence, "where": where, "size_mb": e.size_mb, "urls": list(e.urls),
-        "sha256": e.sha256, "path": str(e.path),
-    }  # fmt: skip
+        "name": e.name,
+        "task": e.task,
+        "net": e.net,
+        "input": _size(e.input),
+        "skeleton": e.skeleton,
+        "score": e.score,
+        "licence": e.licence,
+        "where": where,
+        "size_mb": e.size_mb,
+        "urls": list(e.urls),
+        "sha256": e.sha256,
+        "path": str(e.path),
+    }
 
 
 def _file_row(path: Path, where: str) -> dict[str, Any]:
@@ -41,13 +50,27 @@ def _file_row(path: Path, where: str) -> dict[str, Any]:
     try:
         spec = read_spec(path)
     except WeightsError as error:
-        return {"name": path.stem, "task": "pose", "where": "corrupt", "path": str(path), "error": str(error)}
+        return {
+            "name": path.stem,
+            "task": "pose",
+            "where": "corrupt",
+            "path": str(path),
+            "error": str(error),
+        }
     return {
-        "name": path.stem, "task": spec.task, "net": spec.net, "input": _size(spec.input.size_wh),
-        "skeleton": spec.skeleton.name if spec.task == "pose" else "", "score": str(spec.notes.get("score", "")),
-        "licence": str(spec.notes.get("licence", "")), "where": where,
-        "size_mb": round(path.stat().st_size / 2**20, 1), "urls": [], "sha256": "", "path": str(path),
-    }  # fmt: skip
+        "name": path.stem,
+        "task": spec.task,
+        "net": spec.net,
+        "input": _size(spec.input.size_wh),
+        "skeleton": spec.skeleton.name if spec.task == "pose" else "",
+        "score": str(spec.notes.get("score", "")),
+        "licence": str(spec.notes.get("licence", "")),
+        "where": where,
+        "size_mb": round(path.stat().st_size / 2**20, 1),
+        "urls": [],
+        "sha256": "",
+        "path": str(path),
+    }
 
 
 def _size(wh: tuple[int, int] | None) -> str:
@@ -56,14 +79,18 @@ def _size(wh: tuple[int, int] | None) -> str:
 
 
 def verify_rows() -> list[dict[str, Any]]:
-    """Every file there is, read in full again: name, state ("ok" or what is wrong), SHA-256, path."""
+    """Every file there is, read in full again: name, state ("ok" or what is wrong),
+    SHA-256, path.
+    """
     by_file = {e.file: e for e in entries().values() if not e.bundled}
     rows = [_verify(e.name, e.path, e.sha256) for e in entries().values() if e.bundled]
     for folder in (download_folder(), added_folder()):
         for path in sorted(folder.glob("*")):
             if path.is_file() and path.name != LOCK_NAME and path.suffix != PART_SUFFIX:
                 known = by_file.get(path.name)
-                rows.append(_verify(known.name if known else path.stem, path, known.sha256 if known else ""))
+                rows.append(
+                    _verify(known.name if known else path.stem, path, known.sha256 if known else "")
+                )
     return rows
 
 

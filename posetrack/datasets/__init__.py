@@ -1,11 +1,14 @@
-"""Datasets of labelled people, one file per layout, and where their images lie (folders, tar and zip shards).
+"""Datasets of labelled people, one file per layout, and where their images lie (folders, tar and
+zip shards).
 
-``read(source)`` gives a ``PersonSet``: people with the joints of the dataset's own skeleton, images still on disk.
-``people.unite`` maps sets onto one target skeleton by joint name; a joint a set does not have is never supervised.
-``crops.CropStore`` decodes the images once and keeps a small crop of every person in memory.
+``read(source)`` gives a ``PersonSet``: people with the joints of the dataset's own skeleton, images
+still on disk. ``people.unite`` maps sets onto one target skeleton by joint name; a joint a set does
+not have is never supervised. ``crops.CropStore`` decodes the images once and keeps a small crop of
+every person in memory.
 
-State: COCO-style JSON (COCO, LSPET as prepared, anybody's own joints), LSP, MPII, PoseTrack. Add yours: a file with
-``read(path) -> PersonSet``, and a line in ``DATASETS``; ``kind_of`` may learn to tell it from the others.
+State: COCO-style JSON (COCO, LSPET as prepared, anybody's own joints), LSP, MPII, PoseTrack. Add
+yours: a file with ``read(path) -> PersonSet``, and a line in ``DATASETS``; ``kind_of`` may learn to
+tell it from the others.
 """
 
 from __future__ import annotations
@@ -27,7 +30,12 @@ DATASETS: dict[str, Callable[[Path], PersonSet]] = {
     "mpii": mpii.read,
     "posetrack": posetrack.read,
 }
-_OF_POSETRACK = (b'"annolist"', b'"vid_id"', b'"is_labeled"', b'"bbox_head"')  # keys that COCO does not have
+_OF_POSETRACK = (
+    b'"annolist"',
+    b'"vid_id"',
+    b'"is_labeled"',
+    b'"bbox_head"',
+)  # keys that COCO does not have
 _HEAD_BYTES = 65536  # of a label file, enough to see its first image and person
 
 _SOURCE = re.compile(
@@ -36,14 +44,18 @@ _SOURCE = re.compile(
 
 
 def read(source: str | Path) -> PersonSet:
-    """Read a source: ``[KIND:]PATH[START:STOP]*TIMES``, say ``lspet/person_keypoints.json[:-1000]`` or ``coco*5``.
+    """Read a source: ``[KIND:]PATH[START:STOP]*TIMES``, say ``lspet/person_keypoints.json[:-1000]``
+    or ``coco*5``.
 
-    ``[START:STOP]`` takes some of the images in the file's order, ``*TIMES`` repeats them. KIND is a name in
-    ``DATASETS``; without it the files decide (``kind_of``). Raises UsageError or InputError before anything is loaded.
+    ``[START:STOP]`` takes some of the images in the file's order, ``*TIMES`` repeats them. KIND is
+    a name in ``DATASETS``; without it the files decide (``kind_of``). Raises UsageError or
+    InputError before anything is loaded.
     """
     match = _SOURCE.fullmatch(str(source))
     if match is None:
-        raise UsageError(f"{source!r} is no data source; write PATH, PATH[START:STOP] or PATH*TIMES.")
+        raise UsageError(
+            f"{source!r} is no data source; write PATH, PATH[START:STOP] or PATH*TIMES."
+        )
     if match["kind"] and match["kind"] not in DATASETS:
         raise unknown_name("dataset kind", match["kind"], DATASETS)
     path = Path(match["path"])
@@ -58,7 +70,9 @@ def read(source: str | Path) -> PersonSet:
 
 
 def kind_of(path: Path) -> str:
-    """The kind of an existing file or folder by its names and the beginning of its content; "coco" in doubt."""
+    """The kind of an existing file or folder by its names and the beginning of its content; "coco"
+    in doubt.
+    """
     if path.is_dir():
         if any(path.glob("*keypoints*.json")):
             return "coco"

@@ -1,4 +1,6 @@
-"""Images of a dataset by name, wherever they lie: in a folder tree, or in tar or zip shards beside the labels."""
+"""Images of a dataset by name, wherever they lie: in a folder tree, or in tar or zip shards beside
+the labels.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 class ImageStore:
-    """Finds images by file name (or by their last path parts) below ``root``; reads them on request.
+    """Finds images by file name (or by their last path parts) below ``root``; reads them on
+    request.
 
-    Shards are indexed once, by member name; a tar member is then read by its offset, so workers may share the store.
+    Shards are indexed once, by member name; a tar member is then read by its offset, so workers may
+    share the store.
     """
 
     def __init__(self, root: Path) -> None:
@@ -44,7 +48,9 @@ class ImageStore:
             self._shards = dict(_index(self.root))
         entry = self._shards.get(name) or self._shards.get(PurePosixPath(name).name)
         if entry is None:
-            raise InputError(f"Image {name} is neither below {self.root} nor in a tar or zip file there.")
+            raise InputError(
+                f"Image {name} is neither below {self.root} nor in a tar or zip file there."
+            )
         archive, offset, size = entry
         if archive.suffix == ".zip":
             with zipfile.ZipFile(archive) as shard:
@@ -60,12 +66,16 @@ class ImageStore:
 
 
 def _index(root: Path) -> Iterator[tuple[str, tuple[Path, int, int]]]:
-    """(member name, (archive, offset or number, bytes)) of every image in the shards of a folder, by last name too."""
+    """(member name, (archive, offset or number, bytes)) of every image in the shards of a folder,
+    by last name too.
+    """
     for archive in sorted(p for p in root.iterdir() if p.suffix in (".tar", ".zip")):
         try:
             yield from _zip_members(archive) if archive.suffix == ".zip" else _tar_members(archive)
         except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
-            raise InputError(f"The archive {archive} cannot be read: {error}; copy it again.") from error
+            raise InputError(
+                f"The archive {archive} cannot be read: {error}; copy it again."
+            ) from error
 
 
 def _tar_members(archive: Path) -> Iterator[tuple[str, tuple[Path, int, int]]]:
@@ -98,9 +108,11 @@ def decode_image(data: bytes, name: str) -> Image:
 
 
 def first_readable(count: int, index: int, read: Callable[[int], T]) -> tuple[T, int]:
-    """What ``read`` makes of sample ``index``, or of the next one of ``count`` that it can read; and the number of it.
+    """What ``read`` makes of sample ``index``, or of the next one of ``count`` that it can read;
+    and the number of it.
 
-    So a batch stays full and a run repeats exactly. ``read`` raises InputError for a damaged one. Raises TrainingError.
+    So a batch stays full and a run repeats exactly. ``read`` raises InputError for a damaged one.
+    Raises TrainingError.
     """
     tries = min(TRIES, count)
     for step in range(tries):
@@ -109,4 +121,6 @@ def first_readable(count: int, index: int, read: Callable[[int], T]) -> tuple[T,
             return read(number), number
         except InputError:
             continue
-    raise TrainingError(f"None of {tries} samples in a row has a readable image; check the image folder.")
+    raise TrainingError(
+        f"None of {tries} samples in a row has a readable image; check the image folder."
+    )

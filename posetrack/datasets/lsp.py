@@ -1,7 +1,9 @@
-"""Leeds Sports Poses and its extended set: ``joints.mat`` beside ``images/im0001.jpg`` ... (LSPET: ``im00001.jpg``).
+"""Leeds Sports Poses and its extended set: ``joints.mat`` beside ``images/im0001.jpg`` ... (LSPET:
+``im00001.jpg``).
 
-LSP has one array (3, 14, N): x, y and a flag of every joint, all labelled. LSPET has (14, 3, N), and a flag of 0 says
-that a joint is not labelled. People have no boxes: the one around their joints is extended, as for PoseTrack.
+LSP has one array (3, 14, N): x, y and a flag of every joint, all labelled. LSPET has (14, 3, N),
+and a flag of 0 says that a joint is not labelled. People have no boxes: the one around their joints
+is extended, as for PoseTrack.
 """
 
 from __future__ import annotations
@@ -26,16 +28,22 @@ JOINTS = len(LSP_14)
 
 
 def read(path: Path) -> PersonSet:
-    """The people of a ``joints.mat`` or of the folder with it, in its order. Raises InputError, FormatError."""
+    """The people of a ``joints.mat`` or of the folder with it, in its order. Raises InputError,
+    FormatError.
+    """
     from scipy.io import loadmat
 
     file = path / LABELS if path.is_dir() else path
     try:
         joints: npt.NDArray[Any] = np.asarray(loadmat(file)["joints"], np.float64)
     except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
-        raise FormatError(f"{file} is no {LABELS} of LSP or LSPET ({type(error).__name__}: {error}).") from error
+        raise FormatError(
+            f"{file} is no {LABELS} of LSP or LSPET ({type(error).__name__}: {error})."
+        ) from error
     if joints.ndim != 3 or joints.shape[:2] not in ((3, JOINTS), (JOINTS, 3)):
-        raise FormatError(f"{file}: joints has the shape {joints.shape}; LSP has (3, 14, N), LSPET (14, 3, N).")
+        raise FormatError(
+            f"{file}: joints has the shape {joints.shape}; LSP has (3, 14, N), LSPET (14, 3, N)."
+        )
     extended = joints.shape[0] == JOINTS
     rows = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)  # (N, 14, 3)
     labelled = rows[..., 2] > 0 if extended else np.ones(rows.shape[:2], bool)

@@ -1,7 +1,8 @@
 """MPII Human Pose: the official ``.mat`` file, and the JSON lists of the HRNet project.
 
-Both count pixels from 1. A person has a centre and a scale (body height / 200 px); the box is the square that the
-official HRNet code crops: 15 px x scale lower and 1.25 times larger, before the padding that all boxes get.
+Both count pixels from 1. A person has a centre and a scale (body height / 200 px); the box is the
+square that the official HRNet code crops: 15 px x scale lower and 1.25 times larger, before the
+padding that all boxes get.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ Array = npt.NDArray[Any]
 def read(path: Path) -> PersonSet:
     """The labelled people of a ``.mat`` or JSON file, or of the only such file in a folder.
 
-    Of the ``.mat`` file only the training part has labels. Images are looked for beside the file, and in folders called
-    images there and one level up. Raises InputError, FormatError.
+    Of the ``.mat`` file only the training part has labels. Images are looked for beside the file,
+    and in folders called images there and one level up. Raises InputError, FormatError.
     """
     file = _label_file(path)
     try:
         rows = _mat_rows(file) if file.suffix == ".mat" else _json_rows(file)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise FormatError(f"{file} is not laid out as MPII's labels are ({type(error).__name__}: {error}).") from error
+        raise FormatError(
+            f"{file} is not laid out as MPII's labels are ({type(error).__name__}: {error})."
+        ) from error
     store = ImageStore(_image_root(file, rows))
     people = tuple(_person(store, row) for row in rows if (row[4] > ABSENT).any())
     return PersonSet(file.stem, MPII_16, people, tuple(dict.fromkeys(row[0] for row in rows)), file)
@@ -70,7 +73,10 @@ def _label_file(path: Path) -> Path:
     found = sorted(path.glob("*.mat")) or sorted(path.glob("*.json"))
     if len(found) != 1:
         names = ", ".join(f.name for f in found) or "none"
-        raise InputError(f"{path} must hold one .mat or JSON file with MPII's labels (found: {names}); give the file.")
+        raise InputError(
+            f"{path} must hold one .mat or JSON file with MPII's labels (found: {names}); give "
+            f"the file."
+        )
     return found[0]
 
 
@@ -82,7 +88,8 @@ def _image_root(file: Path, rows: list[Row]) -> Path:
     return file.parent
 
 
-# --- HRNet's JSON ----------------------------------------------------------------------------------------------------
+# --- HRNet's JSON
+# --------------------------------------------------------------------------------------------------
 
 
 def _json_rows(file: Path) -> list[Row]:
@@ -95,10 +102,17 @@ def _json_rows(file: Path) -> list[Row]:
 def _json_row(person: dict[str, Any]) -> Row:
     xy = np.array(person["joints"], np.float64).reshape(len(MPII_16), 2)
     flag = np.where(np.array(person["joints_vis"]).reshape(len(MPII_16)) > 0, VISIBLE, ABSENT)
-    return str(person["image"]), np.array(person["center"], np.float64), float(person["scale"]), xy, flag
+    return (
+        str(person["image"]),
+        np.array(person["center"], np.float64),
+        float(person["scale"]),
+        xy,
+        flag,
+    )
 
 
-# --- the official .mat -----------------------------------------------------------------------------------------------
+# --- the official .mat
+# -----------------------------------------------------------------------------------------------
 
 
 def _mat_rows(file: Path) -> list[Row]:

@@ -22,8 +22,9 @@ ABSENT, HIDDEN, VISIBLE = 0, 1, 2  # COCO's visibility flags
 class Person:
     """One labelled person.
 
-    ``image`` is the name in ``store``; ``xyxy`` (4,) px the box; ``xy`` (K, 2) px, NaN where not labelled; ``flag``
-    (K,) 0 not labelled, 1 labelled but hidden, 2 visible; ``known`` (K,) False where the dataset has no such joint.
+    ``image`` is the name in ``store``; ``xyxy`` (4,) px the box; ``xy`` (K, 2) px, NaN where not
+    labelled; ``flag`` (K,) 0 not labelled, 1 labelled but hidden, 2 visible; ``known`` (K,) False
+    where the dataset has no such joint.
     """
 
     store: ImageStore
@@ -36,10 +37,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class PersonSet:
-    """People of one skeleton, in the order of the file; ``images`` are all its images, those without people too.
+    """People of one skeleton, in the order of the file; ``images`` are all its images, those
+    without people too.
 
-    ``file`` is the label file (or the folder of them) they are from, ``kind`` its layout, a name in ``DATASETS``; both
-    None for people made in memory.
+    ``file`` is the label file (or the folder of them) they are from, ``kind`` its layout, a name in
+    ``DATASETS``; both None for people made in memory.
     """
 
     name: str
@@ -56,17 +58,23 @@ class PersonSet:
         """The people of some of the images, counted in the order of the file."""
         images = self.images[which]
         wanted = set(images)
-        return replace(self, images=images, people=tuple(p for p in self.people if p.image in wanted))
+        return replace(
+            self, images=images, people=tuple(p for p in self.people if p.image in wanted)
+        )
 
     def repeated(self, times: int) -> PersonSet:
         """Everybody ``times`` times over: a small set weighs more in a union."""
         return replace(self, people=self.people * times)
 
     def mapped(self, target: Skeleton) -> PersonSet:
-        """The same people with the joints of ``target``, by name; joints this set lacks become unknown."""
+        """The same people with the joints of ``target``, by name; joints this set lacks become
+        unknown.
+        """
         source = np.array(joint_map(self.skeleton, target))
         found = source >= 0
-        return replace(self, skeleton=target, people=tuple(_mapped(p, source, found) for p in self.people))
+        return replace(
+            self, skeleton=target, people=tuple(_mapped(p, source, found) for p in self.people)
+        )
 
 
 def _mapped(person: Person, source: npt.NDArray[np.int64], found: npt.NDArray[np.bool_]) -> Person:
@@ -81,4 +89,6 @@ def _mapped(person: Person, source: npt.NDArray[np.int64], found: npt.NDArray[np
 def unite(sets: Sequence[PersonSet], target: Skeleton) -> PersonSet:
     """One set on the skeleton ``target`` out of several with joints of their own."""
     people = tuple(p for s in sets for p in s.mapped(target).people)
-    return PersonSet(" + ".join(s.name for s in sets), target, people, tuple(i for s in sets for i in s.images))
+    return PersonSet(
+        " + ".join(s.name for s in sets), target, people, tuple(i for s in sets for i in s.images)
+    )

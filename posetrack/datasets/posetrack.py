@@ -1,7 +1,8 @@
 """PoseTrack 2017 and 2018/21 as people to train on: one image at a time, boxes around the joints.
 
-A source is a label file or a folder of them (``annotations/train``); image names are relative to the root, the
-first folder above the labels that holds the images (or, where none does, tar or zip shards).
+A source is a label file or a folder of them (``annotations/train``); image names are relative to
+the root, the first folder above the labels that holds the images (or, where none does, tar or zip
+shards).
 """
 
 from __future__ import annotations
@@ -43,31 +44,41 @@ class _Roots:
 
 
 def read(path: Path) -> PersonSet:
-    """The people of all labelled frames, boxes around their joints extended by 15 %. Raises InputError, FormatError."""
+    """The people of all labelled frames, boxes around their joints extended by 15 %. Raises
+    InputError, FormatError.
+    """
     roots = _Roots({})
     people: list[Person] = []
     images: list[str] = []
     for file in label_files(path):
         for frame in _frames(file):
             if frame.image is None:
-                raise FormatError(f"{file}: frame {frame.index} names no image; training needs the images.")
+                raise FormatError(
+                    f"{file}: frame {frame.index} names no image; training needs the images."
+                )
             images.append(frame.image)
             people += _people(frame, roots.store_of(file, frame.image))
     return PersonSet(path.stem, POSETRACK_15, tuple(people), tuple(dict.fromkeys(images)), path)
 
 
 def label_files(path: Path) -> list[Path]:
-    """The file itself, or all label files below a folder, sorted. Raises InputError where there is none."""
+    """The file itself, or all label files below a folder, sorted. Raises InputError where there is
+    none.
+    """
     files = [path] if path.is_file() else sorted([*path.rglob("*.json"), *path.rglob("*.json.gz")])
     if not files:
-        raise InputError(f"{path} holds no PoseTrack label file (*.json); give the folder of the labels.")
+        raise InputError(
+            f"{path} holds no PoseTrack label file (*.json); give the folder of the labels."
+        )
     return files
 
 
 def _frames(file: Path) -> Iterator[FrameLabels]:
     layout = detect_format(file).name
     if layout not in _LAYOUTS:
-        raise FormatError(f"{file} is no PoseTrack label file but {layout}; take it out of the folder.")
+        raise FormatError(
+            f"{file} is no PoseTrack label file but {layout}; take it out of the folder."
+        )
     for sequence in FORMATS[layout].read(file):
         yield from (frame for frame in sequence.frames if frame.labeled)
 

@@ -1,8 +1,8 @@
 """The project's own person detector at work: images in, boxes in their pixels out.
 
-Each image is scaled to one long side, aspect ratio kept, and padded to multiples of 32 at its right and bottom. Images
-of equal shape go through the network together, in batches of one size, so that no image's boxes depend on its company
-to the last bit (``devices.full_batches``).
+Each image is scaled to one long side, aspect ratio kept, and padded to multiples of 32 at its right
+and bottom. Images of equal shape go through the network together, in batches of one size, so that
+no image's boxes depend on its company to the last bit (``devices.full_batches``).
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ BATCH = 8  # images; one on a processor
 
 
 class BundledDetector:
-    """A ``PersonDetector`` with the input that its checkpoint asks for; ``spec.input.size_wh`` bounds the long side.
+    """A ``PersonDetector`` with the input that its checkpoint asks for; ``spec.input.size_wh``
+    bounds the long side.
 
-    Scores estimate the overlap (IoU) with a person's true box; ``DEFAULT_SCORE`` separates people from the rest.
-    ``runtime`` as for ``pose.PoseEstimator``.
+    Scores estimate the overlap (IoU) with a person's true box; ``DEFAULT_SCORE`` separates people
+    from the rest. ``runtime`` as for ``pose.PoseEstimator``.
     """
 
     def __init__(
@@ -72,21 +73,29 @@ class BundledDetector:
         for group in groups.values():
             for batch, count in full_batches(group, self._batch_size, self.device):
                 boxes, score = self._forward(np.stack([boxed for _, boxed, _ in batch]))
-                for (index, _, scale), xyxy, s in zip(batch[:count], boxes[:count], score[:count], strict=True):
+                for (index, _, scale), xyxy, s in zip(
+                    batch[:count], boxes[:count], score[:count], strict=True
+                ):
                     found[index] = self._select(xyxy, s, scale, images[index])
         return found
 
     def _forward(self, images: Image) -> tuple[FloatArray, FloatArray]:
-        """Boxes (B, N, 4) in pixels of the letterboxed images (B, H, W, 3), and their scores (B, N)."""
+        """Boxes (B, N, 4) in pixels of the letterboxed images (B, H, W, 3), and their scores (B,
+        N).
+        """
         import torch
 
         from posetrack.nets.person_detector import cell_centers, decode_boxes
 
         with torch.inference_mode():
             x = torch.from_numpy(images).to(self.device)
-            mean, std = (255 * torch.tensor(v, device=self.device) for v in (self._spec.mean, self._spec.std))
+            mean, std = (
+                255 * torch.tensor(v, device=self.device) for v in (self._spec.mean, self._spec.std)
+            )
             logits, sides = self._run(((x.float() - mean) / std).permute(0, 3, 1, 2))
-            centers, strides = (t.to(self.device) for t in cell_centers((images.shape[2], images.shape[1])))
+            centers, strides = (
+                t.to(self.device) for t in cell_centers((images.shape[2], images.shape[1]))
+            )
             boxes = decode_boxes(sides.float(), centers, strides)
             return boxes.cpu().numpy(), logits.float().sigmoid().cpu().numpy()
 
@@ -102,7 +111,9 @@ class BundledDetector:
 
 
 def letterbox(image: Image, long_side: int) -> tuple[Image, float]:
-    """Scale ``image`` (H, W, 3) to ``long_side``, pad it to multiples of 32; gives it and the scale."""
+    """Scale ``image`` (H, W, 3) to ``long_side``, pad it to multiples of 32; gives it and the
+    scale.
+    """
     import cv2
 
     height, width = image.shape[:2]
@@ -110,6 +121,8 @@ def letterbox(image: Image, long_side: int) -> tuple[Image, float]:
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(image, size_wh, interpolation=method)
-    padded = np.full((-(-size_wh[1] // GRAIN) * GRAIN, -(-size_wh[0] // GRAIN) * GRAIN, 3), PADDING, np.uint8)
+    padded = np.full(
+        (-(-size_wh[1] // GRAIN) * GRAIN, -(-size_wh[0] // GRAIN) * GRAIN, 3), PADDING, np.uint8
+    )
     padded[: size_wh[1], : size_wh[0]] = small
     return padded, scale

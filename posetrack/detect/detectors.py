@@ -1,7 +1,8 @@
-"""People's boxes in images: torchvision's detectors, OpenCV's HOG detector, or a file (the bundled one lies apart).
+"""People's boxes in images: torchvision's detectors, OpenCV's HOG detector, or a file (the bundled
+one lies apart).
 
-A detector takes images and gives ``Boxes``; people only, best first is not promised. Thresholds on the score are the
-pipeline's, a detector only leaves out what is hopeless.
+A detector takes images and gives ``Boxes``; people only, best first is not promised. Thresholds on
+the score are the pipeline's, a detector only leaves out what is hopeless.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     import torch
 
 DEFAULT_BATCH = 4  # images; one on a processor
-HOPELESS_SCORE = 0.05  # boxes below are not even handed on; torchvision's own default for most detectors
+HOPELESS_SCORE = (
+    0.05  # boxes below are not even handed on; torchvision's own default for most detectors
+)
 PERSON_LABEL = 1  # of "person" in every torchvision detector trained on COCO
 # torchvision runs the published weights of these with an epsilon of 0 in the backbone's batch norms
 _NORMS_WITHOUT_EPSILON = frozenset(
@@ -36,8 +39,13 @@ _NORMS_WITHOUT_EPSILON = frozenset(
 )
 HOG_STRIDE = (8, 8)  # px, of the search window; OpenCV's block stride
 HOG_ZOOM = 1.05  # between the scales searched; OpenCV's default
-HOG_LONG_SIDE = 640  # px; the window is 64x128, so that people from a fifth of the height upwards are found
-HOG_MARGIN_SHARE = (16 / 64, 16 / 128)  # of its width and height on each side: the people it learnt from fill 32x96
+HOG_LONG_SIDE = (
+    640  # px; the window is 64x128, so that people from a fifth of the height upwards are found
+)
+HOG_MARGIN_SHARE = (
+    16 / 64,
+    16 / 128,
+)  # of its width and height on each side: the people it learnt from fill 32x96
 
 
 class Detector(Protocol):
@@ -49,9 +57,11 @@ class Detector(Protocol):
 
 
 class TorchvisionDetector:
-    """Any detector of ``torchvision.models.detection`` by its name, with weights given as a state_dict.
+    """Any detector of ``torchvision.models.detection`` by its name, with weights given as a
+    state_dict.
 
-    Raises UsageError for an unknown name and WeightsError where ``state`` belongs to another network.
+    Raises UsageError for an unknown name and WeightsError where ``state`` belongs to another
+    network.
     """
 
     def __init__(
@@ -78,11 +88,16 @@ class TorchvisionDetector:
     def _tensor(self, image: Image) -> torch.Tensor:
         import torch
 
-        return torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1).float() / 255
+        return (
+            torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1).float()
+            / 255
+        )
 
 
 class HogDetector:
-    """OpenCV's histogram-of-gradients people detector (Dalal and Triggs 2005): no weights, standing people only."""
+    """OpenCV's histogram-of-gradients people detector (Dalal and Triggs 2005): no weights, standing
+    people only.
+    """
 
     def __init__(self) -> None:
         import cv2
@@ -98,7 +113,11 @@ class HogDetector:
 
         h, w = image.shape[:2]
         zoom = min(1.0, HOG_LONG_SIDE / max(h, w))
-        small = cv2.resize(image, (max(64, round(w * zoom)), max(128, round(h * zoom))), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            image,
+            (max(64, round(w * zoom)), max(128, round(h * zoom))),
+            interpolation=cv2.INTER_AREA,
+        )
         xywh, margin = self._hog.detectMultiScale(
             cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), winStride=HOG_STRIDE, scale=HOG_ZOOM
         )
@@ -124,7 +143,9 @@ class FileBoxes:
 
 
 def detect_frames(detector: Detector | FileBoxes, frames: Sequence[Frame]) -> list[Boxes]:
-    """The people of each frame, whether they are searched in its image or looked up by its index."""
+    """The people of each frame, whether they are searched in its image or looked up by
+    its index.
+    """
     if not frames:
         return []
     if isinstance(detector, FileBoxes):
@@ -150,7 +171,9 @@ def _build(name: str, state: Mapping[str, torch.Tensor]) -> torch.nn.Module:
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise WeightsError(f"These are not weights of {name}: {str(error).splitlines()[1].strip()}") from error
+        raise WeightsError(
+            f"These are not weights of {name}: {str(error).splitlines()[1].strip()}"
+        ) from error
     if name in _NORMS_WITHOUT_EPSILON:
         for module in net.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -161,4 +184,7 @@ def _build(name: str, state: Mapping[str, torch.Tensor]) -> torch.nn.Module:
 def _people(result: dict[str, Any]) -> Boxes:
     """The person boxes of one torchvision result."""
     person = (result["labels"] == PERSON_LABEL) & (result["scores"] >= HOPELESS_SCORE)
-    return Boxes(result["boxes"][person].float().cpu().numpy(), result["scores"][person].float().cpu().numpy())
+    return Boxes(
+        result["boxes"][person].float().cpu().numpy(),
+        result["scores"][person].float().cpu().numpy(),
+    )

@@ -1,4 +1,6 @@
-"""Who walks where in a drawn clip: people with a path on the ground and a motion, placed to meet or not to meet."""
+"""Who walks where in a drawn clip: people with a path on the ground and a motion, placed to meet or
+not to meet.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,9 @@ def cast(
 ) -> list[Actor]:
     """``people`` actors. ``half_width`` is half the picture's width at 1 m, in metres.
 
-    With ``crossing``, every second pair walks past each other near the middle of the picture and of the clip, one
-    close behind the other, and the rest moves on the spot behind them; without, everybody keeps to a lane.
+    With ``crossing``, every second pair walks past each other near the middle of the picture and of
+    the clip, one close behind the other, and the rest moves on the spot behind them; without,
+    everybody keeps to a lane.
     """
     if not crossing:
         return [_in_lane(rng, i, people, half_width, motions) for i in range(people)]
@@ -72,8 +75,12 @@ def _gait(rng: Rng, motions: Sequence[str]) -> tuple[str, float]:
     return motion, float(rng.uniform(RUN_SPEED, 3.2) if motion == "run" else rng.uniform(0.9, 1.6))
 
 
-def _crossing(rng: Rng, which: int, pair: int, seconds: float, half_width: float, motions: Sequence[str]) -> Actor:
-    """One of two who walk towards each other (``which`` 0 or 1), and meet at the middle of the clip."""
+def _crossing(
+    rng: Rng, which: int, pair: int, seconds: float, half_width: float, motions: Sequence[str]
+) -> Actor:
+    """One of two who walk towards each other (``which`` 0 or 1), and meet at the middle of the
+    clip.
+    """
     motion, speed = _gait(rng, motions)
     depth = 4.4 + 0.7 * which + 1.5 * pair + rng.uniform(-0.2, 0.2)
     middle = rng.uniform(-0.15, 0.15) * half_width * depth * (1 + pair)
@@ -88,7 +95,11 @@ def _on_the_spot(rng: Rng, half_width: float, motions: Sequence[str]) -> Actor:
     wanted = [m for m in motions if m in ON_THE_SPOT] or ["stand"]
     depth = rng.uniform(5.8, 7.2)
     at, angle = (rng.uniform(-0.6, 0.6) * half_width * depth, -depth), rng.normal(0, 1.0)
-    path = Path((float(at[0]), float(at[1])), (float(at[0] + np.sin(angle)), float(at[1] + np.cos(angle))), 0.0)
+    path = Path(
+        (float(at[0]), float(at[1])),
+        (float(at[0] + np.sin(angle)), float(at[1] + np.cos(angle))),
+        0.0,
+    )
     return _actor(rng, path, str(rng.choice(wanted)))
 
 
@@ -103,7 +114,11 @@ def _in_lane(rng: Rng, i: int, people: int, half_width: float, motions: Sequence
         -depth + (0.8 if walks else np.cos(angle)),
     )
     start = (x, -depth - (0.8 if walks else 0.0))
-    return _actor(rng, Path(start, (float(goal[0]), float(goal[1])), _gait(rng, [motion])[1] if walks else 0.0), motion)
+    return _actor(
+        rng,
+        Path(start, (float(goal[0]), float(goal[1])), _gait(rng, [motion])[1] if walks else 0.0),
+        motion,
+    )
 
 
 def _still(t: float, s: float) -> tuple[float, float, float, float]:
@@ -111,16 +126,27 @@ def _still(t: float, s: float) -> tuple[float, float, float, float]:
 
 
 def _pan(t: float, s: float) -> tuple[float, float, float, float]:
-    return 0.13 * float(np.sin(np.pi * (t / max(s, 1e-6) - 0.5))), 0.01 * float(np.sin(2.1 * t)), 0.0, 1.0
+    return (
+        0.13 * float(np.sin(np.pi * (t / max(s, 1e-6) - 0.5))),
+        0.01 * float(np.sin(2.1 * t)),
+        0.0,
+        1.0,
+    )
 
 
 def _zoom(t: float, s: float) -> tuple[float, float, float, float]:
-    return 0.02 * float(np.sin(t)), 0.0, 0.0, 1.0 + 0.16 * (1 - float(np.cos(2 * np.pi * t / max(s, 1e-6)))) / 2
+    return (
+        0.02 * float(np.sin(t)),
+        0.0,
+        0.0,
+        1.0 + 0.16 * (1 - float(np.cos(2 * np.pi * t / max(s, 1e-6)))) / 2,
+    )
 
 
 def _shake(t: float, s: float) -> tuple[float, float, float, float]:
     wobble = [
-        sum(np.sin(w * k * t + p + k) / k for k in (1, 2.3, 4.1)) for w, p in ((3.1, 0.0), (3.7, 1.0), (2.3, 2.0))
+        sum(np.sin(w * k * t + p + k) / k for k in (1, 2.3, 4.1))
+        for w, p in ((3.1, 0.0), (3.7, 1.0), (2.3, 2.0))
     ]
     return 0.012 * float(wobble[0]), 0.009 * float(wobble[1]), 0.008 * float(wobble[2]), 1.0
 
@@ -133,5 +159,9 @@ def _everything(t: float, s: float) -> tuple[float, float, float, float]:
 
 # name -> (pan, tilt, roll in radians, zoom) at time t of a clip of s seconds; add yours here
 CAMERAS: dict[str, Callable[[float, float], tuple[float, float, float, float]]] = {
-    "everything": _everything, "pan": _pan, "shake": _shake, "still": _still, "zoom": _zoom,
-}  # fmt: skip
+    "everything": _everything,
+    "pan": _pan,
+    "shake": _shake,
+    "still": _still,
+    "zoom": _zoom,
+}

@@ -1,8 +1,8 @@
 """Drawn clips of people who walk, cross, hide each other, jump and wave, with exact ground truth.
 
-Everything is drawn by this project: solid bodies posed by joint angles, rooms and streets full of clutter, a camera
-that pans, zooms and shakes. A frame is drawn when it is asked for and depends on nothing but the seed and its index,
-so a clip of any length takes constant memory.
+Everything is drawn by this project: solid bodies posed by joint angles, rooms and streets full of
+clutter, a camera that pans, zooms and shakes. A frame is drawn when it is asked for and depends on
+nothing but the seed and its index, so a clip of any length takes constant memory.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ FOCAL = 0.96  # focal length in picture widths (of a 3:2 picture at least): 55 d
 
 
 class DrawnSequence(SequenceABC[DrawnFrame]):
-    """A drawn clip: ``drawn[i]`` draws frame i; ``images``, ``frames`` and ``labels`` can be iterated many times.
+    """A drawn clip: ``drawn[i]`` draws frame i; ``images``, ``frames`` and ``labels`` can be
+    iterated many times.
 
     Labels are remembered once drawn (they are small), images never.
     """
 
-    def __init__(self, name: str, fps: float, count: int, stage: Stage, settings: dict[str, object]) -> None:
+    def __init__(
+        self, name: str, fps: float, count: int, stage: Stage, settings: dict[str, object]
+    ) -> None:
         self.name, self.fps, self.size_wh = name, fps, stage.camera.size_wh
         self.settings = settings
         self._stage, self._count = stage, count
@@ -72,7 +75,9 @@ class DrawnSequence(SequenceABC[DrawnFrame]):
     def labels(self) -> Sequence:
         """Ground truth; drawing what has not been drawn yet when its frames are iterated."""
         meta = {"drawn": self.settings}
-        return Sequence(self.name, self.size_wh, self.fps, POSETRACK_15, _LazyLabels(self, self._labels), meta)
+        return Sequence(
+            self.name, self.size_wh, self.fps, POSETRACK_15, _LazyLabels(self, self._labels), meta
+        )
 
 
 class _LazyLabels(Iterable[FrameLabels]):
@@ -105,10 +110,10 @@ def draw_sequence(
 ) -> DrawnSequence:
     """A clip drawn from ``seed``: the same arguments give the same pixels and labels.
 
-    ``camera`` is a name in ``CAMERAS``, ``motions`` names in ``MOTIONS``; ``occluders`` things stand before the people;
-    ``clutter`` scales the number of things in the background; ``blur`` (pixels) and ``noise`` (grey levels) are the
-    sigmas of lens and sensor. The ``name`` is "000007_drawn" for seed 7.
-    Raises UsageError for a name or a number that makes no sense.
+    ``camera`` is a name in ``CAMERAS``, ``motions`` names in ``MOTIONS``; ``occluders`` things
+    stand before the people; ``clutter`` scales the number of things in the background; ``blur``
+    (pixels) and ``noise`` (grey levels) are the sigmas of lens and sensor. The ``name`` is
+    "000007_drawn" for seed 7. Raises UsageError for a name or a number that makes no sense.
     """
     _check(frames, size_wh, people, fps, camera, motions)
     rng = np.random.default_rng(seed)
@@ -117,12 +122,23 @@ def draw_sequence(
     actors = cast(rng, people, frames / fps, half_width, crossing, motions)
     scene = draw_scene(rng, lens, occluders, clutter)
     stage = Stage(seed, lens, camera, frames / fps, scene, actors, blur, noise)
-    settings = {"seed": seed, "people": people, "crossing": crossing, "camera": camera, "occluders": occluders}
+    settings = {
+        "seed": seed,
+        "people": people,
+        "crossing": crossing,
+        "camera": camera,
+        "occluders": occluders,
+    }
     return DrawnSequence(name or f"{seed:06d}_drawn", fps, frames, stage, settings)
 
 
 def _check(
-    frames: int, size_wh: tuple[int, int], people: int, fps: float, camera: str, motions: SequenceABC[str]
+    frames: int,
+    size_wh: tuple[int, int],
+    people: int,
+    fps: float,
+    camera: str,
+    motions: SequenceABC[str],
 ) -> None:
     if camera not in CAMERAS:
         raise unknown_name("camera", camera, CAMERAS)
@@ -131,7 +147,8 @@ def _check(
             raise unknown_name("motion", motion, MOTIONS)
     if frames < 1 or people < 0 or not fps > 0 or min(size_wh) < 32:
         raise UsageError(
-            f"Cannot draw {frames} frames of {people} people at {size_wh[0]}x{size_wh[1]} and {fps} frames/s: "
+            f"Cannot draw {frames} frames of {people} people at {size_wh[0]}x{size_wh[1]} and "
+            f"{fps} frames/s: "
             "at least 1 frame, 0 people, 32x32 pixels and a positive frame rate are needed."
         )
 
@@ -144,8 +161,9 @@ def _base_camera(rng: np.random.Generator, size_wh: tuple[int, int]) -> Camera:
 
 @dataclass(frozen=True, slots=True)
 class PersonSample:
-    """A person to train on: ``image`` (H, W, 3), ``xy`` (15, 2) pixels (NaN outside of the picture), ``visible`` (15,)
-    and the ``box`` x1, y1, x2, y2 around the body."""
+    """A person to train on: ``image`` (H, W, 3), ``xy`` (15, 2) pixels (NaN outside of the
+    picture), ``visible`` (15,) and the ``box`` x1, y1, x2, y2 around the body.
+    """
 
     image: Image
     xy: FloatArray
@@ -154,24 +172,35 @@ class PersonSample:
 
 
 def draw_person_samples(
-    seed: int, count: int, size_wh: tuple[int, int] = (192, 256), motions: SequenceABC[str] = tuple(sorted(MOTIONS))
+    seed: int,
+    count: int,
+    size_wh: tuple[int, int] = (192, 256),
+    motions: SequenceABC[str] = tuple(sorted(MOTIONS)),
 ) -> Iterator[PersonSample]:
-    """``count`` pictures of one person each, nearly filling the picture, in any posture and before any background."""
+    """``count`` pictures of one person each, nearly filling the picture, in any posture and before
+    any background.
+    """
     for i in range(count):
         yield _sample(int(np.random.default_rng([seed, i]).integers(1 << 31)), size_wh, motions)
 
 
 def _sample(seed: int, size_wh: tuple[int, int], motions: SequenceABC[str]) -> PersonSample:
     wide = (2 * size_wh[1], round(1.4 * size_wh[1]))
-    drawn = draw_sequence(seed, frames=1, size_wh=wide, people=1, crossing=False, motions=motions, camera="still")
+    drawn = draw_sequence(
+        seed, frames=1, size_wh=wide, people=1, crossing=False, motions=motions, camera="still"
+    )
     one = drawn[0]
     x1, y1, x2, y2 = one.everyone.poses.boxes.xyxy[0]
     scale = 0.86 * min(size_wh[0] / max(x2 - x1, 1), size_wh[1] / max(y2 - y1, 1))
     shift = np.array(size_wh) / 2 - 0.5 - scale * np.array([(x1 + x2) / 2, (y1 + y2) / 2])
     move = np.column_stack([np.eye(2) * scale, shift])
-    image = cv2.warpAffine(one.frame.image, move, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    image = cv2.warpAffine(
+        one.frame.image, move, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
     xy = one.everyone.poses.xy[0] * scale + shift
     within = inside(xy, *size_wh)
     box = np.concatenate([np.array([x1, y1]) * scale + shift, np.array([x2, y2]) * scale + shift])
     known = np.where(within[:, None], xy, np.nan).astype(np.float32)
-    return PersonSample(image.astype(np.uint8), known, within & one.visible[0], box.astype(np.float32))
+    return PersonSample(
+        image.astype(np.uint8), known, within & one.visible[0], box.astype(np.float32)
+    )

@@ -51,7 +51,9 @@ def torso(fit: Fit) -> Loft:
     points = _trunk(fit, 28)
     y = points[..., 1] / fit.h
     points[..., 0::2] *= np.where(y > hem, 1.05, 1.0)[..., None]
-    return Loft(points, _trunk_weights(points / fit.h), _trunk_colour(fit, points, hem), CLOTH, "torso")
+    return Loft(
+        points, _trunk_weights(points / fit.h), _trunk_colour(fit, points, hem), CLOTH, "torso"
+    )
 
 
 def _trunk(fit: Fit, n: int) -> Array:
@@ -61,11 +63,17 @@ def _trunk(fit: Fit, n: int) -> Array:
     up = t[:, 0]
     builds = [look.hips, 1, look.shoulders, look.shoulders, 1]
     t[:, 1] *= look.girth * np.interp(up, [0.0, 0.09, 0.18, 0.26, 0.30], builds)
-    t[:, 2] *= look.girth * (1 + max(look.girth - 1, 0) * 1.2 * np.exp(-(((up - 0.08) / 0.07) ** 2)))
+    t[:, 2] *= look.girth * (
+        1 + max(look.girth - 1, 0) * 1.2 * np.exp(-(((up - 0.08) / 0.07) ** 2))
+    )
     points = rings(t * h, n, np.zeros(3), 1.0, 0.86)
     theta, y = around(n)[0], points[..., 1] / h
-    bust = np.exp(-(((y - 0.205) / 0.026) ** 2)) * np.exp(-(((abs(theta - np.pi / 2) - 0.55) / 0.33) ** 2))
-    seat = np.exp(-(((y + 0.008) / 0.03) ** 2)) * np.exp(-(((abs(theta - 1.5 * np.pi) - 0.5) / 0.5) ** 2))
+    bust = np.exp(-(((y - 0.205) / 0.026) ** 2)) * np.exp(
+        -(((abs(theta - np.pi / 2) - 0.55) / 0.33) ** 2)
+    )
+    seat = np.exp(-(((y + 0.008) / 0.03) ** 2)) * np.exp(
+        -(((abs(theta - 1.5 * np.pi) - 0.5) / 0.5) ** 2)
+    )
     points[..., 2] += h * (look.bust * bust - 0.016 * seat)
     return points
 
@@ -74,7 +82,9 @@ def _trunk_colour(fit: Fit, points: Array, hem: float) -> Array:
     look, h = fit.look, fit.h
     centre = (points[:-1] + points[1:]) / 2
     up, n = centre[..., 1:2] / h, points.shape[1]
-    shirt = shirt_colour(fit, centre[..., 0], centre[..., 1], np.broadcast_to(np.sin(around(n)[0]), centre.shape[:2]))
+    shirt = shirt_colour(
+        fit, centre[..., 0], centre[..., 1], np.broadcast_to(np.sin(around(n)[0]), centre.shape[:2])
+    )
     shirt = np.where(up > 0.306, np.array(look.shirt) * 0.8, shirt)  # the collar's edge
     below = np.array(look.shirt if look.skirt and look.seed % 2 else look.trousers)
     colour: Array = np.where(up > hem, shirt, below) * folds(fit, len(centre), n, 0.05)
@@ -82,13 +92,19 @@ def _trunk_colour(fit: Fit, points: Array, hem: float) -> Array:
 
 
 def _trunk_weights(points: Array) -> dict[str, Array]:
-    """Pelvis below, chest above; shoulders follow raised arms, hips the thighs. ``points`` in body heights."""
+    """Pelvis below, chest above; shoulders follow raised arms, hips the thighs. ``points`` in body
+    heights.
+    """
     x, y = points[..., 0], points[..., 1]
     chest = ramp(y, 0.045, 0.135)
     weights = {"pelvis": 1 - chest, "chest": chest}
     for side, sign in SIDES:
-        weights = share(weights, f"{side}_upper_arm", 0.4 * ramp(sign * x, 0.06, 0.115) * ramp(y, 0.2, 0.27))
-        weights = share(weights, f"{side}_thigh", 0.55 * ramp(-y, -0.01, 0.05) * ramp(sign * x, 0.0, 0.05))
+        weights = share(
+            weights, f"{side}_upper_arm", 0.4 * ramp(sign * x, 0.06, 0.115) * ramp(y, 0.2, 0.27)
+        )
+        weights = share(
+            weights, f"{side}_thigh", 0.55 * ramp(-y, -0.01, 0.05) * ramp(sign * x, 0.0, 0.05)
+        )
     return weights
 
 
@@ -101,8 +117,18 @@ def neck(fit: Fit) -> Loft:
     """The neck, from the collar into the head."""
     h, n = fit.h, 16
     base = fit.rest["neck"]
-    table = np.array([(-0.02, 0.040, 0.034, 0.004), (0.0, 0.034, 0.033, 0.0), (0.02, 0.031, 0.033, 0.003),
-                      (0.04, 0.030, 0.034, 0.006), (0.07, 0.030, 0.034, 0.006)]) * h  # fmt: skip
+    table = (
+        np.array(
+            [
+                (-0.02, 0.040, 0.034, 0.004),
+                (0.0, 0.034, 0.033, 0.0),
+                (0.02, 0.031, 0.033, 0.003),
+                (0.04, 0.030, 0.034, 0.006),
+                (0.07, 0.030, 0.034, 0.006),
+            ]
+        )
+        * h
+    )
     table[:, 1:3] *= 0.5 + 0.5 * fit.look.girth * fit.look.shoulders
     points = rings(refine(table, 2), n, base, 1.0)
     up = ramp((points[..., 1] - base[1]) / h, -0.005, 0.04)
@@ -116,9 +142,15 @@ def skirt(fit: Fit) -> Loft:
     length = 0.16 + 0.16 * fit.rng.random()
     down = np.linspace(-0.045, length, 16)
     flare = 0.02 + 0.05 * fit.rng.random()
-    wide = np.interp(down, [-0.045, 0.0, length], [0.088, 0.103, 0.105 + flare]) * look.hips * look.girth
+    wide = (
+        np.interp(down, [-0.045, 0.0, length], [0.088, 0.103, 0.105 + flare])
+        * look.hips
+        * look.girth
+    )
     deep = np.interp(down, [-0.045, 0.0, length], [0.064, 0.077, 0.08 + flare]) * look.girth
-    points = rings(np.stack([down, wide, deep, 0 * down - 0.003], axis=1) * h, n, np.zeros(3), -1.0, 0.9)
+    points = rings(
+        np.stack([down, wide, deep, 0 * down - 0.003], axis=1) * h, n, np.zeros(3), -1.0, 0.9
+    )
     theta = around(n)[0]
     pleat = 1 + 0.04 * np.sin(theta * 7 + look.seed % 7) * np.clip(down / length, 0, 1)[:, None]
     points[..., 0::2] *= pleat[..., None]
@@ -129,15 +161,28 @@ def skirt(fit: Fit) -> Loft:
         "left_thigh": moved * left,
         "right_thigh": moved * (1 - left),
     }
-    cloth = np.array(look.trousers if look.seed % 2 == 0 else look.shirt) * folds(fit, len(down) - 1, n, 0.07)
+    cloth = np.array(look.trousers if look.seed % 2 == 0 else look.shirt) * folds(
+        fit, len(down) - 1, n, 0.07
+    )
     return Loft(points, weights, cloth, CLOTH, "skirt")
 
 
 def backpack(fit: Fit) -> Loft:
     """A backpack."""
     h, n = fit.h, 16
-    table = np.array([(0.055, 0.02, 0.01, 0), (0.06, 0.068, 0.03, 0), (0.08, 0.078, 0.042, 0), (0.20, 0.076, 0.042, 0),
-                      (0.26, 0.064, 0.03, 0.005), (0.272, 0.02, 0.01, 0.01)]) * h  # fmt: skip
+    table = (
+        np.array(
+            [
+                (0.055, 0.02, 0.01, 0),
+                (0.06, 0.068, 0.03, 0),
+                (0.08, 0.078, 0.042, 0),
+                (0.20, 0.076, 0.042, 0),
+                (0.26, 0.064, 0.03, 0.005),
+                (0.272, 0.02, 0.01, 0.01),
+            ]
+        )
+        * h
+    )
     points = rings(refine(table, 3), n, np.array([0, 0, -0.095 * h]), 1.0, 0.6)
     colour = np.array(fit.look.shirt_accent) * 0.7 * folds(fit, len(points) - 1, n, 0.06)
     return Loft(points, {"chest": np.ones(points.shape[:2])}, colour, LEATHER, "backpack")

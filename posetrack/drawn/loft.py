@@ -1,12 +1,25 @@
-"""The tubes that drawn bodies are made of: rings of points in the rest posture, with colours and a weight per bone.
+"""The tubes that drawn bodies are made of: rings of points in the rest posture, with colours and a
+weight per bone.
 
-In the rest posture the limbs hang straight down, the body faces the camera and the hips' centre is the origin. Angles
-around a ring start at the left and run to the front.
+In the rest posture the limbs hang straight down, the body faces the camera and the hips' centre is
+the origin. Angles around a ring start at the left and run to the front.
 """
 
 from __future__ import annotations
 
-__all__ = ["CLOTH", "HAIR", "LEATHER", "SKIN", "Fit", "Loft", "around", "folds", "ramp", "refine", "rings"]
+__all__ = [
+    "CLOTH",
+    "HAIR",
+    "LEATHER",
+    "SKIN",
+    "Fit",
+    "Loft",
+    "around",
+    "folds",
+    "ramp",
+    "refine",
+    "rings",
+]
 
 from dataclasses import dataclass
 
@@ -22,8 +35,9 @@ CLOTH, SKIN, LEATHER, HAIR = 0.02, 0.16, 0.3, 0.22  # how much light a surface m
 
 @dataclass(frozen=True, slots=True)
 class Loft:
-    """A tube in the rest posture: ``points`` (R, N, 3) metres, ``weights`` bone -> (R, N) adding up to 1, ``colour``
-    (R - 1, N, 3) RGB 0..1 with NaN where a face is left out."""
+    """A tube in the rest posture: ``points`` (R, N, 3) metres, ``weights`` bone -> (R, N) adding up
+    to 1, ``colour`` (R - 1, N, 3) RGB 0..1 with NaN where a face is left out.
+    """
 
     points: Array
     weights: dict[str, Array]
@@ -34,7 +48,9 @@ class Loft:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whom the tubes are made for: the look, the joints of the rest posture (metres) and a source of chance."""
+    """Whom the tubes are made for: the look, the joints of the rest posture (metres) and a source
+    of chance.
+    """
 
     look: Look
     rest: dict[str, Array]
@@ -62,7 +78,9 @@ def around(n: int, squareness: float = 1.0) -> tuple[Array, Array, Array]:
 
 
 def rings(table: Array, n: int, centre: Array, down: float, squareness: float = 1.0) -> Array:
-    """Points (R, N, 3) of rings lying flat: ``centre`` (x, y, z), ``table`` rows as above, y running by ``down``."""
+    """Points (R, N, 3) of rings lying flat: ``centre`` (x, y, z), ``table`` rows as above, y
+    running by ``down``.
+    """
     _, c, s = around(n, squareness)
     x = centre[0] + table[:, 1:2] * c
     y = centre[1] + np.repeat(table[:, :1] * down, n, axis=1)
@@ -80,5 +98,7 @@ def refine(table: Array, steps: int) -> Array:
 def folds(fit: Fit, rings: int, n: int, amount: float) -> Array:
     """Creases: smooth random brightness (rings, n, 1) about 1."""
     coarse = fit.rng.normal(size=(max(rings // 3, 2), max(n // 3, 3))).astype(np.float32)
-    fine = cv2.resize(np.concatenate([coarse, coarse[:, :1]], axis=1), (n, rings), interpolation=cv2.INTER_CUBIC)
+    fine = cv2.resize(
+        np.concatenate([coarse, coarse[:, :1]], axis=1), (n, rings), interpolation=cv2.INTER_CUBIC
+    )
     return 1 + amount * fine[..., None].astype(np.float64)

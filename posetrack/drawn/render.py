@@ -1,6 +1,8 @@
-"""Drawing solid bodies into a picture: camera, light, painter's algorithm at double size, soft shadows, lens.
+"""Drawing solid bodies into a picture: camera, light, painter's algorithm at double size, soft
+shadows, lens.
 
-The camera turns and zooms but does not travel, so that everything that stands still moves by one homography.
+The camera turns and zooms but does not travel, so that everything that stands still moves by one
+homography.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ SHIFT = 4  # fractional bits of OpenCV's polygon corners
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A pinhole ``height`` metres over the origin looking along -z, turned by ``pan`` (to the right), ``tilt`` (up) and
-    ``roll`` radians; ``focal`` pixels, picture of ``size_wh``."""
+    """A pinhole ``height`` metres over the origin looking along -z, turned by ``pan`` (to the
+    right), ``tilt`` (up) and ``roll`` radians; ``focal`` pixels, picture of ``size_wh``.
+    """
 
     size_wh: tuple[int, int]
     focal: float
@@ -36,7 +39,9 @@ class Camera:
     @property
     def rotation(self) -> Array:
         """From the room's axes to the picture's (x right, y down, z ahead), (3, 3)."""
-        cp, sp, ct, st, cr, sr = (f(a) for a in (self.pan, self.tilt, self.roll) for f in (np.cos, np.sin))
+        cp, sp, ct, st, cr, sr = (
+            f(a) for a in (self.pan, self.tilt, self.roll) for f in (np.cos, np.sin)
+        )
         pan = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
         tilt = np.array([[1, 0, 0], [0, ct, st], [0, -st, ct]])
         roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
@@ -57,7 +62,9 @@ class Camera:
         return np.array([0.0, self.height, 0.0])
 
     def project(self, points: Array) -> tuple[Array, Array]:
-        """Pixels (..., 2) and depth (...,) metres of points (..., 3); points behind the lens are put just before it."""
+        """Pixels (..., 2) and depth (...,) metres of points (..., 3); points behind the lens are
+        put just before it.
+        """
         image = (points - self.position) @ self.matrix.T
         depth = np.maximum(image[..., 2], 0.05)
         return image[..., :2] / depth[..., None], depth
@@ -65,7 +72,9 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """A far lamp: ``towards`` (3,) unit vector to it, its RGB ``colour``, the ``ambient`` RGB, depth of shadows."""
+    """A far lamp: ``towards`` (3,) unit vector to it, its RGB ``colour``, the ``ambient`` RGB,
+    depth of shadows.
+    """
 
     towards: Array
     colour: Array
@@ -75,7 +84,9 @@ class Light:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A person cut out: premultiplied ``rgb`` (h, w, 3) and ``alpha`` (h, w) 0..1 float32 at ``left_top`` pixels."""
+    """A person cut out: premultiplied ``rgb`` (h, w, 3) and ``alpha`` (h, w) 0..1 float32 at
+    ``left_top`` pixels.
+    """
 
     rgb: npt.NDArray[np.float32]
     alpha: npt.NDArray[np.float32]
@@ -90,7 +101,9 @@ class Patch:
 
 
 def draw_figure(figure: Figure, vertices: Array, camera: Camera, light: Light) -> Patch | None:
-    """The posed ``figure`` as the camera sees it without anything before it; None outside of the picture."""
+    """The posed ``figure`` as the camera sees it without anything before it; None outside of the
+    picture.
+    """
     xy, depth = camera.project(vertices)
     w, h = camera.size_wh
     low, high = np.floor(xy.min(axis=0)).astype(int) - 2, np.ceil(xy.max(axis=0)).astype(int) + 3
@@ -100,7 +113,9 @@ def draw_figure(figure: Figure, vertices: Array, camera: Camera, light: Light) -
     corners, rgb = _visible_faces(figure, vertices, xy, depth, camera, light)
     big = (corners - np.array([x0, y0]) + 0.5) * OVERSAMPLING - 0.5
     canvas = np.zeros(((y1 - y0) * OVERSAMPLING, (x1 - x0) * OVERSAMPLING, 4), np.uint8)
-    for polygon, colour in zip(np.round(big * (1 << SHIFT)).astype(np.int32), rgb.tolist(), strict=True):
+    for polygon, colour in zip(
+        np.round(big * (1 << SHIFT)).astype(np.int32), rgb.tolist(), strict=True
+    ):
         cv2.fillConvexPoly(canvas, polygon, colour, cv2.LINE_8, SHIFT)
     small = cv2.resize(canvas, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA).astype(np.float32)
     return Patch(small[..., :3], small[..., 3] / np.float32(255), (int(x0), int(y0)))
@@ -109,9 +124,13 @@ def draw_figure(figure: Figure, vertices: Array, camera: Camera, light: Light) -
 def _visible_faces(
     figure: Figure, vertices: Array, xy: Array, depth: Array, camera: Camera, light: Light
 ) -> tuple[Array, Array]:
-    """Corners (F, 4, 2) in pixels and colours (F, 4) RGBA 0..255 of the faces towards the camera, far to near."""
+    """Corners (F, 4, 2) in pixels and colours (F, 4) RGBA 0..255 of the faces towards the camera,
+    far to near.
+    """
     corner = vertices[figure.faces]
-    normal = np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]) * figure.outward[:, None]
+    normal = (
+        np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1]) * figure.outward[:, None]
+    )
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-12
     middle = corner.mean(axis=1)
     view = camera.position - middle
@@ -124,11 +143,15 @@ def _visible_faces(
 
 
 def _shade(colour: Array, gloss: Array, normal: Array, view: Array, light: Light) -> Array:
-    """Lambert with a soft terminator, light from sky and ground, a faint mirror, in linear light; RGB (F, 3) 0..1."""
+    """Lambert with a soft terminator, light from sky and ground, a faint mirror, in linear light;
+    RGB (F, 3) 0..1.
+    """
     facing = normal @ light.towards
     direct = np.clip((facing + 0.25) / 1.25, 0, None) ** 1.2
     sky = 0.62 + 0.38 * normal[:, 1]
-    rim = 0.75 + 0.25 * np.clip(np.sum(normal * view, axis=1), 0, 1)  # folds and neighbours shade grazing surfaces
+    rim = 0.75 + 0.25 * np.clip(
+        np.sum(normal * view, axis=1), 0, 1
+    )  # folds and neighbours shade grazing surfaces
     half = view + light.towards
     half /= np.linalg.norm(half, axis=1, keepdims=True)
     mirror = gloss * np.clip(np.sum(normal * half, axis=1), 0, 1) ** 18
@@ -145,8 +168,12 @@ def composite(picture: npt.NDArray[np.float32], patch: Patch) -> None:
     view += patch.rgb
 
 
-def cast_shadow(shade: npt.NDArray[np.float32], vertices: Array, figure: Figure, camera: Camera, light: Light) -> None:
-    """Darken ``shade`` (h, w) float32, a quarter-size map of how much light is left, where the body's shadow falls."""
+def cast_shadow(
+    shade: npt.NDArray[np.float32], vertices: Array, figure: Figure, camera: Camera, light: Light
+) -> None:
+    """Darken ``shade`` (h, w) float32, a quarter-size map of how much light is left, where the
+    body's shadow falls.
+    """
     down = vertices[:, 1:2] / max(light.towards[1], 0.2)
     ground = vertices - down * light.towards
     ground[:, 1] = 0
@@ -163,7 +190,13 @@ def cast_shadow(shade: npt.NDArray[np.float32], vertices: Array, figure: Figure,
     shade *= 1 - light.shadow * soft
 
 
-def expose(picture: npt.NDArray[np.float32], rng: np.random.Generator, gain: float, blur: float, noise: float) -> Image:
+def expose(
+    picture: npt.NDArray[np.float32],
+    rng: np.random.Generator,
+    gain: float,
+    blur: float,
+    noise: float,
+) -> Image:
     """Lens blur (sigma, pixels), exposure ``gain`` and sensor ``noise`` (sigma, grey levels)."""
     if blur > 0:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.float32)

@@ -1,6 +1,8 @@
-"""Drawn surroundings: rooms and streets full of rectangles, textures and clutter, on a canvas wider than the picture.
+"""Drawn surroundings: rooms and streets full of rectangles, textures and clutter, on a canvas wider
+than the picture.
 
-The camera only turns and zooms, so the canvas (and the things that stand before people) follows by one homography.
+The camera only turns and zooms, so the canvas (and the things that stand before people) follows by
+one homography.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ TEXELS = 60  # texture pixels per metre of wall or floor
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A thing standing before people: canvas-sized ``rgb`` (premultiplied) and ``alpha`` at ``depth`` metres."""
+    """A thing standing before people: canvas-sized ``rgb`` (premultiplied) and ``alpha`` at
+    ``depth`` metres.
+    """
 
     rgb: Picture
     alpha: Picture
@@ -32,7 +36,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What does not move: the ``canvas`` seen by the wide ``camera``, things in front, and the light."""
+    """What does not move: the ``canvas`` seen by the wide ``camera``, things in front, and the
+    light.
+    """
 
     canvas: Picture
     camera: Camera
@@ -40,21 +46,31 @@ class Scene:
     light: Light
 
 
-def warp(picture: Picture, scene: Scene, camera: Camera, border: int = cv2.BORDER_REPLICATE) -> Picture:
+def warp(
+    picture: Picture, scene: Scene, camera: Camera, border: int = cv2.BORDER_REPLICATE
+) -> Picture:
     """``picture`` on the scene's canvas as ``camera`` sees it."""
     move = camera.matrix @ np.linalg.inv(scene.camera.matrix)
-    return cv2.warpPerspective(picture, move, camera.size_wh, flags=cv2.INTER_LINEAR, borderMode=border)
+    return cv2.warpPerspective(
+        picture, move, camera.size_wh, flags=cv2.INTER_LINEAR, borderMode=border
+    )
 
 
 def draw_scene(rng: Rng, camera: Camera, occluders: int, clutter: float = 1.0) -> Scene:
-    """A room or a street round the base ``camera``, with ``occluders`` things between 2.5 m and 5 m from it."""
+    """A room or a street round the base ``camera``, with ``occluders`` things between 2.5 m and 5 m
+    from it.
+    """
     w, h = camera.size_wh
-    wide = replace(camera, size_wh=(round(w * CANVAS), round(h * CANVAS)), pan=0.0, tilt=camera.tilt, roll=0.0)
+    wide = replace(
+        camera, size_wh=(round(w * CANVAS), round(h * CANVAS)), pan=0.0, tilt=camera.tilt, roll=0.0
+    )
     indoors = rng.random() < 0.55
     canvas = _room(rng, wide, clutter) if indoors else _street(rng, wide, clutter)
     height, width = canvas.shape[:2]
     canvas *= (1 + 0.1 * noise(rng, height, width, 2, 2))[..., None]  # uneven light
-    layers = tuple(_occluder(rng, wide, depth) for depth in np.sort(rng.uniform(2.6, 5.0, occluders))[::-1])
+    layers = tuple(
+        _occluder(rng, wide, depth) for depth in np.sort(rng.uniform(2.6, 5.0, occluders))[::-1]
+    )
     np.clip(canvas, 0, 255, out=canvas)
     return Scene(canvas, wide, layers, _light(rng, indoors))
 
@@ -64,7 +80,9 @@ def _light(rng: Rng, indoors: bool) -> Light:
     strength = rng.uniform(0.35, 0.7) if indoors else rng.uniform(0.3, 1.0)
     warm = np.array([1.0, 0.97, 0.9]) if rng.random() < 0.6 else np.array([0.95, 0.98, 1.0])
     ambient = np.array([0.95, 0.97, 1.0]) * rng.uniform(0.38, 0.62)
-    return Light(towards / np.linalg.norm(towards), warm * strength, ambient, float(0.2 + 0.35 * strength))
+    return Light(
+        towards / np.linalg.norm(towards), warm * strength, ambient, float(0.2 + 0.35 * strength)
+    )
 
 
 def _at(x: float, y: float, z: float) -> Array:
@@ -72,7 +90,9 @@ def _at(x: float, y: float, z: float) -> Array:
 
 
 def _lay(canvas: Picture, picture: Picture, corners: Array, camera: Camera) -> None:
-    """Put a texture on the plane with room ``corners`` (4, 3): top left, top right, bottom right, bottom left."""
+    """Put a texture on the plane with room ``corners`` (4, 3): top left, top right, bottom right,
+    bottom left.
+    """
     xy = camera.project(corners)[0]
     x0, y0 = np.clip(np.floor(xy.min(axis=0)), 0, camera.size_wh).astype(int)
     x1, y1 = np.clip(np.ceil(xy.max(axis=0)) + 1, 0, camera.size_wh).astype(int)
@@ -84,13 +104,17 @@ def _lay(canvas: Picture, picture: Picture, corners: Array, camera: Camera) -> N
     size = (int(x1 - x0), int(y1 - y0))
     cover = cv2.warpPerspective(np.ones((h, w), np.float32), move, size)[..., None]
     part = canvas[y0:y1, x0:x1]
-    part += cover * (cv2.warpPerspective(picture, move, size, borderMode=cv2.BORDER_REPLICATE) - part)
+    part += cover * (
+        cv2.warpPerspective(picture, move, size, borderMode=cv2.BORDER_REPLICATE) - part
+    )
 
 
 def _floor(canvas: Picture, rng: Rng, use: str, camera: Camera, far: float, wide: float) -> None:
     picture = texture(rng, use, round(min(far, 30) * TEXELS / 2), round(wide * TEXELS / 2))
     fade = np.linspace(rng.uniform(0.7, 1.0), 1.0, len(picture), dtype=np.float32)[:, None, None]
-    corners = np.array([(-wide / 2, 0, -far), (wide / 2, 0, -far), (wide / 2, 0, -0.9), (-wide / 2, 0, -0.9)])
+    corners = np.array(
+        [(-wide / 2, 0, -far), (wide / 2, 0, -far), (wide / 2, 0, -0.9), (-wide / 2, 0, -0.9)]
+    )
     _lay(canvas, picture * fade, corners, camera)
 
 
@@ -103,7 +127,14 @@ def _room(rng: Rng, camera: Camera, clutter: float) -> Picture:
     for _ in range(rng.poisson(11 * clutter)):
         _hang(wall, rng)
     wall[-round(0.1 * TEXELS) :] *= 0.6  # skirting board
-    corners = np.array([(-wide / 2, tall, -back), (wide / 2, tall, -back), (wide / 2, 0, -back), (-wide / 2, 0, -back)])
+    corners = np.array(
+        [
+            (-wide / 2, tall, -back),
+            (wide / 2, tall, -back),
+            (wide / 2, 0, -back),
+            (-wide / 2, 0, -back),
+        ]
+    )
     _lay(canvas, wall, corners, camera)
     for depth in np.sort(rng.uniform(back - 1.6, back - 0.4, rng.poisson(5 * clutter)))[::-1]:
         _furniture(canvas, rng, camera, float(rng.uniform(-6, 6)), depth)
@@ -163,16 +194,38 @@ def _books(inner: Picture, rng: Rng) -> None:
             x += thick + int(rng.random() < 0.2)
 
 
-def _box(canvas: Picture, camera: Camera, centre: Array, size: Array, rgb: Picture, rng: Rng) -> None:
+def _box(
+    canvas: Picture, camera: Camera, centre: Array, size: Array, rgb: Picture, rng: Rng
+) -> None:
     """A shaded box standing on the ground: ``centre`` of its bottom, ``size`` x, y, z metres."""
     (x, y, z), (a, b, c) = centre, size / np.array([2, 1, 2])
     sides = [
-        (0.72, [(x - a, y + b, z - c), (x - a, y + b, z + c), (x - a, y, z + c), (x - a, y, z - c)], x - a > 0),
-        (0.72, [(x + a, y + b, z + c), (x + a, y + b, z - c), (x + a, y, z - c), (x + a, y, z + c)], x + a < 0),
-        (1.1, [(x - a, y + b, z - c), (x + a, y + b, z - c), (x + a, y + b, z + c), (x - a, y + b, z + c)],
-         y + b < camera.height),
-        (0.9, [(x - a, y + b, z + c), (x + a, y + b, z + c), (x + a, y, z + c), (x - a, y, z + c)], True),
-    ]  # fmt: skip
+        (
+            0.72,
+            [(x - a, y + b, z - c), (x - a, y + b, z + c), (x - a, y, z + c), (x - a, y, z - c)],
+            x - a > 0,
+        ),
+        (
+            0.72,
+            [(x + a, y + b, z + c), (x + a, y + b, z - c), (x + a, y, z - c), (x + a, y, z + c)],
+            x + a < 0,
+        ),
+        (
+            1.1,
+            [
+                (x - a, y + b, z - c),
+                (x + a, y + b, z - c),
+                (x + a, y + b, z + c),
+                (x - a, y + b, z + c),
+            ],
+            y + b < camera.height,
+        ),
+        (
+            0.9,
+            [(x - a, y + b, z + c), (x + a, y + b, z + c), (x + a, y, z + c), (x - a, y, z + c)],
+            True,
+        ),
+    ]
     for shade, corners, seen in sides:
         if seen:
             face = (1 + 0.06 * noise(rng, 48, 48, 3))[..., None] * (rgb * np.float32(shade))
@@ -184,7 +237,14 @@ def _furniture(canvas: Picture, rng: Rng, camera: Camera, x: float, depth: float
     rgb, kind = muted(rng), rng.integers(5)
     at = _at(x, 0, -depth)
     if kind == 0:
-        _box(canvas, camera, at, np.array([rng.uniform(0.6, 1.8), rng.uniform(0.6, 2.0), 0.5]), rgb, rng)
+        _box(
+            canvas,
+            camera,
+            at,
+            np.array([rng.uniform(0.6, 1.8), rng.uniform(0.6, 2.0), 0.5]),
+            rgb,
+            rng,
+        )
     elif kind == 1:
         wide, tall = rng.uniform(0.8, 1.8), rng.uniform(0.6, 0.9)
         for dx in (-wide / 2 + 0.05, wide / 2 - 0.05):
@@ -194,7 +254,14 @@ def _furniture(canvas: Picture, rng: Rng, camera: Camera, x: float, depth: float
         _box(canvas, camera, _at(x, tall, -depth), np.array([wide, 0.05, 0.75]), rgb, rng)
     elif kind == 2:
         wide = rng.uniform(1.2, 2.2)
-        _box(canvas, camera, _at(x, 0, -depth - 0.35), np.array([wide, 0.85, 0.2]), rgb * np.float32(0.9), rng)
+        _box(
+            canvas,
+            camera,
+            _at(x, 0, -depth - 0.35),
+            np.array([wide, 0.85, 0.2]),
+            rgb * np.float32(0.9),
+            rng,
+        )
         _box(canvas, camera, at, np.array([wide, 0.42, 0.7]), rgb, rng)
     elif kind == 3:
         _box(canvas, camera, at, np.array([0.35, 0.35, 0.35]), rgb, rng)
@@ -209,12 +276,20 @@ def _building(canvas: Picture, rng: Rng, camera: Camera, x: float, depth: float)
     step, glass = int(rng.integers(50, 80)), muted(rng, 0.12, 0.7)
     for y in range(8, wall.shape[0] - 40, step):
         for left in range(8, wall.shape[1] - 40, step):
-            cv2.rectangle(wall, (left, y), (left + step // 2, y + 34), (glass * rng.uniform(0.7, 1.2)).tolist(), -1)
+            cv2.rectangle(
+                wall,
+                (left, y),
+                (left + step // 2, y + 34),
+                (glass * rng.uniform(0.7, 1.2)).tolist(),
+                -1,
+            )
     a = wide / 2
     _lay(
         canvas,
         wall,
-        np.array([(x - a, tall, -depth), (x + a, tall, -depth), (x + a, 0, -depth), (x - a, 0, -depth)]),
+        np.array(
+            [(x - a, tall, -depth), (x + a, tall, -depth), (x + a, 0, -depth), (x - a, 0, -depth)]
+        ),
         camera,
     )
 
@@ -240,7 +315,9 @@ def _leaves(canvas: Picture, rng: Rng, camera: Camera, centre: Array, radius: fl
         size = max(1, round(camera.focal * radius * 0.16 / d))
         rgb = green * np.clip(0.8 + 0.5 * up / radius, 0.35, 1.3) * rng.normal(1, 0.15)
         axes = (size, max(1, size // 2))
-        cv2.ellipse(canvas, (int(u), int(v)), axes, float(rng.uniform(0, 180)), 0, 360, rgb.tolist(), -1)
+        cv2.ellipse(
+            canvas, (int(u), int(v)), axes, float(rng.uniform(0, 180)), 0, 360, rgb.tolist(), -1
+        )
 
 
 def _occluder(rng: Rng, camera: Camera, depth: float) -> Layer:

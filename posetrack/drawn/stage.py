@@ -1,4 +1,6 @@
-"""One drawn frame: background, shadows, people from far to near, the lens, and everything that is true of it."""
+"""One drawn frame: background, shadows, people from far to near, the lens, and everything that is
+true of it.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,11 @@ SHADOW_SCALE = 4  # shadows are soft: they are drawn at a quarter of the size
 class DrawnFrame:
     """One drawn frame and all that is true of it.
 
-    ``labels`` are what an annotator would give: people of whom at least ``MIN_VISIBLE`` shows, joints that lie in the
-    picture and behind nobody and nothing else. ``everyone`` holds all N people of the clip with every joint, wherever
-    it is; ``visible`` (N, 15) says which joints are in the picture and not behind another person or thing (a joint
-    behind the person's own body counts as visible); ``share`` (N,) is the visible share of each body's area.
+    ``labels`` are what an annotator would give: people of whom at least ``MIN_VISIBLE`` shows,
+    joints that lie in the picture and behind nobody and nothing else. ``everyone`` holds all N
+    people of the clip with every joint, wherever it is; ``visible`` (N, 15) says which joints are
+    in the picture and not behind another person or thing (a joint behind the person's own body
+    counts as visible); ``share`` (N,) is the visible share of each body's area.
     """
 
     frame: Frame
@@ -72,12 +75,16 @@ class Stage:
         t = index / fps
         camera = self._camera(t)
         bodies = [
-            _Body(actor, bones, actor.figure.vertices(bones)) for actor in self.actors for bones in [actor.bones(t)]
+            _Body(actor, bones, actor.figure.vertices(bones))
+            for actor in self.actors
+            for bones in [actor.bones(t)]
         ]
         picture = self._background(bodies, camera)
         owner, ranks, areas = self._people(picture, bodies, camera)
         gain = 1 + 0.03 * float(np.sin(1.3 * t + self.seed))
-        image = expose(picture, np.random.default_rng([self.seed, index]), gain, self.blur, self.noise)
+        image = expose(
+            picture, np.random.default_rng([self.seed, index]), gain, self.blur, self.noise
+        )
         return _describe(Frame(index, t, image), image_name, bodies, camera, owner, ranks, areas)
 
     def _camera(self, t: float) -> Camera:
@@ -100,10 +107,12 @@ class Stage:
     ) -> tuple[IntArray, list[int], list[int]]:
         """Paint people and the things before them over ``picture``, far to near.
 
-        Returns the rank of what is in front at each pixel (H, W; 0 background, 1 the farthest), and every person's
-        rank and area in pixels, the hidden part included.
+        Returns the rank of what is in front at each pixel (H, W; 0 background, 1 the farthest), and
+        every person's rank and area in pixels, the hidden part included.
         """
-        things: list[tuple[float, int | Layer]] = [(layer.depth, layer) for layer in self.scene.layers]
+        things: list[tuple[float, int | Layer]] = [
+            (layer.depth, layer) for layer in self.scene.layers
+        ]
         things += [(-float(body.bones.points["pelvis"][2]), i) for i, body in enumerate(bodies)]
         owner = np.zeros(picture.shape[:2], np.int64)
         ranks, areas = [0] * len(bodies), [0] * len(bodies)
@@ -130,14 +139,24 @@ def _as_patch(layer: Layer, scene: Scene, camera: Camera) -> Patch:
 
 
 def _describe(
-    frame: Frame, image: str, bodies: list[_Body], camera: Camera, owner: IntArray, ranks: list[int], areas: list[int]
+    frame: Frame,
+    image: str,
+    bodies: list[_Body],
+    camera: Camera,
+    owner: IntArray,
+    ranks: list[int],
+    areas: list[int],
 ) -> DrawnFrame:
     """Ground truth of a painted frame."""
     n, (w, h) = len(bodies), frame.size_wh
-    xy = np.array([camera.project(keypoints(b.actor.figure.look, b.bones))[0] for b in bodies]).reshape(n, 15, 2)
+    xy = np.array(
+        [camera.project(keypoints(b.actor.figure.look, b.bones))[0] for b in bodies]
+    ).reshape(n, 15, 2)
     outlines = [camera.project(body.vertices)[0] for body in bodies]
     boxes = np.array([_bounds(outline) for outline in outlines]).reshape(n, 4)
-    heads = np.array([_bounds(outline[b.actor.figure.head]) for b, outline in zip(bodies, outlines, strict=True)])
+    heads = np.array(
+        [_bounds(outline[b.actor.figure.head]) for b, outline in zip(bodies, outlines, strict=True)]
+    )
     in_view = inside(xy, w, h)
     column, row = np.clip(np.round(xy), 0, [w - 1, h - 1]).astype(int).transpose(2, 0, 1)
     visible = in_view & (owner[row, column] <= np.array(ranks, np.int64).reshape(n, 1))
@@ -149,7 +168,11 @@ def _describe(
     clipped = np.clip(boxes, 0, [w - 1, h - 1, w - 1, h - 1])
     labelled = _tracks(shown, xy[shown], clipped[shown], visible[shown])
     labels = FrameLabels(
-        frame.index, frame.time_s, labelled, image, head_xyxy=heads.reshape(n, 4)[shown].astype(np.float32)
+        frame.index,
+        frame.time_s,
+        labelled,
+        image,
+        head_xyxy=heads.reshape(n, 4)[shown].astype(np.float32),
     )
     return DrawnFrame(frame, labels, everyone, visible, share)
 

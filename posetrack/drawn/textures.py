@@ -1,4 +1,6 @@
-"""Procedural textures for drawn rooms and streets: (h, w, 3) float32 RGB 0..255, deterministic for a generator."""
+"""Procedural textures for drawn rooms and streets: (h, w, 3) float32 RGB 0..255, deterministic for
+a generator.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,12 @@ Picture = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 
-def noise(rng: Rng, height: int, width: int, cells: float = 6, octaves: int = 5, fall: float = 0.55) -> Picture:
-    """Fractal noise (h, w) about 0 with standard deviation 1; ``cells`` blobs across at the coarsest octave."""
+def noise(
+    rng: Rng, height: int, width: int, cells: float = 6, octaves: int = 5, fall: float = 0.55
+) -> Picture:
+    """Fractal noise (h, w) about 0 with standard deviation 1; ``cells`` blobs across at the
+    coarsest octave.
+    """
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         n = cells * 2**octave
@@ -29,7 +35,8 @@ def noise(rng: Rng, height: int, width: int, cells: float = 6, octaves: int = 5,
 
 
 def muted(rng: Rng, low: float = 0.12, high: float = 0.9, strength: float = 1.0) -> Picture:
-    """A colour as things have it, RGB 0..255: mostly greys, browns and beiges, sometimes a bright one.
+    """A colour as things have it, RGB 0..255: mostly greys, browns and beiges, sometimes a bright
+    one.
 
     ``low`` and ``high`` bound its brightness, ``strength`` its saturation.
     """
@@ -49,8 +56,12 @@ def _flat(rgb: Picture, height: int, width: int) -> Picture:
     return np.ones((height, width, 1), np.float32) * rgb
 
 
-def _mottled(rng: Rng, rgb: Picture, height: int, width: int, amount: float, cells: float = 8) -> Picture:
-    result: Picture = _flat(rgb, height, width) * (1 + amount * noise(rng, height, width, cells))[..., None]
+def _mottled(
+    rng: Rng, rgb: Picture, height: int, width: int, amount: float, cells: float = 8
+) -> Picture:
+    result: Picture = (
+        _flat(rgb, height, width) * (1 + amount * noise(rng, height, width, cells))[..., None]
+    )
     return result
 
 
@@ -74,7 +85,13 @@ def _bricks(rng: Rng, height: int, width: int) -> Picture:
     b, w = int(rng.integers(7, 12)), int(rng.integers(18, 30))
     for row in range(0, height, b):
         for x in range(-(row // b % 2) * w // 2, width, w):
-            cv2.rectangle(result, (x + 1, row + 1), (x + w - 2, row + b - 2), (base * rng.normal(1, 0.09)).tolist(), -1)
+            cv2.rectangle(
+                result,
+                (x + 1, row + 1),
+                (x + w - 2, row + b - 2),
+                (base * rng.normal(1, 0.09)).tolist(),
+                -1,
+            )
     return _rough(rng, result, 0.06)
 
 
@@ -87,7 +104,9 @@ def _planks(rng: Rng, height: int, width: int) -> Picture:
         for top, bottom in ((0, cut), (cut, height)):
             result[top:bottom, x : x + step] *= rng.normal(1, 0.1)
         result[:, x] *= 0.6
-    grain = cv2.resize(rng.standard_normal((max(height // 30, 2), width), dtype=np.float32), (width, height))
+    grain = cv2.resize(
+        rng.standard_normal((max(height // 30, 2), width), dtype=np.float32), (width, height)
+    )
     return result * (1 + 0.05 * grain)[..., None]
 
 
@@ -95,7 +114,11 @@ def _tiles(rng: Rng, height: int, width: int) -> Picture:
     """Square tiles in two colours."""
     a, b, step = muted(rng, 0.4, 0.9, 0.5), muted(rng, 0.4, 0.9, 0.5), int(rng.integers(20, 50))
     y, x = np.mgrid[:height, :width]
-    odd = ((y // step + x // step) % 2)[..., None] if rng.random() < 0.6 else np.zeros((height, width, 1))
+    odd = (
+        ((y // step + x // step) % 2)[..., None]
+        if rng.random() < 0.6
+        else np.zeros((height, width, 1))
+    )
     result = np.where(odd == 1, a, b).astype(np.float32)
     result[(y % step == 0) | (x % step == 0)] *= 0.7
     return _rough(rng, result, 0.04)
@@ -108,7 +131,11 @@ def _carpet(rng: Rng, height: int, width: int) -> Picture:
 
 def _asphalt(rng: Rng, height: int, width: int) -> Picture:
     """Road or yard."""
-    return _rough(rng, _mottled(rng, _colour(0.1, float(rng.uniform(0.3, 0.6)), 0.04), height, width, 0.07, 5), 0.1)
+    return _rough(
+        rng,
+        _mottled(rng, _colour(0.1, float(rng.uniform(0.3, 0.6)), 0.04), height, width, 0.07, 5),
+        0.1,
+    )
 
 
 def _grass(rng: Rng, height: int, width: int) -> Picture:
@@ -119,13 +146,18 @@ def _grass(rng: Rng, height: int, width: int) -> Picture:
 
 def _sand(rng: Rng, height: int, width: int) -> Picture:
     """Sand or gravel."""
-    return _rough(rng, _mottled(rng, np.array([190, 165, 128], np.float32), height, width, 0.08, 7), 0.1)
+    return _rough(
+        rng, _mottled(rng, np.array([190, 165, 128], np.float32), height, width, 0.08, 7), 0.1
+    )
 
 
 def clouds(rng: Rng, height: int, width: int) -> Picture:
     """A sky, brighter towards the bottom."""
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    blue = np.array([105, 150, 205], np.float32) * (1 - down) + np.array([205, 220, 235], np.float32) * down
+    blue = (
+        np.array([105, 150, 205], np.float32) * (1 - down)
+        + np.array([205, 220, 235], np.float32) * down
+    )
     cover = np.clip(noise(rng, height, width, 4) * 0.4 + rng.uniform(-0.3, 0.9), 0, 1)[..., None]
     result: Picture = (blue * (1 - cover) + 232 * cover) * np.float32(rng.uniform(0.75, 1.05))
     return result
@@ -148,5 +180,7 @@ TEXTURES: dict[str, dict[str, Callable[[Rng, int, int], Picture]]] = {
 def texture(rng: Rng, use: str, height: int, width: int) -> Picture:
     """A random texture for a "wall", "floor" or "ground"."""
     names = sorted(TEXTURES[use])
-    result: Picture = np.clip(TEXTURES[use][names[rng.integers(len(names))]](rng, height, width), 0, 255)
+    result: Picture = np.clip(
+        TEXTURES[use][names[rng.integers(len(names))]](rng, height, width), 0, 255
+    )
     return result

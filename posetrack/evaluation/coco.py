@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["COCO_FIGURES", "coco_json", "coco_table", "evaluate_coco", "read_coco_truth", "score_coco"]
+__all__ = [
+    "COCO_FIGURES",
+    "coco_json",
+    "coco_table",
+    "evaluate_coco",
+    "read_coco_truth",
+    "score_coco",
+]
 
 import contextlib
 import copy
@@ -28,15 +35,25 @@ Json = dict[str, Any]
 
 
 def evaluate_coco(truth: Path, results: Path) -> dict[str, float]:
-    """AP and AR in percent of a results file against annotations. Raises InputError, FormatError."""
-    return score_coco(read_coco_truth(truth), read_json(results, allow_nan=True), str(truth), str(results))
+    """AP and AR in percent of a results file against annotations. Raises InputError,
+    FormatError.
+    """
+    return score_coco(
+        read_coco_truth(truth), read_json(results, allow_nan=True), str(truth), str(results)
+    )
 
 
 def read_coco_truth(path: Path) -> Json:
-    """COCO annotations, completed where fields are missing that follow from others. Raises InputError, FormatError."""
+    """COCO annotations, completed where fields are missing that follow from others. Raises
+    InputError, FormatError.
+    """
     data = read_json(path)
-    if not isinstance(data, dict) or not all(isinstance(data.get(k), list) for k in ("images", "annotations")):
-        raise FormatError(f"{path}: COCO annotations have images and annotations, and this file lacks one.")
+    if not isinstance(data, dict) or not all(
+        isinstance(data.get(k), list) for k in ("images", "annotations")
+    ):
+        raise FormatError(
+            f"{path}: COCO annotations have images and annotations, and this file lacks one."
+        )
     for n, person in enumerate(data["annotations"]):
         for key in ("image_id", "keypoints"):
             if key not in person:
@@ -52,13 +69,15 @@ def read_coco_truth(path: Path) -> Json:
     return data
 
 
-def score_coco(truth: Json, results: Any, truth_name: str = "truth", results_name: str = "results") -> dict[str, float]:
+def score_coco(
+    truth: Json, results: Any, truth_name: str = "truth", results_name: str = "results"
+) -> dict[str, float]:
     """AP and AR in percent of result rows; NaN for a figure without people of its size.
 
-    Other skeletons than COCO's 17 joints take their sigmas by joint name: those of COCO where it has the joint, 0.072
-    (``skeletons.DEFAULT_SIGMA``) for a name of the user's own. Rows of ``posetrack track`` are found by ``file_name``
-    where the truth has it, and are of the truth's category where that has only one. Raises FormatError for the first
-    bad row.
+    Other skeletons than COCO's 17 joints take their sigmas by joint name: those of COCO where it
+    has the joint, 0.072 (``skeletons.DEFAULT_SIGMA``) for a name of the user's own. Rows of
+    ``posetrack track`` are found by ``file_name`` where the truth has it, and are of the truth's
+    category where that has only one. Raises FormatError for the first bad row.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -79,11 +98,16 @@ def score_coco(truth: Json, results: Any, truth_name: str = "truth", results_nam
         evaluation.accumulate()
         evaluation.summarize()
     values = (float(v) for v in evaluation.stats)
-    return {k: math.nan if v == NO_OBJECTS else 100 * v for k, v in zip(COCO_FIGURES, values, strict=True)}
+    return {
+        k: math.nan if v == NO_OBJECTS else 100 * v
+        for k, v in zip(COCO_FIGURES, values, strict=True)
+    }
 
 
 def _numbered(truth: Json) -> Json:
-    """A copy whose annotations are numbered from 1: pycocotools takes a match with annotation 0 for none."""
+    """A copy whose annotations are numbered from 1: pycocotools takes a match with annotation 0 for
+    none.
+    """
     content = copy.deepcopy(truth)
     for n, person in enumerate(content["annotations"]):
         person["id"] = n + 1
@@ -91,7 +115,9 @@ def _numbered(truth: Json) -> Json:
 
 
 def _as_labelled(truth: Json, results: Any) -> Any:
-    """The rows with the truth's image ids and category: a tracker counts pictures from 0 and calls everybody 1."""
+    """The rows with the truth's image ids and category: a tracker counts pictures from 0 and calls
+    everybody 1.
+    """
     if not isinstance(results, list):
         return results
     ids = _ids_by_name(truth["images"])
@@ -123,11 +149,15 @@ def _joints(truth: Json) -> int:
 
 
 def _sigmas(truth: Json, joints: int) -> Any:
-    """The sigmas of a skeleton that is not COCO's; None for COCO's own, which 17 joints without names are."""
+    """The sigmas of a skeleton that is not COCO's; None for COCO's own, which 17 joints without
+    names are.
+    """
     import numpy as np
 
     names = next((c["keypoints"] for c in truth["categories"] if c.get("keypoints")), None)
-    if joints == len(COCO_17) and (names is None or tuple(map(canonical_joint, names)) == COCO_17.joints):
+    if joints == len(COCO_17) and (
+        names is None or tuple(map(canonical_joint, names)) == COCO_17.joints
+    ):
         return None
     if names is None or len(names) != joints:
         names = [f"joint_{j}" for j in range(joints)]
@@ -137,7 +167,9 @@ def _sigmas(truth: Json, joints: int) -> Any:
 def _check(results: Any, images: set[Any], joints: int, truth_name: str, name: str) -> None:
     """Raise FormatError for the first row that pycocotools would stumble over."""
     if not isinstance(results, list):
-        raise FormatError(f"{name}: COCO results are a list of people; this is a {type(results).__name__}.")
+        raise FormatError(
+            f"{name}: COCO results are a list of people; this is a {type(results).__name__}."
+        )
     if not results:
         raise InputError(f"{name} holds no results, so there is nothing to score.")
     for n, row in enumerate(results):
@@ -147,15 +179,20 @@ def _check(results: Any, images: set[Any], joints: int, truth_name: str, name: s
             if key not in row:
                 raise FormatError(f"{name}: result {n}: {key}: the field is missing.")
         if isinstance(row["image_id"], (list, dict)) or row["image_id"] not in images:
-            raise FormatError(f"{name}: result {n}: image_id: {row['image_id']!r} is no image of {truth_name}.")
+            raise FormatError(
+                f"{name}: result {n}: image_id: {row['image_id']!r} is no image of {truth_name}."
+            )
         numbers = row["keypoints"] if isinstance(row["keypoints"], list) else [None]
         if len(numbers) != 3 * joints:
             raise FormatError(
-                f"{name}: result {n}: keypoints: {len(numbers)} values, but {joints} joints need {3 * joints}."
+                f"{name}: result {n}: keypoints: {len(numbers)} values, but {joints} joints need "
+                f"{3 * joints}."
             )
         for value in (*numbers, row["score"]):
             if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise FormatError(f"{name}: result {n}: keypoints or score: {value!r} is not a finite number.")
+                raise FormatError(
+                    f"{name}: result {n}: keypoints or score: {value!r} is not a finite number."
+                )
         row.setdefault("category_id", 1)
 
 
@@ -164,8 +201,12 @@ def coco_table(figures: Mapping[str, float], title: str) -> Table:
     return Table(title, ("", *figures), (("keypoints", *figures.values()),))
 
 
-def coco_json(figures: Mapping[str, float], truth: Path, results: Path, settings: Mapping[str, Any]) -> Json:
-    """The figures at full precision with versions, settings and file hashes; a figure without people is null."""
+def coco_json(
+    figures: Mapping[str, float], truth: Path, results: Path, settings: Mapping[str, Any]
+) -> Json:
+    """The figures at full precision with versions, settings and file hashes; a figure without
+    people is null.
+    """
     return {
         "task": "coco",
         "units": "percent",

@@ -1,4 +1,6 @@
-"""Finding and reading what is to be scored: ground truth and prediction files, paired by their names."""
+"""Finding and reading what is to be scored: ground truth and prediction files, paired by their
+names.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from posetrack.formats.table import LabelTable
 
 @dataclass(frozen=True, slots=True)
 class FilePair:
-    """A sequence's ground truth and prediction file; ``prediction`` may not exist (reading it then says so)."""
+    """A sequence's ground truth and prediction file; ``prediction`` may not exist (reading it then
+    says so).
+    """
 
     name: str
     truth: Path
@@ -29,7 +33,9 @@ class FilePair:
 
 
 def read_labels(path: Path, *, heads: bool = True) -> LabelTable:
-    """A label file as a table: PoseTrack JSON, or another format with people and identities by its name's ending."""
+    """A label file as a table: PoseTrack JSON, or another format with people and identities by its
+    name's ending.
+    """
     found = format_of_name(path)
     if found is None or found.name.startswith("posetrack"):
         return read_table(path, heads=heads)
@@ -42,8 +48,8 @@ def read_labels(path: Path, *, heads: bool = True) -> LabelTable:
 def pair_files(truth: Path, prediction: Path) -> tuple[list[FilePair], list[Path]]:
     """The pairs, sorted by name, and the prediction files without ground truth.
 
-    Both may be files (whatever their names), or folders; a file goes with the file of the same base name in a folder.
-    Raises InputError where a folder or file is missing, empty or ambiguous.
+    Both may be files (whatever their names), or folders; a file goes with the file of the same base
+    name in a folder. Raises InputError where a folder or file is missing, empty or ambiguous.
     """
     for path in (truth, prediction):
         if not path.exists():
@@ -53,9 +59,14 @@ def pair_files(truth: Path, prediction: Path) -> tuple[list[FilePair], list[Path
     truths = _by_name(truth)
     predictions = _by_name(prediction)
     if not truths:
-        raise InputError(f"The folder {truth} holds no label files (.json, .json.gz); give the folder with them.")
+        raise InputError(
+            f"The folder {truth} holds no label files (.json, .json.gz); give the folder with them."
+        )
     folder = prediction if prediction.is_dir() else prediction.parent
-    pairs = [FilePair(name, path, predictions.get(name, folder / path.name)) for name, path in sorted(truths.items())]
+    pairs = [
+        FilePair(name, path, predictions.get(name, folder / path.name))
+        for name, path in sorted(truths.items())
+    ]
     return pairs, [path for name, path in sorted(predictions.items()) if name not in truths]
 
 
@@ -78,14 +89,18 @@ def _by_name(path: Path) -> dict[str, Path]:
             continue
         name = base_name(file)
         if name in found:
-            raise InputError(f"{found[name]} and {file} have the same base name; keep one of them in the folder.")
+            raise InputError(
+                f"{found[name]} and {file} have the same base name; keep one of them in the folder."
+            )
         found[name] = file
     return found
 
 
 def _is_label_file(file: Path) -> bool:
     plain = file.name.lower().removesuffix(".gz")
-    return (plain.endswith(".json") and not plain.endswith("_metrics.json")) or format_of_name(file) is not None
+    return (plain.endswith(".json") and not plain.endswith("_metrics.json")) or format_of_name(
+        file
+    ) is not None
 
 
 def file_hash(path: Path) -> str:

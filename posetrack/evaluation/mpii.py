@@ -1,7 +1,8 @@
-"""PCKh of MPII: ground truth as the official .mat or in the HRNet code's .mat / JSON, predictions as .mat, .npy, JSON.
+"""PCKh of MPII: ground truth as the official .mat or in the HRNet code's .mat / JSON, predictions
+as .mat, .npy, JSON.
 
-MATLAB counts pixels from 1. Ground truth of MPII and ``preds`` in a .mat file are such; JSON and .npy predictions count
-from 0, as everywhere in posetrack, and 1 is added.
+MATLAB counts pixels from 1. Ground truth of MPII and ``preds`` in a .mat file are such; JSON and
+.npy predictions count from 0, as everywhere in posetrack, and 1 is added.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class MpiiTruth:
-    """N people: ``xy`` (N, 16, 2) counted from 1, ``missing`` (N, 16), ``head_xyxy`` (N, 4), ``image`` names or "".
+    """N people: ``xy`` (N, 16, 2) counted from 1, ``missing`` (N, 16), ``head_xyxy`` (N, 4),
+    ``image`` names or "".
 
-    ``center_scale`` (N, 3) is the rough position (x, y from 1) and the person's height / 200 px, NaN where unknown:
-    what the HRNet code crops by.
+    ``center_scale`` (N, 3) is the rough position (x, y from 1) and the person's height / 200 px,
+    NaN where unknown: what the HRNet code crops by.
     """
 
     xy: Floats
@@ -67,14 +69,19 @@ def score_mpii(truth: MpiiTruth, predicted: Floats) -> PckhResult:
 
 
 def read_mpii_truth(path: Path) -> MpiiTruth:
-    """Ground truth from a .mat or JSON file; the content decides which layout it is. Raises InputError, FormatError."""
+    """Ground truth from a .mat or JSON file; the content decides which layout it is. Raises
+    InputError, FormatError.
+    """
     if path.suffix == ".mat":
         content = _load_mat(path)
         if "RELEASE" in content:
             return _from_release(content["RELEASE"], path)
         if "pos_gt_src" in content:
             return _from_hrnet_mat(content, path)
-        raise FormatError(f"{path} has neither RELEASE (MPII's own) nor pos_gt_src (the HRNet code's {HRNET_MAT}).")
+        raise FormatError(
+            f"{path} has neither RELEASE (MPII's own) nor pos_gt_src (the HRNet code's "
+            f"{HRNET_MAT})."
+        )
     return _from_hrnet_json(path)
 
 
@@ -97,13 +104,23 @@ def _from_hrnet_mat(content: Mapping[str, Any], path: Path) -> MpiiTruth:
         missing = np.asarray(content["jnt_missing"]).reshape(16, -1).T.astype(np.bool_)
         boxes = np.asarray(content["headboxes_src"], np.float64).reshape(2, 2, -1)
     except (KeyError, ValueError) as error:
-        raise FormatError(f"{path}: pos_gt_src, jnt_missing or headboxes_src is missing or wrong ({error}).") from error
+        raise FormatError(
+            f"{path}: pos_gt_src, jnt_missing or headboxes_src is missing or wrong ({error})."
+        ) from error
     count = len(xy)
-    return MpiiTruth(xy, missing, np.concatenate([boxes[0], boxes[1]]).T, ("",) * count, np.full((count, 3), np.nan))
+    return MpiiTruth(
+        xy,
+        missing,
+        np.concatenate([boxes[0], boxes[1]]).T,
+        ("",) * count,
+        np.full((count, 3), np.nan),
+    )
 
 
 def _from_hrnet_json(path: Path) -> MpiiTruth:
-    """A list of ``{"image", "joints", "joints_vis", "center", "scale"}``; head boxes as "headbox" or beside."""
+    """A list of ``{"image", "joints", "joints_vis", "center", "scale"}``; head boxes as "headbox"
+    or beside.
+    """
     rows = read_json(path)
     if not isinstance(rows, list) or not rows:
         raise FormatError(f"{path}: MPII ground truth in JSON is a list of people.")
@@ -113,7 +130,9 @@ def _from_hrnet_json(path: Path) -> MpiiTruth:
     beside = path.with_name(HRNET_MAT)
     boxed = all(len(row.get("headbox") or ()) == 4 for row in rows)
     if not boxed and not beside.is_file():
-        raise InputError(f"{path} has no head boxes (headbox); put the HRNet code's {HRNET_MAT} beside it.")
+        raise InputError(
+            f"{path} has no head boxes (headbox); put the HRNet code's {HRNET_MAT} beside it."
+        )
     names = tuple(str(row.get("image", "")) for row in rows)
     places = [[*row.get("center", (np.nan, np.nan)), row.get("scale", np.nan)] for row in rows]
     if boxed:
@@ -135,10 +154,14 @@ def _from_release(release: Any, path: Path) -> MpiiTruth:
     if not people:
         raise FormatError(f"{path} holds no training image with annotated people.")
     xy, missing, heads, names, places = zip(*people, strict=True)
-    return MpiiTruth(np.stack(xy), np.stack(missing), np.array(heads), names, np.array(places, np.float64))
+    return MpiiTruth(
+        np.stack(xy), np.stack(missing), np.array(heads), names, np.array(places, np.float64)
+    )
 
 
-def _release_people(image: Any) -> Iterator[tuple[Floats, npt.NDArray[np.bool_], list[float], str, list[float]]]:
+def _release_people(
+    image: Any,
+) -> Iterator[tuple[Floats, npt.NDArray[np.bool_], list[float], str, list[float]]]:
     name = str(image.image.name)
     for rect in np.atleast_1d(image.annorect):
         points = getattr(getattr(rect, "annopoints", None), "point", None)
@@ -158,8 +181,9 @@ def _release_people(image: Any) -> Iterator[tuple[Floats, npt.NDArray[np.bool_],
 def read_mpii_prediction(path: Path, truth: MpiiTruth) -> Floats:
     """Joints (N, 16, 2) counted from 0, in the order of the ground truth.
 
-    A .mat with ``preds`` (counted from 1), an .npy, or a JSON list of ``{"image", "keypoints"}`` or plain joint lists;
-    image names are compared where both sides have them. Raises InputError, FormatError.
+    A .mat with ``preds`` (counted from 1), an .npy, or a JSON list of ``{"image", "keypoints"}`` or
+    plain joint lists; image names are compared where both sides have them. Raises InputError,
+    FormatError.
     """
     if path.suffix == ".mat":
         content = _load_mat(path)
@@ -173,10 +197,14 @@ def read_mpii_prediction(path: Path, truth: MpiiTruth) -> Floats:
     else:
         xy = _from_json_rows(path, truth)
     if xy.ndim != 3 or xy.shape[:2] != (len(truth), 16) or xy.shape[2] < 2:
-        raise FormatError(f"{path}: {xy.shape} values, but {len(truth)} people with 16 joints x, y are needed.")
+        raise FormatError(
+            f"{path}: {xy.shape} values, but {len(truth)} people with 16 joints x, y are needed."
+        )
     if not np.isfinite(xy[..., :2]).all():
         person = int(np.argwhere(~np.isfinite(xy[..., :2]))[0, 0])
-        raise FormatError(f"{path}: person {person}: keypoints: a coordinate is not a finite number.")
+        raise FormatError(
+            f"{path}: person {person}: keypoints: a coordinate is not a finite number."
+        )
     found: Floats = xy[..., :2].astype(np.float64)
     return found
 
@@ -189,29 +217,41 @@ def _from_json_rows(path: Path, truth: MpiiTruth) -> Floats:
     for n, row in enumerate(rows):
         name = row.get("image") if isinstance(row, dict) else None
         if name and n < len(truth) and truth.image[n] and name != truth.image[n]:
-            raise FormatError(f"{path}: person {n}: image: {name!r}, but there the truth has {truth.image[n]!r}.")
+            raise FormatError(
+                f"{path}: person {n}: image: {name!r}, but there the truth has {truth.image[n]!r}."
+            )
         try:
             values = np.asarray(row["keypoints"] if isinstance(row, dict) else row, np.float64)
             joints.append(values.reshape(16, -1)[:, :2])
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{path}: person {n}: keypoints: 16 joints of numbers are needed ({error}).") from error
+            raise FormatError(
+                f"{path}: person {n}: keypoints: 16 joints of numbers are needed ({error})."
+            ) from error
     return np.array(joints).reshape(len(joints), 16, 2)
 
 
 def mpii_tables(result: PckhResult) -> list[Table]:
     """The official columns, and every joint."""
     groups = (*result.groups.items(), ("Mean", result.mean))
-    fine = ("Mean@0.1", result.mean_at_0_1), ('official "Mean@0.1" (at 0.11)', result.official_mean_at_0_1)
+    fine = (
+        ("Mean@0.1", result.mean_at_0_1),
+        ('official "Mean@0.1" (at 0.11)', result.official_mean_at_0_1),
+    )
     everything = dict((*groups, *fine))
     row = ("PCKh@0.5", *(v for _, v in groups), *(v for _, v in fine))
-    joints = tuple((name, float(result.joints[j]), int(result.counts[j])) for j, name in enumerate(MPII_16.joints))
+    joints = tuple(
+        (name, float(result.joints[j]), int(result.counts[j]))
+        for j, name in enumerate(MPII_16.joints)
+    )
     return [
         Table("MPII, percent", ("", *everything), (row,)),
         Table("By joint, PCKh@0.5 in percent", ("joint", "PCKh", "annotated"), joints),
     ]
 
 
-def mpii_json(result: PckhResult, files: tuple[Path, ...], settings: Mapping[str, Any]) -> dict[str, Any]:
+def mpii_json(
+    result: PckhResult, files: tuple[Path, ...], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """Everything at full precision with versions, settings and file hashes."""
     return {
         "task": "mpii",

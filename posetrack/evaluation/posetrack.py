@@ -1,8 +1,17 @@
-"""Score PoseTrack predictions: mAP, CLEAR MOT, identities and pose HOTA of sequences and of all together."""
+"""Score PoseTrack predictions: mAP, CLEAR MOT, identities and pose HOTA of sequences and of all
+together.
+"""
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "LeftOut", "PoseTrackReport", "SequenceScores", "evaluate_posetrack", "evaluate_sequence"]
+__all__ = [
+    "METRICS",
+    "LeftOut",
+    "PoseTrackReport",
+    "SequenceScores",
+    "evaluate_posetrack",
+    "evaluate_sequence",
+]
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -32,8 +41,9 @@ Counts = TypeVar("Counts", MotCounts, IdentityCounts)
 class SequenceScores:
     """All scores of one sequence, or of all of them; None where a metric was not asked for.
 
-    Arrays have one value a joint in the order of ``labels.JOINTS``, then the total; percent, but ``hota`` holds
-    fractions. ``kit_ap`` is the pose AP under HOTA's rules, ``counts`` and ``identities`` are counts a joint.
+    Arrays have one value a joint in the order of ``labels.JOINTS``, then the total; percent, but
+    ``hota`` holds fractions. ``kit_ap`` is the pose AP under HOTA's rules, ``counts`` and
+    ``identities`` are counts a joint.
     """
 
     name: str
@@ -57,14 +67,18 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class PoseTrackReport:
-    """Scores of every sequence and of all together (not the mean of the sequences: their joints are pooled)."""
+    """Scores of every sequence and of all together (not the mean of the sequences: their joints are
+    pooled).
+    """
 
     protocol: Protocol
     hota_protocol: Protocol
     sequences: tuple[SequenceScores, ...]
     total: SequenceScores
     left_out: tuple[LeftOut, ...] = ()
-    source: str = ""  # where boxes or poses came from, when we made the predictions: printed with every table
+    source: str = (
+        ""  # where boxes or poses came from, when we made the predictions: printed with every table
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +93,13 @@ class _Parts:
 Pair = tuple[str, Callable[[], tuple[LabelTable, LabelTable]]]
 
 
-def evaluate_sequence(truth: Video, prediction: Video, protocol: Protocol = POSEVAL) -> PoseTrackReport:
+def evaluate_sequence(
+    truth: Video, prediction: Video, protocol: Protocol = POSEVAL
+) -> PoseTrackReport:
     """Score one sequence in memory. Raises FormatError where the two do not fit together."""
-    return evaluate_posetrack([(truth.name, lambda: (to_table(truth), to_table(prediction)))], protocol)
+    return evaluate_posetrack(
+        [(truth.name, lambda: (to_table(truth), to_table(prediction)))], protocol
+    )
 
 
 def evaluate_posetrack(
@@ -94,8 +112,9 @@ def evaluate_posetrack(
 ) -> PoseTrackReport:
     """Score sequences given as (name, function that reads ground truth and prediction).
 
-    HOTA follows the PoseTrack21 kit under ``POSEVAL`` and the same mended rules under ``CORRECTED``. A bad sequence
-    raises PosetrackError, or with ``skip_bad`` is left out and named in the report; InputError where none is left.
+    HOTA follows the PoseTrack21 kit under ``POSEVAL`` and the same mended rules under
+    ``CORRECTED``. A bad sequence raises PosetrackError, or with ``skip_bad`` is left out and named
+    in the report; InputError where none is left.
     """
     for metric in metrics:
         if metric not in METRICS:
@@ -119,14 +138,20 @@ def evaluate_posetrack(
 
 
 def _prepare(
-    name: str, gt: LabelTable, pred: LabelTable, protocol: Protocol, kit: Protocol, metrics: Collection[str]
+    name: str,
+    gt: LabelTable,
+    pred: LabelTable,
+    protocol: Protocol,
+    kit: Protocol,
+    metrics: Collection[str],
 ) -> _Parts:
     scene = make_scene(gt, pred, protocol)
     if "mot" in metrics:
         need_identities(scene)
         if scene.frames == 1 and not protocol.counts_last_frame:
             raise FormatError(
-                f"{gt.source}: {gt.where_frame(int(gt.frame[0]))} is the only annotated frame, and poseval leaves the "
+                f"{gt.source}: {gt.where_frame(int(gt.frame[0]))} is the only annotated frame, "
+                f"and poseval leaves the "
                 "last one out of tracking; choose --protocol corrected, or --metrics ap."
             )
     kit_scene = None
@@ -154,13 +179,20 @@ def _score(
         for row, value in zip(rows, values, strict=True):
             row["hota"] = value
         total["hota"] = combine(values)
-        kit_inputs = [a if k is s else ap_input(k) for a, s, k in zip(ap_inputs, scenes, kit_scenes, strict=True)]
+        kit_inputs = [
+            a if k is s else ap_input(k)
+            for a, s, k in zip(ap_inputs, scenes, kit_scenes, strict=True)
+        ]
         _add_ap(rows, total, "kit_ap", kit_inputs, kit)
     return tuple(SequenceScores(**row) for row in rows), SequenceScores(**total)  # type: ignore[arg-type]
 
 
 def _add_ap(
-    rows: list[dict[str, object]], total: dict[str, object], key: str, inputs: Sequence[ApInput], protocol: Protocol
+    rows: list[dict[str, object]],
+    total: dict[str, object],
+    key: str,
+    inputs: Sequence[ApInput],
+    protocol: Protocol,
 ) -> None:
     for row, part in zip(rows, inputs, strict=True):
         row[key] = average_precision([part], protocol)
@@ -168,7 +200,10 @@ def _add_ap(
 
 
 def _add_tracking(
-    rows: list[dict[str, object]], total: dict[str, object], scenes: Sequence[Scene], protocol: Protocol
+    rows: list[dict[str, object]],
+    total: dict[str, object],
+    scenes: Sequence[Scene],
+    protocol: Protocol,
 ) -> None:
     tracking = clear_mot(scenes, protocol)
     identities = identity_counts(scenes, tracking)
@@ -177,7 +212,9 @@ def _add_tracking(
     total |= _tracking_scores(_sum(tracking.counts), _sum(identities), protocol)
 
 
-def _tracking_scores(counts: MotCounts, identities: IdentityCounts, protocol: Protocol) -> dict[str, object]:
+def _tracking_scores(
+    counts: MotCounts, identities: IdentityCounts, protocol: Protocol
+) -> dict[str, object]:
     return {
         "counts": counts,
         "mot": mot_scores(counts, protocol),

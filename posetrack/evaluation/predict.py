@@ -1,4 +1,6 @@
-"""Running a pose network over a dataset: boxes of every image in, poses out, all people of several images together."""
+"""Running a pose network over a dataset: boxes of every image in, poses out, all people of several
+images together.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ from posetrack.structures import Boxes, Image, Poses, Skeleton
 PYRAMID = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 OKS_NMS = 0.9  # official OKS_THRE
 PERSON = 1  # COCO's category
-# MPII annotates a rough middle of the body and its height / 200 px; the official loader moves and grows the crop.
+# MPII annotates a rough middle of the body and its height / 200 px; the official loader moves and
+# grows the crop.
 MPII_DOWN = 15.0  # px at scale 1
 MPII_BOX_PX = 200.0  # side of the box at scale 1, before the input's padding of 1.25
 
@@ -43,9 +46,14 @@ Progress = Callable[[int, int | None], None]
 
 
 def estimate_pyramid(
-    estimator: PoseEstimator, images: Sequence[Image], boxes: Sequence[Boxes], factors: Sequence[float] = (1.0,)
+    estimator: PoseEstimator,
+    images: Sequence[Image],
+    boxes: Sequence[Boxes],
+    factors: Sequence[float] = (1.0,),
 ) -> list[Poses]:
-    """Poses from the mean heatmaps of crops grown by each of ``factors``; with (1.0,) what ``estimator`` gives."""
+    """Poses from the mean heatmaps of crops grown by each of ``factors``; with (1.0,) what
+    ``estimator`` gives.
+    """
     if tuple(factors) == (1.0,):
         return estimator.estimate(images, boxes)
     everyone = Boxes.concat(list(boxes))
@@ -62,14 +70,19 @@ def estimate_pyramid(
 
 
 def _estimate_batch(
-    estimator: PoseEstimator, images: Sequence[Image], xyxy: npt.NDArray[np.float32], factors: Sequence[float]
+    estimator: PoseEstimator,
+    images: Sequence[Image],
+    xyxy: npt.NDArray[np.float32],
+    factors: Sequence[float],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     size_wh = estimator.spec.size_wh
     center, scale = geometry.box_to_center_scale(xyxy, size_wh, estimator.spec.padding)
     total: Any = 0
     for factor in factors:
         affines = geometry.crop_affine(center, scale * np.float32(factor), size_wh)
-        crops = np.stack([geometry.crop_image(i, a, size_wh) for i, a in zip(images, affines, strict=True)])
+        crops = np.stack(
+            [geometry.crop_image(i, a, size_wh) for i, a in zip(images, affines, strict=True)]
+        )
         total = total + _at_scale_one(estimator.heatmaps(crops), factor)
     maps = (total / len(factors)).astype(np.float32)
     points, score = heatmaps.decode(maps, estimator.decode)
@@ -77,7 +90,9 @@ def _estimate_batch(
 
 
 def _at_scale_one(maps: npt.NDArray[np.float32], factor: float) -> npt.NDArray[np.float32]:
-    """Maps (N, K, h, w) of a crop ``factor`` times as large, cut to the crop itself: bilinear about (w/2, h/2)."""
+    """Maps (N, K, h, w) of a crop ``factor`` times as large, cut to the crop itself: bilinear about
+    (w/2, h/2).
+    """
     import cv2
 
     if factor == 1:
@@ -87,20 +102,30 @@ def _at_scale_one(maps: npt.NDArray[np.float32], factor: float) -> npt.NDArray[n
     into = np.array([[zoom, 0, w / 2 * (1 - zoom)], [0, zoom, h / 2 * (1 - zoom)]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     flat = maps.reshape(n * k, h, w)
-    return np.stack([cv2.warpAffine(m, into, (w, h), flags=flags) for m in flat]).reshape(maps.shape)
+    return np.stack([cv2.warpAffine(m, into, (w, h), flags=flags) for m in flat]).reshape(
+        maps.shape
+    )
 
 
 def truth_boxes(truth: Json) -> dict[Any, Boxes]:
-    """Ground-truth boxes by image id, cleaned as the official COCO loader does, score 1; people with joints only."""
+    """Ground-truth boxes by image id, cleaned as the official COCO loader does, score 1; people
+    with joints only.
+    """
     sizes = {image["id"]: (image.get("width"), image.get("height")) for image in truth["images"]}
     rows: dict[Any, list[list[float]]] = {}
     for n, person in enumerate(truth["annotations"]):
         if person.get("iscrowd") or not person["num_keypoints"]:
             continue
         if "bbox" not in person:
-            raise FormatError(f"Annotation {n} of the ground truth has no bbox; give a detection file with --boxes.")
+            raise FormatError(
+                f"Annotation {n} of the ground truth has no bbox; give a detection file with "
+                f"--boxes."
+            )
         rows.setdefault(person["image_id"], []).append(person["bbox"])
-    return {image: _clean(np.array(boxes, np.float64), sizes.get(image)) for image, boxes in rows.items()}
+    return {
+        image: _clean(np.array(boxes, np.float64), sizes.get(image))
+        for image, boxes in rows.items()
+    }
 
 
 def _clean(xywh: npt.NDArray[np.float64], size: Any) -> Boxes:
@@ -112,7 +137,9 @@ def _clean(xywh: npt.NDArray[np.float64], size: Any) -> Boxes:
 
 
 def detection_boxes(path: Path, min_score: float = 0.0) -> dict[Any, Boxes]:
-    """Boxes by image id from a detection file in the COCO results layout. Raises InputError, FormatError."""
+    """Boxes by image id from a detection file in the COCO results layout. Raises InputError,
+    FormatError.
+    """
     rows = read_json(path)
     if not isinstance(rows, list):
         raise FormatError(f"{path}: detections in the COCO results layout are a list of boxes.")
@@ -139,10 +166,11 @@ def predict_coco(
     max_oks: float = OKS_NMS,
     progress: Progress | None = None,
 ) -> list[Json]:
-    """Rows of the COCO results layout: poses rescored and freed of doubles as the official evaluator does.
+    """Rows of the COCO results layout: poses rescored and freed of doubles as the official
+    evaluator does.
 
-    ``boxes_of`` are boxes by image id, or a detector. Joints are mapped to the dataset's by name; those the network
-    does not know are 0, 0, 0. Raises InputError for an image that cannot be read.
+    ``boxes_of`` are boxes by image id, or a detector. Joints are mapped to the dataset's by name;
+    those the network does not know are 0, 0, 0. Raises InputError for an image that cannot be read.
     """
     target = _dataset_skeleton(truth)
     order = np.asarray(joint_map(estimator.skeleton, target))
@@ -154,7 +182,9 @@ def predict_coco(
             boxes = [boxes_of.get(image["id"], Boxes.empty()) for image in chunk]
         else:
             boxes = boxes_of(images)
-        for image, poses in zip(chunk, estimate_pyramid(estimator, images, boxes, factors), strict=True):
+        for image, poses in zip(
+            chunk, estimate_pyramid(estimator, images, boxes, factors), strict=True
+        ):
             rows += _rows(image["id"], poses, order, estimator, max_oks)
         if progress:
             progress(done, len(pictures))
@@ -163,11 +193,17 @@ def predict_coco(
     return rows
 
 
-def _rows(image_id: Any, poses: Poses, order: npt.NDArray[Any], estimator: PoseEstimator, max_oks: float) -> list[Json]:
+def _rows(
+    image_id: Any, poses: Poses, order: npt.NDArray[Any], estimator: PoseEstimator, max_oks: float
+) -> list[Json]:
     if not len(poses):
         return []
-    _, scale = geometry.box_to_center_scale(poses.boxes.xyxy, estimator.spec.size_wh, estimator.spec.padding)
-    area = np.prod(scale * geometry.PIXEL_STD, axis=1)  # of the padded box, as the official evaluator takes it
+    _, scale = geometry.box_to_center_scale(
+        poses.boxes.xyxy, estimator.spec.size_wh, estimator.spec.padding
+    )
+    area = np.prod(
+        scale * geometry.PIXEL_STD, axis=1
+    )  # of the padded box, as the official evaluator takes it
     kept = oks_nms(poses.xy, poses.boxes.score, area, poses.skeleton.oks_sigmas, max_oks)
     values = np.concatenate([np.nan_to_num(poses.xy), poses.score[..., None]], axis=2)[:, order]
     values[:, order < 0] = 0
@@ -188,10 +224,15 @@ def _dataset_skeleton(truth: Json) -> Skeleton:
 
 
 def mpii_boxes(truth: MpiiTruth) -> Boxes:
-    """The boxes by which the official loader crops MPII people, counted from 0. Raises InputError without them."""
+    """The boxes by which the official loader crops MPII people, counted from 0. Raises InputError
+    without them.
+    """
     x, y, scale = truth.center_scale.T
     if np.isnan(truth.center_scale).any() or not all(truth.image):
-        raise InputError("Running a network needs image names, centers and scales: give MPII's own .mat or the JSON.")
+        raise InputError(
+            "Running a network needs image names, centers and scales: give MPII's own .mat or "
+            "the JSON."
+        )
     y = y + MPII_DOWN * scale
     half = MPII_BOX_PX * scale / 2
     xyxy = np.stack([x - half, y - half, x + half, y + half], axis=1) - ONE_BASED
@@ -206,7 +247,9 @@ def predict_mpii(
     factors: Sequence[float] = (1.0,),
     progress: Progress | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Joints (N, 16, 2) of the annotated people, counted from 0; joints the network does not know stand at 0, 0."""
+    """Joints (N, 16, 2) of the annotated people, counted from 0; joints the network does not know
+    stand at 0, 0.
+    """
     boxes = mpii_boxes(truth)
     order = np.asarray(joint_map(estimator.skeleton, MPII_16))
     xy = np.zeros((len(truth), len(MPII_16), 2))

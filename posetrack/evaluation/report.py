@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["header", "official_text", "report_json", "report_tables", "scores_json", "write_official_files"]
+__all__ = [
+    "header",
+    "official_text",
+    "report_json",
+    "report_tables",
+    "scores_json",
+    "write_official_files",
+]
 
 import json
 from pathlib import Path
@@ -29,7 +36,10 @@ _TOTAL_FIELDS = ("HOTA", "DetA", "AssA", "LocA")
 def header(report: PoseTrackReport) -> str:
     """One line that says what was scored and by which rules."""
     name = report.protocol.name
-    frames = f"{report.total.frames} frames of {len(report.sequences)} sequence{'s' * (len(report.sequences) != 1)}"
+    frames = (
+        f"{report.total.frames} frames of {len(report.sequences)} "
+        f"sequence{'s' * (len(report.sequences) != 1)}"
+    )
     source = f" {report.source}." if report.source else ""
     return f"PoseTrack, protocol {name} ({_COMPARABLE.get(name, '')}): {frames}.{source}"
 
@@ -41,10 +51,16 @@ def official_text(report: PoseTrackReport) -> str:
     if total.ap is not None:
         parts.append(f"Pose: AP in percent ({rules})\n{ap_table(total.ap)}")
     if total.mot is not None:
-        what = "over all events, as poseval prints it" if report.protocol is POSEVAL else "over matched pairs"
+        what = (
+            "over all events, as poseval prints it"
+            if report.protocol is POSEVAL
+            else "over matched pairs"
+        )
         parts.append(f"Tracking ({rules}; MOTP {what})\n{mot_table(total.mot)}")
         matched = total.mot.motp_matched[-1]
-        parts.append(f"MOTP over matched pairs, as in the tables published for 2017: {matched:.1f}\n")
+        parts.append(
+            f"MOTP over matched pairs, as in the tables published for 2017: {matched:.1f}\n"
+        )
     return "\n".join(parts)
 
 
@@ -52,17 +68,28 @@ def report_tables(report: PoseTrackReport) -> list[Table]:
     """Scores by body part, by sequence and by joint."""
     rules = f"protocol {report.protocol.name}" + (f"; {report.source}" if report.source else "")
     if report.total.hota is not None:
-        rules += f"; HOTA by {'the PoseTrack21 kit' if report.hota_protocol is KIT else 'the same rules'}"
+        rules += (
+            f"; HOTA by "
+            f"{'the PoseTrack21 kit' if report.hota_protocol is KIT else 'the same rules'}"
+        )
     return [_by_part(report, rules), _by_sequence(report, rules), _by_joint(report, rules)]
 
 
 def _by_part(report: PoseTrackReport, rules: str) -> Table:
     total, rows = report.total, []
     if total.ap is not None:
-        rows += [("AP", total.ap.ap), ("AP precision", total.ap.precision), ("AP recall", total.ap.recall)]
+        rows += [
+            ("AP", total.ap.ap),
+            ("AP precision", total.ap.precision),
+            ("AP recall", total.ap.recall),
+        ]
     if total.mot is not None and total.idf1 is not None:
         mot = total.mot
-        rows += [("MOTA", mot.mota), ("MOTP as printed", mot.motp), ("MOTP matched pairs", mot.motp_matched)]
+        rows += [
+            ("MOTA", mot.mota),
+            ("MOTP as printed", mot.motp),
+            ("MOTP matched pairs", mot.motp_matched),
+        ]
         rows += [("precision", mot.precision), ("recall", mot.recall), ("IDF1", total.idf1)]
     if total.hota is not None:
         rows += [(field, total.hota.mean(field) * 100) for field in FIELDS]
@@ -80,12 +107,18 @@ def _by_sequence(report: PoseTrackReport, rules: str) -> Table:
 
 
 def _by_joint(report: PoseTrackReport, rules: str) -> Table:
-    rows = [{"joint": name, **_figures(report.total, j)} for j, name in enumerate((*JOINTS, "total"))]
-    return Table(f"By joint, all sequences ({rules})", tuple(rows[0]), tuple(tuple(r.values()) for r in rows))
+    rows = [
+        {"joint": name, **_figures(report.total, j)} for j, name in enumerate((*JOINTS, "total"))
+    ]
+    return Table(
+        f"By joint, all sequences ({rules})", tuple(rows[0]), tuple(tuple(r.values()) for r in rows)
+    )
 
 
 def _figures(scores: SequenceScores, j: int) -> dict[str, Any]:
-    """The main figures of one joint; of the last column, the total, counts are summed over joints."""
+    """The main figures of one joint; of the last column, the total, counts are summed
+    over joints.
+    """
     figures: dict[str, Any] = {}
     cut = slice(None) if j in (-1, len(JOINTS)) else slice(j, j + 1)
 
@@ -100,8 +133,14 @@ def _figures(scores: SequenceScores, j: int) -> dict[str, Any]:
         figures |= {"Prec": float(scores.mot.precision[j]), "Rec": float(scores.mot.recall[j])}
     if scores.idf1 is not None and scores.identities is not None and scores.counts is not None:
         figures |= {"IDF1": float(scores.idf1[j]), "IDsw": count(scores.counts.switches)}
-        figures |= {"Frag": count(scores.identities.fragmentations), "MT": count(scores.identities.mostly_tracked)}
-        figures |= {"ML": count(scores.identities.mostly_lost), "tracks": count(scores.identities.trajectories)}
+        figures |= {
+            "Frag": count(scores.identities.fragmentations),
+            "MT": count(scores.identities.mostly_tracked),
+        }
+        figures |= {
+            "ML": count(scores.identities.mostly_lost),
+            "tracks": count(scores.identities.trajectories),
+        }
     if scores.hota is not None:
         figures |= {field: float(scores.hota.mean(field)[j] * 100) for field in _TOTAL_FIELDS}
     return figures
@@ -131,14 +170,19 @@ def scores_json(scores: SequenceScores) -> dict[str, Any]:
     if scores.mot is not None and scores.counts is not None:
         result["MOT"] = plain_json(scores.mot)
         result["printed_MOT_table"] = mot_table(scores.mot)
-        result["counts"] = {**plain_json(scores.counts), "detections": scores.counts.detections.tolist()}
+        result["counts"] = {
+            **plain_json(scores.counts),
+            "detections": scores.counts.detections.tolist(),
+        }
     if scores.identities is not None:
         result["identities"] = {"idf1": plain_json(scores.idf1), **plain_json(scores.identities)}
     if scores.hota is not None:
         hota = scores.hota
         result["HOTA"] = {field: plain_json(hota.mean(field) * 100) for field in FIELDS}
         result["HOTA_at_0.5"] = {field: plain_json(hota.values[field][9] * 100) for field in FIELDS}
-        result["HOTA_counts"] = {key: plain_json(getattr(hota, key)[:, -1]) for key in ("tp", "fn", "fp")}
+        result["HOTA_counts"] = {
+            key: plain_json(getattr(hota, key)[:, -1]) for key in ("tp", "fn", "fp")
+        }
     if scores.kit_ap is not None:
         result["AP_by_HOTA_rules"] = _ap_json(scores.kit_ap)
     return result
@@ -149,7 +193,8 @@ def _ap_json(result: Any) -> dict[str, Any]:
 
 
 def write_official_files(report: PoseTrackReport, folder: Path) -> list[Path]:
-    """poseval's result files, of all sequences and of each; returns their paths. Raises OutputError.
+    """poseval's result files, of all sequences and of each; returns their paths. Raises
+    OutputError.
 
     NaN stands in them as the word NaN, as the official tool writes it.
     """

@@ -1,4 +1,6 @@
-"""A whole PoseTrack scoring run: read the files, score them, sweep thresholds, write the results."""
+"""A whole PoseTrack scoring run: read the files, score them, sweep thresholds, write the
+results.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ SWEEP_PLOT = "joint_threshold_sweep.png"
 
 @dataclass(frozen=True, slots=True)
 class ScoredFiles:
-    """What a run found: the report, the files it came from, and prediction files that have no ground truth."""
+    """What a run found: the report, the files it came from, and prediction files that have no
+    ground truth.
+    """
 
     report: PoseTrackReport
     files: tuple[FilePair, ...]
@@ -45,7 +49,11 @@ class ScoredFiles:
             for pair in self.files
         ]
         made = provenance({"protocol": self.report.protocol.name, **(settings or {})})
-        sweep = {"sweep": plain_json(self.sweep) | {"best": plain_json(self.sweep.best)}} if self.sweep else {}
+        sweep = (
+            {"sweep": plain_json(self.sweep) | {"best": plain_json(self.sweep.best)}}
+            if self.sweep
+            else {}
+        )
         return {**report_json(self.report), **sweep, **made, "files": files}
 
 
@@ -60,9 +68,11 @@ def score_files(
     source: str = "",
     progress: Callable[[int, int | None], None] | None = None,
 ) -> ScoredFiles:
-    """Score prediction files against ground-truth files. Raises PosetrackError naming file, frame and field.
+    """Score prediction files against ground-truth files. Raises PosetrackError naming file, frame
+    and field.
 
-    ``source`` says where the predictions' boxes came from, where that is known; it is printed with the tables.
+    ``source`` says where the predictions' boxes came from, where that is known; it is printed with
+    the tables.
     """
     pairs, unmatched = pair_files(truth, prediction)
     kept: dict[str, tuple[LabelTable, LabelTable]] = {}
@@ -90,8 +100,12 @@ def score_files(
     return ScoredFiles(replace(report, source=source), tuple(pairs), tuple(unmatched), result)
 
 
-def write_results(scored: ScoredFiles, folder: Path, settings: dict[str, Any] | None = None) -> list[Path]:
-    """poseval's result files, everything in ``REPORT_FILE``, and the sweep's picture. Raises OutputError."""
+def write_results(
+    scored: ScoredFiles, folder: Path, settings: dict[str, Any] | None = None
+) -> list[Path]:
+    """poseval's result files, everything in ``REPORT_FILE``, and the sweep's picture. Raises
+    OutputError.
+    """
     written = write_official_files(scored.report, folder)
     with write_beside(folder / REPORT_FILE) as part:
         part.write_text(json.dumps(scored.to_json(settings), indent=1), encoding="utf-8")

@@ -1,11 +1,20 @@
-"""mAP and MOTA over the joint score below which predicted joints are dropped: the largest single effect on MOTA.
+"""mAP and MOTA over the joint score below which predicted joints are dropped: the largest single
+effect on MOTA.
 
-Papers mix mAP before dropping with MOTA after it; here both are given for every threshold, from one reading.
+Papers mix mAP before dropping with MOTA after it; here both are given for every threshold, from one
+reading.
 """
 
 from __future__ import annotations
 
-__all__ = ["Sweep", "SweepPoint", "plot_sweep", "sweep_joint_thresholds", "sweep_table", "thresholds_for"]
+__all__ = [
+    "Sweep",
+    "SweepPoint",
+    "plot_sweep",
+    "sweep_joint_thresholds",
+    "sweep_table",
+    "thresholds_for",
+]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +35,9 @@ _METRICS = ("ap", "mot")
 
 @dataclass(frozen=True, slots=True)
 class SweepPoint:
-    """Scores in percent with joints below ``threshold`` dropped (None: none are); ``kept`` is a share of joints."""
+    """Scores in percent with joints below ``threshold`` dropped (None: none are); ``kept`` is a
+    share of joints.
+    """
 
     threshold: float | None
     kept: float
@@ -54,26 +65,39 @@ Pair = tuple[LabelTable, LabelTable]
 
 
 def thresholds_for(predictions: Sequence[LabelTable]) -> list[float]:
-    """0.05, 0.10 ... for scores within 0..1, otherwise the 5 % quantiles. Raises InputError without any score."""
+    """0.05, 0.10 ... for scores within 0..1, otherwise the 5 % quantiles. Raises InputError without
+    any score.
+    """
     scores = np.concatenate([p.score[p.present & (p.score != NO_SCORE)] for p in predictions])
     scores = scores[np.isfinite(scores)]
     if not len(scores):
-        raise InputError("The predictions have no joint scores, so there is no threshold to choose.")
+        raise InputError(
+            "The predictions have no joint scores, so there is no threshold to choose."
+        )
     if scores.min() >= 0 and scores.max() <= 1:
         return [round(i / STEPS, 10) for i in range(1, STEPS)]
     return [float(q) for q in np.unique(np.quantile(scores, np.arange(1, STEPS) / STEPS))]
 
 
 def sweep_joint_thresholds(
-    pairs: Sequence[Pair], protocol: Protocol = POSEVAL, *, progress: Callable[[float | None], None] | None = None
+    pairs: Sequence[Pair],
+    protocol: Protocol = POSEVAL,
+    *,
+    progress: Callable[[float | None], None] | None = None,
 ) -> Sweep:
     """Score the sequences once without dropping and once a threshold."""
     joints = sum(int(pred.present.sum()) for _, pred in pairs)
     points = []
     for threshold in (None, *thresholds_for([pred for _, pred in pairs])):
         kept = [(gt, pred if threshold is None else _drop(pred, threshold)) for gt, pred in pairs]
-        report = evaluate_posetrack([(pair[0].name, _given(pair)) for pair in kept], protocol, metrics=_METRICS)
-        points.append(_point(threshold, sum(int(p.present.sum()) for _, p in kept) / max(joints, 1), report.total))
+        report = evaluate_posetrack(
+            [(pair[0].name, _given(pair)) for pair in kept], protocol, metrics=_METRICS
+        )
+        points.append(
+            _point(
+                threshold, sum(int(p.present.sum()) for _, p in kept) / max(joints, 1), report.total
+            )
+        )
         if progress:
             progress(threshold)
     return Sweep(protocol.name, tuple(points))
@@ -98,7 +122,9 @@ def _point(threshold: float | None, kept: float, scores: SequenceScores) -> Swee
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """A row a threshold; the best MOTA is marked and the title names the pair of figures to quote."""
+    """A row a threshold; the best MOTA is marked and the title names the pair of figures
+    to quote.
+    """
     best, whole = sweep.best, sweep.points[0]
     title = (
         f"Joint score threshold (protocol {sweep.protocol}): best MOTA {best.mota:.1f} {_at(best)} "
@@ -108,10 +134,16 @@ def sweep_table(sweep: Sweep) -> Table:
     rows = tuple(
         (
             "none" if p.threshold is None else f"{p.threshold:g}",
-            p.kept * 100, p.map, p.mota, p.precision, p.recall, p.idf1, "<- best MOTA" if p is best else "",
+            p.kept * 100,
+            p.map,
+            p.mota,
+            p.precision,
+            p.recall,
+            p.idf1,
+            "<- best MOTA" if p is best else "",
         )
         for p in sweep.points
-    )  # fmt: skip
+    )
     return Table(title, columns, rows)
 
 
@@ -131,12 +163,25 @@ def plot_sweep(sweep: Sweep, path: str | Path) -> None:
     x = [p.threshold or 0.0 for p in dropped]
     axes.plot(x, [p.map for p in dropped], marker="o", label="mAP after dropping")
     axes.plot(x, [p.mota for p in dropped], marker="s", label="MOTA")
-    axes.axhline(whole.map, linestyle="--", color="C0", label=f"mAP before dropping ({whole.map:.1f})")
-    axes.axhline(whole.mota, linestyle=":", color="C1", label=f"MOTA before dropping ({whole.mota:.1f})")
+    axes.axhline(
+        whole.map, linestyle="--", color="C0", label=f"mAP before dropping ({whole.map:.1f})"
+    )
+    axes.axhline(
+        whole.mota, linestyle=":", color="C1", label=f"MOTA before dropping ({whole.mota:.1f})"
+    )
     if best.threshold is not None:
-        axes.annotate(f"{best.mota:.1f} {_at(best)}", (best.threshold, best.mota), xytext=(0, 8),
-                      textcoords="offset points", ha="center")  # fmt: skip
-    axes.set(xlabel="joint score threshold", ylabel="percent", title=f"PoseTrack, protocol {sweep.protocol}")
+        axes.annotate(
+            f"{best.mota:.1f} {_at(best)}",
+            (best.threshold, best.mota),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+        )
+    axes.set(
+        xlabel="joint score threshold",
+        ylabel="percent",
+        title=f"PoseTrack, protocol {sweep.protocol}",
+    )
     axes.grid(alpha=0.3)
     axes.legend()
     with write_beside(path) as part, part.open("wb") as file:

@@ -1,4 +1,6 @@
-"""Small tables of results as aligned text, Markdown or CSV, and what every result file says about its making."""
+"""Small tables of results as aligned text, Markdown or CSV, and what every result file says about
+its making.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ def _text(table: Table) -> list[str]:
     widths = [max(len(row[i]) for row in grid) for i in range(len(table.columns))]
     lines = []
     for first, *others in grid:
-        cells = [first.ljust(widths[0]), *(v.rjust(w) for v, w in zip(others, widths[1:], strict=True))]
+        cells = [
+            first.ljust(widths[0]),
+            *(v.rjust(w) for v, w in zip(others, widths[1:], strict=True)),
+        ]
         lines.append("  ".join(cells).rstrip())
     return [table.title, lines[0], "-" * len(lines[0]), *lines[1:]]
 
@@ -48,7 +53,11 @@ def _text(table: Table) -> list[str]:
 def _markdown(table: Table) -> list[str]:
     rows = [[_cell(v, "markdown").replace("|", "\\|") for v in row] for row in table.rows]
     rule = ["---", *(["---:"] * (len(table.columns) - 1))]
-    return [f"**{table.title}**", "", *("| " + " | ".join(row) + " |" for row in (table.columns, rule, *rows))]
+    return [
+        f"**{table.title}**",
+        "",
+        *("| " + " | ".join(row) + " |" for row in (table.columns, rule, *rows)),
+    ]
 
 
 def _csv(table: Table) -> list[str]:
@@ -62,7 +71,9 @@ def _csv(table: Table) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def provenance(settings: Mapping[str, Any], packages: Sequence[str] = ("numpy", "scipy")) -> dict[str, Any]:
+def provenance(
+    settings: Mapping[str, Any], packages: Sequence[str] = ("numpy", "scipy")
+) -> dict[str, Any]:
     """Versions, settings and time: what a result file needs so that it can be understood later."""
     import datetime
     import platform

@@ -1,7 +1,9 @@
-"""Running a tracker over the sequences of a PoseTrack dataset and writing its predictions, to be scored afterwards.
+"""Running a tracker over the sequences of a PoseTrack dataset and writing its predictions, to be
+scored afterwards.
 
-Three honest kinds of run: boxes from a detector (end to end), boxes from the ground truth (or a file), and poses from
-the ground truth, where only the matching is left to do. Whoever prints a score says which; ``SOURCES`` has the words.
+Three honest kinds of run: boxes from a detector (end to end), boxes from the ground truth (or a
+file), and poses from the ground truth, where only the matching is left to do. Whoever prints a
+score says which; ``SOURCES`` has the words.
 """
 
 from __future__ import annotations
@@ -45,10 +47,11 @@ def track_dataset(
     *,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> list[Path]:
-    """Predict every sequence of ``truth`` (a file or folder) and write files of the same layout into ``folder``.
+    """Predict every sequence of ``truth`` (a file or folder) and write files of the same layout
+    into ``folder``.
 
-    ``images`` is the folder below which the images lie as the labels name them. ``follow(frames, truth)`` tracks the
-    frames of a sequence. Raises PosetrackError.
+    ``images`` is the folder below which the images lie as the labels name them. ``follow(frames,
+    truth)`` tracks the frames of a sequence. Raises PosetrackError.
     """
     store = ImageStore(images)
     files = [pair.truth for pair in pair_files(truth, truth)[0]]
@@ -58,7 +61,9 @@ def track_dataset(
     for path, table in tables:
         labels = []
         for frame, tracks in follow(frames_of(table, store), to_sequence(table)):
-            labels.append(FrameLabels(frame.index, frame.time_s, tracks, table.images[frame.index] or None))
+            labels.append(
+                FrameLabels(frame.index, frame.time_s, tracks, table.images[frame.index] or None)
+            )
             done += 1
             if progress:
                 progress(done, total)
@@ -70,12 +75,16 @@ def frames_of(table: LabelTable, store: ImageStore) -> Iterator[Frame]:
     """The frames a label file names, in its order; ``index`` is the position in the file."""
     for f, name in enumerate(table.images):
         if not name:
-            raise InputError(f"{table.source}: frame {f}: image: the file names no image, so none can be read.")
+            raise InputError(
+                f"{table.source}: frame {f}: image: the file names no image, so none can be read."
+            )
         yield Frame(f, float(table.time_s[f]), store.read(name))
 
 
 def _write(folder: Path, truth: Path, table: LabelTable, labels: list[FrameLabels]) -> Path:
-    """The prediction in the layout of the ground truth, or of 2018 where that is no PoseTrack file."""
+    """The prediction in the layout of the ground truth, or of 2018 where that is no
+    PoseTrack file.
+    """
     layout = detect_format(truth)
     layout = layout if layout.name.startswith("posetrack") else FORMATS["posetrack18"]
     skeleton = labels[0].tracks.poses.skeleton if labels else to_sequence(table).skeleton
@@ -85,7 +94,9 @@ def _write(folder: Path, truth: Path, table: LabelTable, labels: list[FrameLabel
 
 
 def true_boxes(truth: Sequence) -> FileBoxes:
-    """Boxes around the true joints, grown by the usual 15 %, with score 1: in place of a detector."""
+    """Boxes around the true joints, grown by the usual 15 %, with score 1: in place of a
+    detector.
+    """
     by_frame = {}
     for position, labels in enumerate(truth.frames):
         xyxy = keypoint_boxes(labels.tracks.poses.xy)

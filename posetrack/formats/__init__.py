@@ -1,8 +1,10 @@
-"""File formats for tracks and labels: one module a format, each with ``read(path)`` and ``write(path, sequence)``.
+"""File formats for tracks and labels: one module a format, each with ``read(path)`` and
+``write(path, sequence)``.
 
-Add yours: a module with these two functions and one line in ``FORMATS``. ``read`` gives a list, because some formats
-hold several videos in a file; ``write`` writes one video, beside its target first, then renamed. The table is a promise
-checked by ``tests/contract/test_formats.py``: what is written is read back.
+Add yours: a module with these two functions and one line in ``FORMATS``. ``read`` gives a list,
+because some formats hold several videos in a file; ``write`` writes one video, beside its target
+first, then renamed. The table is a promise checked by ``tests/contract/test_formats.py``: what is
+written is read back.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ from posetrack.structures import Sequence
 class Format:
     """One file format.
 
-    ``suffix`` is what follows ``<stem>.`` in names that posetrack makes ("posetrack18.json"). ``read(path)`` gives the
-    videos of a file, ``write(path, sequence)`` writes one, atomically; both import their module on the first call.
-    ``folder`` is True where a video is not a file but a folder of them.
+    ``suffix`` is what follows ``<stem>.`` in names that posetrack makes ("posetrack18.json").
+    ``read(path)`` gives the videos of a file, ``write(path, sequence)`` writes one, atomically;
+    both import their module on the first call. ``folder`` is True where a video is not a file but a
+    folder of them.
     """
 
     name: str
@@ -35,9 +38,13 @@ class Format:
     folder: bool = False
 
 
-def _format(name: str, suffix: str, module: str, description: str, *, folder: bool = False) -> Format:
+def _format(
+    name: str, suffix: str, module: str, description: str, *, folder: bool = False
+) -> Format:
     def load(function: str) -> Callable[..., object]:
-        loaded: Callable[..., object] = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        loaded: Callable[..., object] = getattr(
+            importlib.import_module(f"{__name__}.{module}"), function
+        )
         return loaded
 
     def read(path: str | Path) -> list[Sequence]:
@@ -54,13 +61,46 @@ def _format(name: str, suffix: str, module: str, description: str, *, folder: bo
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
-        _format("native", "jsonl", "native", "JSON Lines of posetrack: a header, then a line a frame; nothing is lost"),
-        _format("posetrack17", "posetrack17.json", "posetrack17", "PoseTrack 2017 JSON (annolist), read by poseval"),
-        _format("posetrack18", "posetrack18.json", "posetrack18", "PoseTrack 2018 JSON (images, annotations)"),
-        _format("coco", "coco.json", "coco", "COCO keypoint results: a list of people with image_id and track_id"),
-        _format("csv", "csv", "csv", "a row a joint: frame, time, id, joint, x, y, score and the person's box"),
-        _format("parquet", "parquet", "parquet", "the table of csv in typed columns; needs pyarrow"),
-        _format("openpose", "openpose", "openpose", "OpenPose's folder of JSON, a file a frame (BODY_25)", folder=True),
+        _format(
+            "native",
+            "jsonl",
+            "native",
+            "JSON Lines of posetrack: a header, then a line a frame; nothing is lost",
+        ),
+        _format(
+            "posetrack17",
+            "posetrack17.json",
+            "posetrack17",
+            "PoseTrack 2017 JSON (annolist), read by poseval",
+        ),
+        _format(
+            "posetrack18",
+            "posetrack18.json",
+            "posetrack18",
+            "PoseTrack 2018 JSON (images, annotations)",
+        ),
+        _format(
+            "coco",
+            "coco.json",
+            "coco",
+            "COCO keypoint results: a list of people with image_id and track_id",
+        ),
+        _format(
+            "csv",
+            "csv",
+            "csv",
+            "a row a joint: frame, time, id, joint, x, y, score and the person's box",
+        ),
+        _format(
+            "parquet", "parquet", "parquet", "the table of csv in typed columns; needs pyarrow"
+        ),
+        _format(
+            "openpose",
+            "openpose",
+            "openpose",
+            "OpenPose's folder of JSON, a file a frame (BODY_25)",
+            folder=True,
+        ),
     )
 }
 
@@ -77,15 +117,20 @@ def get_format(name: str) -> Format:
 def detect_format(path: str | Path) -> Format:
     """Guess the format of an existing file, or of a folder by its first file.
 
-    The name decides where it ends in a format's suffix, the content otherwise. Raises FormatError or InputError.
+    The name decides where it ends in a format's suffix, the content otherwise. Raises FormatError
+    or InputError.
     """
     path = Path(path)
     if path.is_dir():
         if format_of_name(path) is FORMATS["openpose"] or next(path.glob("*_keypoints.json"), None):
             return FORMATS["openpose"]
-        files = sorted(p for p in path.iterdir() if format_of_name(p) or p.suffix in {".json", ".gz"})
+        files = sorted(
+            p for p in path.iterdir() if format_of_name(p) or p.suffix in {".json", ".gz"}
+        )
         if not files:
-            raise InputError(f"The folder {path} holds no file of a known format; give the format by its name.")
+            raise InputError(
+                f"The folder {path} holds no file of a known format; give the format by its name."
+            )
         return detect_format(files[0])
     named = format_of_name(path)
     if named:
@@ -116,7 +161,9 @@ def _by_content(path: Path) -> Format:
         return FORMATS["posetrack17"]
     if isinstance(data, dict) and {"images", "annotations"} <= data.keys():
         return FORMATS["posetrack18"] if _is_posetrack18(data) else FORMATS["coco"]
-    raise FormatError(f"{path} is of no known format; give one of {', '.join(sorted(FORMATS))} by its name.")
+    raise FormatError(
+        f"{path} is of no known format; give one of {', '.join(sorted(FORMATS))} by its name."
+    )
 
 
 def _is_posetrack18(data: dict[str, object]) -> bool:

@@ -1,4 +1,6 @@
-"""Person boxes from a file, to be used in place of a detector: COCO results or any format of the table."""
+"""Person boxes from a file, to be used in place of a detector: COCO results or any format of the
+table.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,13 @@ from posetrack.structures import Boxes
 
 
 def read_boxes(path: str | Path) -> dict[int, Boxes]:
-    """The boxes of each frame: {frame index: Boxes}; a frame that is not in the dict has none in the file.
+    """The boxes of each frame: {frame index: Boxes}; a frame that is not in the dict has none in
+    the file.
 
-    A COCO list needs ``image_id`` (the frame's index), ``bbox`` and, optionally, ``score`` (1 where missing) and
-    ``category_id`` (only people are taken); keypoints are not needed. PoseTrack JSON counts its images from 0; people
-    without a box get the box of their joints. Raises InputError, FormatError.
+    A COCO list needs ``image_id`` (the frame's index), ``bbox`` and, optionally, ``score`` (1 where
+    missing) and ``category_id`` (only people are taken); keypoints are not needed. PoseTrack JSON
+    counts its images from 0; people without a box get the box of their joints. Raises InputError,
+    FormatError.
     """
     found = detect_format(path)
     if found is FORMATS["coco"]:
@@ -30,7 +34,9 @@ def read_boxes(path: str | Path) -> dict[int, Boxes]:
             return _from_results(data, str(path))
     sequences = found.read(path)
     if len(sequences) != 1:
-        raise InputError(f"{path} holds {len(sequences)} videos; give a file with the boxes of one.")
+        raise InputError(
+            f"{path} holds {len(sequences)} videos; give a file with the boxes of one."
+        )
     return {labels.index: labels.tracks.poses.boxes for labels in sequences[0].frames}
 
 
@@ -41,10 +47,13 @@ def _from_results(rows: list[Any], path: str) -> dict[int, Boxes]:
             if row.get("category_id", PERSON_CATEGORY) == PERSON_CATEGORY:
                 x, y, w, h = (float(v) for v in row["bbox"])
                 index = row["image_id"]
-                by_frame.setdefault(int(index), []).append((x, y, x + w, y + h, float(row.get("score", 1.0))))
+                by_frame.setdefault(int(index), []).append(
+                    (x, y, x + w, y + h, float(row.get("score", 1.0)))
+                )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(
-                f"{path}, entry {number}: a box needs image_id (the frame's index) and bbox [x, y, width, height]."
+                f"{path}, entry {number}: a box needs image_id (the frame's index) and bbox [x, "
+                f"y, width, height]."
             ) from error
     arrays = {index: np.array(boxes, np.float32) for index, boxes in sorted(by_frame.items())}
     return {index: Boxes(a[:, :4], a[:, 4]) for index, a in arrays.items()}

@@ -1,14 +1,17 @@
-"""COCO keypoint results: a JSON list with one object a person, as pycocotools' ``loadRes`` takes it.
+"""COCO keypoint results: a JSON list with one object a person, as pycocotools' ``loadRes`` takes
+it.
 
-    {"image_id": 7, "category_id": 1, "keypoints": [x, y, score, ...], "score": s, "bbox": [x, y, w, h],
+    {"image_id": 7, "category_id": 1, "keypoints": [x, y, score, ...], "score": s, "bbox": [x, y, w,
+    h],
      "track_id": 3, "time_s": 0.28, "file_name": "walk/7.jpg"}
 
-``image_id`` is the frame's index. ``track_id``, ``time_s`` and (of a folder of pictures) ``file_name`` are additions
-that COCO's tools skip over. An absent joint is ``0, 0, 0``. Frames without people leave no trace in this format, nor do
-video size, frame rate and settings.
+``image_id`` is the frame's index. ``track_id``, ``time_s`` and (of a folder of pictures)
+``file_name`` are additions that COCO's tools skip over. An absent joint is ``0, 0, 0``. Frames
+without people leave no trace in this format, nor do video size, frame rate and settings.
 
-Reading also takes COCO *annotations* (``{"images": .., "annotations": .., "categories": ..}``): each image is a frame,
-in file order, named by its ``file_name``; the third number of a keypoint is then a visibility, not a score.
+Reading also takes COCO *annotations* (``{"images": .., "annotations": .., "categories": ..}``):
+each image is a frame, in file order, named by its ``file_name``; the third number of a keypoint is
+then a visibility, not a score.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ Row = dict[str, Any]
 
 
 def write(path: str | Path, sequence: Sequence) -> None:
-    """Write a sequence person by person, beside its target first, then renamed. Raises OutputError."""
+    """Write a sequence person by person, beside its target first, then renamed. Raises
+    OutputError.
+    """
     with write_beside(path) as part, part.open("wb") as file:
         separator = b"[\n"
         for labels in sequence.frames:
@@ -50,7 +55,9 @@ def _people(labels: FrameLabels) -> Iterator[Row]:
     poses = labels.tracks.poses
     keypoints = np.concatenate([poses.xy, poses.score[..., None]], axis=2)
     keypoints[~poses.present] = 0
-    sides = np.concatenate([poses.boxes.xyxy[:, :2], poses.boxes.xyxy[:, 2:] - poses.boxes.xyxy[:, :2]], axis=1)
+    sides = np.concatenate(
+        [poses.boxes.xyxy[:, :2], poses.boxes.xyxy[:, 2:] - poses.boxes.xyxy[:, :2]], axis=1
+    )
     named = {} if labels.image is None else {"file_name": labels.image}
     for n in range(len(poses)):
         yield {
@@ -66,17 +73,26 @@ def _people(labels: FrameLabels) -> Iterator[Row]:
 
 
 def read(path: str | Path) -> list[Sequence]:
-    """The one video of a results file, or the images of an annotation file. Raises InputError, FormatError.
+    """The one video of a results file, or the images of an annotation file. Raises InputError,
+    FormatError.
 
-    Without ``track_id`` the people of a frame are numbered from 0 in file order and ``meta["identities"]`` is False.
+    Without ``track_id`` the people of a frame are numbered from 0 in file order and
+    ``meta["identities"]`` is False.
     """
     data = read_json(path)
     name = _stem(path)
     if isinstance(data, list):
         return [_read_results(data, name, str(path))]
-    if isinstance(data, dict) and isinstance(data.get("images"), list) and isinstance(data.get("annotations"), list):
+    if (
+        isinstance(data, dict)
+        and isinstance(data.get("images"), list)
+        and isinstance(data.get("annotations"), list)
+    ):
         return [_read_annotations(data, name, str(path))]
-    raise FormatError(f"{path} is neither a list of COCO results nor COCO annotations with images and annotations.")
+    raise FormatError(
+        f"{path} is neither a list of COCO results nor COCO annotations with images and "
+        f"annotations."
+    )
 
 
 def _stem(path: str | Path) -> str:
@@ -92,7 +108,9 @@ def _read_results(rows: list[Row], name: str, path: str) -> Sequence:
     for number, row in enumerate(rows):
         index = row.get("image_id") if isinstance(row, dict) else None
         if not isinstance(index, int):
-            raise FormatError(f"{path}, entry {number}: image_id must be a whole number, the frame's index.")
+            raise FormatError(
+                f"{path}, entry {number}: image_id must be a whole number, the frame's index."
+            )
         by_frame.setdefault(index, []).append((number, row))
     frames = tuple(
         FrameLabels(
@@ -115,9 +133,13 @@ def _read_annotations(data: dict[str, Any], name: str, path: str) -> Sequence:
             by_image[row["image_id"]].append((number, row))
         names = [str(image.get("file_name", image["id"])) for image in images]
     except (KeyError, TypeError, AttributeError) as error:
-        raise FormatError(f"{path}: an image has no id, or an annotation names an image that is not there.") from error
+        raise FormatError(
+            f"{path}: an image has no id, or an annotation names an image that is not there."
+        ) from error
     frames = tuple(
-        FrameLabels(index, float("nan"), _parse_people(by_image[image["id"]], skeleton, path), names[index])
+        FrameLabels(
+            index, float("nan"), _parse_people(by_image[image["id"]], skeleton, path), names[index]
+        )
         for index, image in enumerate(images)
     )
     return Sequence(name, None, None, skeleton, frames, _meta(rows))
@@ -129,7 +151,10 @@ def _meta(rows: list[Row]) -> dict[str, Any]:
 
 def _find_skeleton(rows: list[Row], categories: Any, path: str) -> Skeleton:
     """By the category's joint names where there are some, otherwise by the number of keypoints."""
-    names = next((c["keypoints"] for c in categories or () if isinstance(c, dict) and c.get("keypoints")), None)
+    names = next(
+        (c["keypoints"] for c in categories or () if isinstance(c, dict) and c.get("keypoints")),
+        None,
+    )
     if names:
         plain = [canonical_joint(n) for n in names]
         known = (s for s in SKELETONS.values() if [canonical_joint(j) for j in s.joints] == plain)
@@ -137,7 +162,10 @@ def _find_skeleton(rows: list[Row], categories: Any, path: str) -> Skeleton:
     lists = [row.get("keypoints") for row in rows if isinstance(row, dict)]
     counts = {len(numbers) for numbers in lists if isinstance(numbers, list) and numbers}
     if len(counts) > 1 or not all(count % 3 == 0 and count // 3 in _BY_LENGTH for count in counts):
-        raise FormatError(f"{path}: keypoints of {sorted(counts)} numbers; known are 3 each for {sorted(_BY_LENGTH)}.")
+        raise FormatError(
+            f"{path}: keypoints of {sorted(counts)} numbers; known are 3 each for "
+            f"{sorted(_BY_LENGTH)}."
+        )
     return _BY_LENGTH[counts.pop() // 3] if counts else SKELETONS["coco17"]
 
 
@@ -152,8 +180,12 @@ def _parse_people(people: list[tuple[int, Row]], skeleton: Skeleton, path: str) 
             absent = (keypoints[n] == 0).all(axis=1)
             keypoints[n, absent] = np.nan
             boxes[n] = (*_box(row, keypoints[n]), _number(row.get("score", 1.0)))
-        identities = np.array([row.get("track_id", n) for n, (_, row) in enumerate(people)], np.int64)
-        poses = Poses(keypoints[..., :2], keypoints[..., 2], Boxes(boxes[:, :4], boxes[:, 4]), skeleton)
+        identities = np.array(
+            [row.get("track_id", n) for n, (_, row) in enumerate(people)], np.int64
+        )
+        poses = Poses(
+            keypoints[..., :2], keypoints[..., 2], Boxes(boxes[:, :4], boxes[:, 4]), skeleton
+        )
         return Tracks(identities, poses)
     except (ValueError, TypeError) as error:
         raise FormatError(f"{path}, entry {number}: {error}.") from error

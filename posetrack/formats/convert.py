@@ -13,31 +13,41 @@ _DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".gz")
 
 
 def convert(
-    source: str | Path, target: str | Path, *, source_format: str | None = None, target_format: str | None = None,
+    source: str | Path,
+    target: str | Path,
+    *,
+    source_format: str | None = None,
+    target_format: str | None = None,
     force: bool = False,
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Convert a file, or every file of a folder; gives the files written.
 
-    Formats are guessed from names and contents where they are not named. ``target`` is a folder where ``source`` is one
-    or holds several videos; the files in it are called ``<video>.json`` (or ``.jsonl``, ``.csv``), as PoseTrack's own
-    are. An existing file is only replaced with ``force``. Raises UsageError, InputError, OutputError.
+    Formats are guessed from names and contents where they are not named. ``target`` is a folder
+    where ``source`` is one or holds several videos; the files in it are called ``<video>.json`` (or
+    ``.jsonl``, ``.csv``), as PoseTrack's own are. An existing file is only replaced with ``force``.
+    Raises UsageError, InputError, OutputError.
     """
     source, target = Path(source), Path(target)
     wanted = get_format(target_format) if target_format else format_of_name(target)
     if wanted is None:
         raise UsageError(
-            f"The name {target} does not say its format; add --to with one of {', '.join(sorted(FORMATS))}."
+            f"The name {target} does not say its format; add --to with one of "
+            f"{', '.join(sorted(FORMATS))}."
         )
     given = get_format(source_format) if source_format else None
     if not source.is_dir() or (given or detect_format(source)).folder:
         inside = target.is_dir() and format_of_name(target) is None
-        return _convert_file(source, target, given or detect_format(source), wanted, force, into_folder=inside)
+        return _convert_file(
+            source, target, given or detect_format(source), wanted, force, into_folder=inside
+        )
     files = sorted(p for p in source.iterdir() if p.is_file() and p.suffix in _DATA_SUFFIXES)
     if not files:
         raise InputError(f"The folder {source} holds no file of a known format.")
     written: list[Path] = []
     for file in files:
-        written += _convert_file(file, target, given or detect_format(file), wanted, force, into_folder=True)
+        written += _convert_file(
+            file, target, given or detect_format(file), wanted, force, into_folder=True
+        )
     return written
 
 

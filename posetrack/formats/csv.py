@@ -1,4 +1,6 @@
-"""CSV: the table of ``long_table`` as text; every float32 in its shortest exact spelling, empty where there is none."""
+"""CSV: the table of ``long_table`` as text; every float32 in its shortest exact spelling, empty
+where there is none.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from posetrack.structures import Sequence
 
 
 def write(path: str | Path, sequence: Sequence) -> None:
-    """Write a sequence frame by frame, beside its target first, then renamed. Raises OutputError."""
+    """Write a sequence frame by frame, beside its target first, then renamed. Raises
+    OutputError.
+    """
     with write_beside(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -31,7 +35,11 @@ def read(path: str | Path) -> list[Sequence]:
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is not a text file in UTF-8.") from error
     skeleton, frames = to_frames(_rows(text, str(path)))
-    return [Sequence(Path(path).name.removesuffix(".gz").removesuffix(".csv"), None, None, skeleton, frames)]
+    return [
+        Sequence(
+            Path(path).name.removesuffix(".gz").removesuffix(".csv"), None, None, skeleton, frames
+        )
+    ]
 
 
 def _rows(text: str, path: str) -> Iterator[tuple[str, Row]]:
@@ -40,6 +48,8 @@ def _rows(text: str, path: str) -> Iterator[tuple[str, Row]]:
         raise FormatError(f"{path}: the first line must be {','.join(COLUMNS)}.")
     for row in rows:
         if row and len(row) != len(COLUMNS):
-            raise FormatError(f"{path}, line {rows.line_num}: {len(row)} columns instead of {len(COLUMNS)}.")
+            raise FormatError(
+                f"{path}, line {rows.line_num}: {len(row)} columns instead of {len(COLUMNS)}."
+            )
         if row:
             yield f"{path}, line {rows.line_num}", [value or None for value in row]

@@ -1,8 +1,20 @@
-"""Between ``LabelTable`` (flat, double precision, as the file is) and ``Sequence`` (what the pipeline exchanges)."""
+"""Between ``LabelTable`` (flat, double precision, as the file is) and ``Sequence`` (what the
+pipeline exchanges).
+"""
 
 from __future__ import annotations
 
-__all__ = ["first", "flags", "identities", "numbers", "stem", "to_sequence", "to_table", "video_of", "write_json"]
+__all__ = [
+    "first",
+    "flags",
+    "identities",
+    "numbers",
+    "stem",
+    "to_sequence",
+    "to_table",
+    "video_of",
+    "write_json",
+]
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,10 +36,11 @@ _FROM_FILE = joint_map(_FILE_SKELETON, POSETRACK_15)
 
 
 def to_sequence(table: LabelTable) -> Sequence:
-    """The table as a sequence of the skeleton ``POSETRACK_15``; boxes the file lacks are drawn around the joints.
+    """The table as a sequence of the skeleton ``POSETRACK_15``; boxes the file lacks are drawn
+    around the joints.
 
-    Where people have no identity all of a frame are numbered from 0 and ``meta["identities"]`` is False. Raises
-    FormatError where an identity repeats in a frame.
+    Where people have no identity all of a frame are numbered from 0 and ``meta["identities"]`` is
+    False. Raises FormatError where an identity repeats in a frame.
     """
     anonymous = bool((table.track_id == NO_ID).any())
     meta = {"source": table.source, **({"identities": False} if anonymous else {})}
@@ -37,7 +50,9 @@ def to_sequence(table: LabelTable) -> Sequence:
 
 def _frames(table: LabelTable, anonymous: bool) -> Iterator[FrameLabels]:
     starts = np.searchsorted(table.frame, np.arange(table.frame_count + 1))
-    score = np.clip(np.where(table.score == NO_SCORE, np.nan, table.score), *_FLOAT32).astype(np.float32)
+    score = np.clip(np.where(table.score == NO_SCORE, np.nan, table.score), *_FLOAT32).astype(
+        np.float32
+    )
     with np.errstate(over="ignore"):  # what no picture is wide enough for becomes infinite
         arrays = (table.xy, _boxes(table), table.pose_score, table.head_xyxy)
         xy, boxes, pose_score, heads = (a.astype(np.float32) for a in arrays)
@@ -51,7 +66,10 @@ def _frames(table: LabelTable, anonymous: bool) -> Iterator[FrameLabels]:
         )
         ids = np.arange(len(poses)) if anonymous else table.track_id[rows]
         if len(np.unique(ids)) != len(ids):
-            raise FormatError(f"{table.source}: {table.where_frame(f)}: track_id: an identity repeats in the frame.")
+            raise FormatError(
+                f"{table.source}: {table.where_frame(f)}: track_id: an identity repeats in the "
+                f"frame."
+            )
         head = heads[rows]
         yield FrameLabels(
             index=int(table.index[f]),
@@ -65,7 +83,9 @@ def _frames(table: LabelTable, anonymous: bool) -> Iterator[FrameLabels]:
 
 
 def _boxes(table: LabelTable) -> npt.NDArray[np.float64]:
-    """Person boxes (P, 4): the file's, else tight around the joints, else (a person without joints) zero."""
+    """Person boxes (P, 4): the file's, else tight around the joints, else (a person without joints)
+    zero.
+    """
     low = np.where(np.isnan(table.xy), np.inf, table.xy).min(axis=1)
     high = np.where(np.isnan(table.xy), -np.inf, table.xy).max(axis=1)
     tight = np.concatenate([low, high], axis=1)
@@ -74,7 +94,9 @@ def _boxes(table: LabelTable) -> npt.NDArray[np.float64]:
 
 
 def to_table(sequence: Sequence) -> LabelTable:
-    """A sequence as a table. Joints are mapped by name; those PoseTrack does not have are left out."""
+    """A sequence as a table. Joints are mapped by name; those PoseTrack does not have are
+    left out.
+    """
     order = np.asarray(joint_map(sequence.skeleton, _FILE_SKELETON))
     frames = list(sequence.frames)
     counts = [len(f.tracks) for f in frames]
@@ -84,7 +106,10 @@ def to_table(sequence: Sequence) -> LabelTable:
     xy[np.isnan(xy).any(axis=2)] = np.nan
     score = poses.score[:, order].astype(np.float64)
     nobody = np.full((max(counts, default=0), 4), np.nan)
-    heads = [nobody[:n] if f.head_xyxy is None else f.head_xyxy for f, n in zip(frames, counts, strict=True)]
+    heads = [
+        nobody[:n] if f.head_xyxy is None else f.head_xyxy
+        for f, n in zip(frames, counts, strict=True)
+    ]
     return LabelTable(
         name=sequence.name,
         source=str(sequence.meta.get("source", sequence.name)),
@@ -106,9 +131,13 @@ def to_table(sequence: Sequence) -> LabelTable:
 
 
 def numbers(values: list[Any]) -> npt.NDArray[np.float64]:
-    """The values as doubles. Raises TypeError where one is no number, instead of reading "1.5" as 1.5."""
+    """The values as doubles. Raises TypeError where one is no number, instead of reading "1.5" as
+    1.5.
+    """
     array = np.array(values)
-    if array.dtype.kind == "O" and all(type(v) in _NUMBERS for v in values):  # whole numbers beyond 64 bits
+    if array.dtype.kind == "O" and all(
+        type(v) in _NUMBERS for v in values
+    ):  # whole numbers beyond 64 bits
         array = np.array([float(v) for v in values])
     if array.size and array.dtype.kind not in "iufb":
         raise TypeError("a value is not a number")
@@ -118,9 +147,13 @@ def numbers(values: list[Any]) -> npt.NDArray[np.float64]:
 def identities(values: list[Any]) -> npt.NDArray[np.int64]:
     """Track ids as integers; 3.0 counts as 3. Raises TypeError where one is no whole number."""
     array = np.array(values)
-    if array.size and (array.dtype.kind not in "iuf" or (array.dtype.kind == "f" and not _whole(array))):
+    if array.size and (
+        array.dtype.kind not in "iuf" or (array.dtype.kind == "f" and not _whole(array))
+    ):
         raise TypeError("a track_id is not a whole number")
-    if array.dtype.kind == "f":  # one by one: a double cannot hold NO_ID beside small numbers exactly
+    if (
+        array.dtype.kind == "f"
+    ):  # one by one: a double cannot hold NO_ID beside small numbers exactly
         return np.array([int(v) for v in values], np.int64)
     return array.astype(np.int64)
 
@@ -148,12 +181,16 @@ def stem(path: str | Path) -> str:
 
 
 def video_of(images: Iterable[str]) -> str:
-    """The folder in which a video's images lie, its name in PoseTrack; "" where the names have none."""
+    """The folder in which a video's images lie, its name in PoseTrack; "" where the names have
+    none.
+    """
     return next((Path(name).parent.name for name in images if name), "")
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON, packed where the name ends in ``.gz``, beside its target first. Raises OutputError."""
+    """Write JSON, packed where the name ends in ``.gz``, beside its target first. Raises
+    OutputError.
+    """
     import gzip
 
     import orjson

@@ -1,9 +1,10 @@
-"""The table behind CSV and Parquet: one row a joint ("long" or tidy), what pandas, R and a spreadsheet want.
+"""The table behind CSV and Parquet: one row a joint ("long" or tidy), what pandas, R and a
+spreadsheet want.
 
-Columns: ``frame, time_s, id, joint, x, y, score, box_x1, box_y1, box_x2, box_y2, box_score``; pixels and seconds. An
-absent joint has its row without ``x`` and ``y``; a frame without people is one row without ``id`` and what follows, so
-that every frame of the video is in the file. Not kept: video size, frame rate, settings, image names, ground-truth
-extras.
+Columns: ``frame, time_s, id, joint, x, y, score, box_x1, box_y1, box_x2, box_y2, box_score``;
+pixels and seconds. An absent joint has its row without ``x`` and ``y``; a frame without people is
+one row without ``id`` and what follows, so that every frame of the video is in the file. Not kept:
+video size, frame rate, settings, image names, ground-truth extras.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from posetrack.structures import Boxes, FrameLabels, Poses, Skeleton, Tracks
 COLUMNS = "frame time_s id joint x y score box_x1 box_y1 box_x2 box_y2 box_score".split()
 _NUMBERS = 8  # x, y, score, four box sides and the box score: the last columns
 
-# frame, time, identity, joint, then numbers; None where there is nothing. Float32 values are numpy's own.
+# frame, time, identity, joint, then numbers; None where there is nothing. Float32 values are
+# numpy's own.
 Row = list[int | float | str | np.floating | None]
 
 
@@ -43,7 +45,9 @@ def _values(*numbers: np.floating) -> Row:
 
 
 def to_frames(rows: Iterable[tuple[str, Row]]) -> tuple[Skeleton, tuple[FrameLabels, ...]]:
-    """The skeleton and frames of a whole table, each row given with where it stands. Raises FormatError."""
+    """The skeleton and frames of a whole table, each row given with where it stands. Raises
+    FormatError.
+    """
     placed = list(rows)
     skeleton = _find_skeleton(str(row[3]) for _, row in placed if row[3])
     groups = groupby(placed, key=lambda item: item[1][0])

@@ -1,18 +1,23 @@
-"""The native format: JSON Lines. A header, a line a frame written as soon as the frame is done, and a closing line.
+"""The native format: JSON Lines. A header, a line a frame written as soon as the frame is done, and
+a closing line.
 
-    {"posetrack": 1, "name": .., "size_wh": [w, h], "fps": .., "skeleton": {..}, "settings": {..}, ..}
-    {"frame": 0, "time_s": 0.0, "people": [{"id": 3, "box": [x1, y1, x2, y2], "score": s, "keypoints": [..]}]}
-    {"end": {"frames": 1}}
+    {"posetrack": 1, "name": .., "size_wh": [w, h], "fps": .., "skeleton": {..}, "settings": {..},
+    ..} {"frame": 0, "time_s": 0.0, "people": [{"id": 3, "box": [x1, y1, x2, y2], "score": s,
+    "keypoints": [..]}]} {"end": {"frames": 1}}
 
-* ``posetrack`` is the version of the schema. Every header key that is not named above is the sequence's ``meta``.
-* ``keypoints`` are ``[x, y, score]`` in the order of the skeleton's joints, in pixels of the upright video; null for an
-  absent one, ``[null, null, score]`` where only its place was dropped. Numbers are float32 in their shortest exact
-  spelling, so reading gives back the very same arrays and a resumed run the very same identities.
-* Ground truth adds ``"image"``, ``"labeled": false`` and ``"ignore_regions"`` to a frame, ``"head_box"`` to a person.
+* ``posetrack`` is the version of the schema. Every header key that is not named above is the
+  sequence's ``meta``.
+* ``keypoints`` are ``[x, y, score]`` in the order of the skeleton's joints, in pixels of the
+  upright video; null for an absent one, ``[null, null, score]`` where only its place was dropped.
+  Numbers are float32 in their shortest exact spelling, so reading gives back the very same arrays
+  and a resumed run the very same identities.
+* Ground truth adds ``"image"``, ``"labeled": false`` and ``"ignore_regions"`` to a frame,
+  ``"head_box"`` to a person.
 * Unknown keys of a frame or a person are skipped, so that later minor additions stay readable.
 
-A run that was killed leaves a file without the closing line and perhaps with a last line cut short. Reading takes all
-whole lines and ignores that rest; ``is_complete`` says which of the two a file is.
+A run that was killed leaves a file without the closing line and perhaps with a last line cut short.
+Reading takes all whole lines and ignores that rest; ``is_complete`` says which of the two a file
+is.
 """
 
 from __future__ import annotations
@@ -67,7 +72,11 @@ def read(path: str | Path) -> list[Sequence]:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     sequence = parse_header(head, str(path))
     frames = _LazyFrames(path, sequence.skeleton)
-    return [Sequence(sequence.name, sequence.size_wh, sequence.fps, sequence.skeleton, frames, sequence.meta)]
+    return [
+        Sequence(
+            sequence.name, sequence.size_wh, sequence.fps, sequence.skeleton, frames, sequence.meta
+        )
+    ]
 
 
 def write(path: str | Path, sequence: Sequence) -> None:
@@ -81,7 +90,9 @@ def write(path: str | Path, sequence: Sequence) -> None:
 
 
 def is_complete(path: str | Path) -> bool:
-    """Whether the file was closed by its writer (an interrupted run does not get that far). Raises InputError."""
+    """Whether the file was closed by its writer (an interrupted run does not get that far). Raises
+    InputError.
+    """
     try:
         with Path(path).open("rb") as file:
             file.seek(-min(_TAIL_BYTES, os.path.getsize(path)), os.SEEK_END)
@@ -117,7 +128,8 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-# --- header ----------------------------------------------------------------------------------------------------------
+# --- header
+# --------------------------------------------------------------------------------------------------
 
 
 def encode_header(sequence: Sequence) -> bytes:
@@ -127,10 +139,16 @@ def encode_header(sequence: Sequence) -> bytes:
         raise ValueError(f"Sequence.meta: the names {clash} belong to the header itself")
     s = sequence.skeleton
     skeleton = {
-        "name": s.name, "joints": s.joints, "limbs": s.limbs, "flip_pairs": s.flip_pairs, "oks_sigmas": s.oks_sigmas,
-    }  # fmt: skip
+        "name": s.name,
+        "joints": s.joints,
+        "limbs": s.limbs,
+        "flip_pairs": s.flip_pairs,
+        "oks_sigmas": s.oks_sigmas,
+    }
     values = (SCHEMA, sequence.name, sequence.size_wh, sequence.fps, skeleton)
-    return orjson.dumps({**dict(zip(_HEADER_KEYS, values, strict=True)), **sequence.meta}, option=_NUMPY)
+    return orjson.dumps(
+        {**dict(zip(_HEADER_KEYS, values, strict=True)), **sequence.meta}, option=_NUMPY
+    )
 
 
 def encode_end(frames: int) -> bytes:
@@ -143,28 +161,41 @@ def parse_header(line: bytes, where: str) -> Sequence:
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise FormatError(f"{where} is not a posetrack file: its first line is no JSON header.") from error
+        raise FormatError(
+            f"{where} is not a posetrack file: its first line is no JSON header."
+        ) from error
     if not isinstance(data, dict) or not isinstance(data.get("posetrack"), int):
-        raise FormatError(f"{where} is not a posetrack file: its first line has no 'posetrack' version.")
+        raise FormatError(
+            f"{where} is not a posetrack file: its first line has no 'posetrack' version."
+        )
     if data["posetrack"] > SCHEMA:
-        raise FormatError(f"{where} has schema {data['posetrack']}, newer than {SCHEMA}: update posetrack.")
+        raise FormatError(
+            f"{where} has schema {data['posetrack']}, newer than {SCHEMA}: update posetrack."
+        )
     try:
         size = data["size_wh"] and (int(data["size_wh"][0]), int(data["size_wh"][1]))
         fps = None if data["fps"] is None else float(data["fps"])
         meta = {k: v for k, v in data.items() if k not in _HEADER_KEYS}
-        return Sequence(str(data["name"]), size or None, fps, _parse_skeleton(data["skeleton"]), (), meta)
+        return Sequence(
+            str(data["name"]), size or None, fps, _parse_skeleton(data["skeleton"]), (), meta
+        )
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise FormatError(f"{where}: the header is broken ({type(error).__name__}: {error}).") from error
+        raise FormatError(
+            f"{where}: the header is broken ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _parse_skeleton(s: dict[str, Any]) -> Skeleton:
     pairs = [tuple((int(a), int(b)) for a, b in s[key]) for key in ("limbs", "flip_pairs")]
-    skeleton = Skeleton(s["name"], tuple(s["joints"]), pairs[0], pairs[1], tuple(map(float, s["oks_sigmas"])))
+    skeleton = Skeleton(
+        s["name"], tuple(s["joints"]), pairs[0], pairs[1], tuple(map(float, s["oks_sigmas"]))
+    )
     known = SKELETONS.get(skeleton.name)
     return known if known == skeleton else skeleton
 
 
-# --- frames ----------------------------------------------------------------------------------------------------------
+# --- frames
+# --------------------------------------------------------------------------------------------------
 
 
 def encode_frame(labels: FrameLabels) -> bytes:
@@ -185,7 +216,9 @@ def encode_frame(labels: FrameLabels) -> bytes:
             "id": labels.tracks.id[n],
             "box": poses.boxes.xyxy[n],
             "score": poses.boxes.score[n],
-            "keypoints": [None if absent[n, k] else keypoints[n, k] for k in range(keypoints.shape[1])],
+            "keypoints": [
+                None if absent[n, k] else keypoints[n, k] for k in range(keypoints.shape[1])
+            ],
         }
         if labels.head_xyxy is not None:
             person["head_box"] = np.asarray(labels.head_xyxy[n], np.float32)
@@ -198,15 +231,22 @@ def parse_frame(line: bytes, skeleton: Skeleton, where: str) -> FrameLabels:
     try:
         data = orjson.loads(line)
         people = data["people"]
-        tracks = Tracks(np.array([p["id"] for p in people], np.int64), _parse_poses(people, skeleton))
+        tracks = Tracks(
+            np.array([p["id"] for p in people], np.int64), _parse_poses(people, skeleton)
+        )
         heads = None
         if any("head_box" in p for p in people):
             heads = _rows([p.get("head_box") for p in people], 4)
         regions = tuple(np.array(r, np.float64) for r in data.get("ignore_regions", ()))
         return FrameLabels(
-            int(data["frame"]), _number(data["time_s"]), tracks, data.get("image"), data.get("labeled", True),
-            heads, regions,
-        )  # fmt: skip
+            int(data["frame"]),
+            _number(data["time_s"]),
+            tracks,
+            data.get("image"),
+            data.get("labeled", True),
+            heads,
+            regions,
+        )
     except (KeyError, TypeError, ValueError) as error:  # orjson's own error is a ValueError
         detail = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise FormatError(f"{where} is not a frame of a posetrack file: {detail}.") from error
@@ -216,7 +256,9 @@ def _parse_poses(people: list[dict[str, Any]], skeleton: Skeleton) -> Poses:
     keypoints = np.full((len(people), len(skeleton), 3), np.nan, np.float32)
     for n, person in enumerate(people):
         if len(person["keypoints"]) != len(skeleton):
-            raise ValueError(f"a person has {len(person['keypoints'])} keypoints, the skeleton {len(skeleton)}")
+            raise ValueError(
+                f"a person has {len(person['keypoints'])} keypoints, the skeleton {len(skeleton)}"
+            )
         keypoints[n] = _rows(person["keypoints"], 3)
     scores = np.array([_number(p["score"]) for p in people], np.float32)
     boxes = Boxes(_rows([p["box"] for p in people], 4), scores)
@@ -224,12 +266,16 @@ def _parse_poses(people: list[dict[str, Any]], skeleton: Skeleton) -> Poses:
 
 
 def _rows(rows: list[list[float | None] | None], width: int) -> npt.NDArray[np.float32]:
-    """Rows of numbers as (N, width) float32; null, for a number or a whole row, is NaN. Raises ValueError."""
+    """Rows of numbers as (N, width) float32; null, for a number or a whole row, is NaN. Raises
+    ValueError.
+    """
     nothing: list[float | None] = [None] * width
     full = [nothing if row is None else row for row in rows]
     if any(len(row) != width for row in full):
         raise ValueError(f"a list of {width} numbers has another length")
-    return np.array([[_number(value) for value in row] for row in full], np.float32).reshape(len(rows), width)
+    return np.array([[_number(value) for value in row] for row in full], np.float32).reshape(
+        len(rows), width
+    )
 
 
 def _number(value: float | None) -> float:

@@ -1,12 +1,14 @@
-"""OpenPose's ``--write_json``: a folder with a JSON file a frame, which Pose2Sim and other biomechanics tools read.
+"""OpenPose's ``--write_json``: a folder with a JSON file a frame, which Pose2Sim and other
+biomechanics tools read.
 
     <name>_000000000007_keypoints.json:  {"version": 1.3, "people": [{"person_id": [3],
         "pose_keypoints_2d": [x, y, score, ... 25 times], "face_keypoints_2d": [], ...}]}
 
-The 25 joints are those of OpenPose's BODY_25; the number in a name is the frame's index, ``person_id`` the identity (-1
-where a file has none, as OpenPose itself writes). An absent joint is ``0, 0, 0``. A middle of the hips, or a neck, that
-the skeleton lacks is put between both hips or shoulders, as OpenPose's own training labels have it. There is no place
-for boxes, times, the top of the head, video size and frame rate.
+The 25 joints are those of OpenPose's BODY_25; the number in a name is the frame's index,
+``person_id`` the identity (-1 where a file has none, as OpenPose itself writes). An absent joint is
+``0, 0, 0``. A middle of the hips, or a neck, that the skeleton lacks is put between both hips or
+shoulders, as OpenPose's own training labels have it. There is no place for boxes, times, the top of
+the head, video size and frame rate.
 """
 
 from __future__ import annotations
@@ -34,14 +36,21 @@ _BETWEEN = {"neck": ("left_shoulder", "right_shoulder"), "pelvis": ("left_hip", 
 _EMPTY: dict[str, list[float]] = {
     key: []
     for key in (
-        "face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d", "pose_keypoints_3d",
-        "face_keypoints_3d", "hand_left_keypoints_3d", "hand_right_keypoints_3d",
+        "face_keypoints_2d",
+        "hand_left_keypoints_2d",
+        "hand_right_keypoints_2d",
+        "pose_keypoints_3d",
+        "face_keypoints_3d",
+        "hand_left_keypoints_3d",
+        "hand_right_keypoints_3d",
     )
-}  # fmt: skip
+}
 
 
 def write(path: str | Path, sequence: Sequence) -> None:
-    """Write a folder, beside its target first, then renamed; frame files of an old one go. Raises OutputError."""
+    """Write a folder, beside its target first, then renamed; frame files of an old one go. Raises
+    OutputError.
+    """
     path = Path(path)
     with write_beside(path) as part:
         _clear(part)
@@ -49,13 +58,17 @@ def write(path: str | Path, sequence: Sequence) -> None:
         for labels in sequence.frames:
             name = f"{sequence.name}_{labels.index:012d}_keypoints.json"
             people = _people(labels.tracks)
-            data = orjson.dumps({"version": VERSION, "people": people}, option=orjson.OPT_SERIALIZE_NUMPY)
+            data = orjson.dumps(
+                {"version": VERSION, "people": people}, option=orjson.OPT_SERIALIZE_NUMPY
+            )
             (part / name).write_bytes(data)
         _clear(path)
 
 
 def _clear(path: Path) -> None:
-    """Make way: remove a file, or a folder with nothing but frames. Raises OSError where there is more in it."""
+    """Make way: remove a file, or a folder with nothing but frames. Raises OSError where there is
+    more in it.
+    """
     if path.is_dir():
         for file in path.glob(FRAME_FILES):
             file.unlink()
@@ -67,7 +80,11 @@ def _clear(path: Path) -> None:
 def _people(tracks: Tracks) -> list[dict[str, Any]]:
     keypoints = _to_body25(tracks.poses)
     return [
-        {"person_id": [identity], "pose_keypoints_2d": np.ascontiguousarray(person.ravel()), **_EMPTY}
+        {
+            "person_id": [identity],
+            "pose_keypoints_2d": np.ascontiguousarray(person.ravel()),
+            **_EMPTY,
+        }
         for identity, person in zip(tracks.id.tolist(), keypoints, strict=True)
     ]
 
@@ -76,7 +93,9 @@ def _to_body25(poses: Poses) -> npt.NDArray[np.float32]:
     """x, y, score (N, 25, 3); zeros where a joint is absent."""
     source = joint_map(poses.skeleton, BODY_25)
     given = np.concatenate([poses.xy, np.nan_to_num(poses.score)[..., None]], axis=2)
-    given = np.concatenate([given, np.full((len(poses), 1, 3), np.nan, np.float32)], axis=1)  # for index -1
+    given = np.concatenate(
+        [given, np.full((len(poses), 1, 3), np.nan, np.float32)], axis=1
+    )  # for index -1
     keypoints = given[:, source]
     column = {name: i for i, name in enumerate(BODY_25.joints)}
     for name, (left, right) in _BETWEEN.items():
@@ -91,21 +110,31 @@ def _to_body25(poses: Poses) -> npt.NDArray[np.float32]:
 def read(path: str | Path) -> list[Sequence]:
     """The one video of a folder. Raises InputError, or FormatError naming the file.
 
-    Without identities the people of a frame are numbered from 0 and ``meta["identities"]`` is False.
+    Without identities the people of a frame are numbered from 0 and ``meta["identities"]`` is
+    False.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"There is no file or folder {path}; check the path.")
-    found = [(match, file) for file in path.glob(FRAME_FILES) if (match := _NUMBERED.fullmatch(file.name))]
+    found = [
+        (match, file)
+        for file in path.glob(FRAME_FILES)
+        if (match := _NUMBERED.fullmatch(file.name))
+    ]
     if not path.is_dir() or (not found and any(path.iterdir())):
         raise FormatError(f"{path} is not a folder of OpenPose's files, one {FRAME_FILES} a frame.")
     numbered = sorted((int(match["index"]), file) for match, file in found)
     people = {file: _read_people(file) for _, file in numbered}
     anonymous = any(p["person_id"][0] == NO_PERSON_ID for frame in people.values() for p in frame)
-    frames = tuple(FrameLabels(index, float("nan"), _tracks(people[file], file, anonymous)) for index, file in numbered)
+    frames = tuple(
+        FrameLabels(index, float("nan"), _tracks(people[file], file, anonymous))
+        for index, file in numbered
+    )
     name = found[0][0]["name"] if found else ""
     meta = {"identities": False} if anonymous else {}
-    return [Sequence(name or path.name.removesuffix(".openpose"), None, None, BODY_25, frames, meta)]
+    return [
+        Sequence(name or path.name.removesuffix(".openpose"), None, None, BODY_25, frames, meta)
+    ]
 
 
 def _read_people(file: Path) -> list[dict[str, Any]]:
@@ -114,7 +143,9 @@ def _read_people(file: Path) -> list[dict[str, Any]]:
         return [
             {
                 "person_id": [int(v) for v in person.get("person_id") or [NO_PERSON_ID]],
-                "keypoints": np.array(person["pose_keypoints_2d"], np.float32).reshape(len(BODY_25), 3),
+                "keypoints": np.array(person["pose_keypoints_2d"], np.float32).reshape(
+                    len(BODY_25), 3
+                ),
             }
             for person in data["people"]
         ]
@@ -124,7 +155,9 @@ def _read_people(file: Path) -> list[dict[str, Any]]:
 
 
 def _tracks(people: list[dict[str, Any]], file: Path, anonymous: bool) -> Tracks:
-    keypoints = np.array([p["keypoints"] for p in people], np.float32).reshape(len(people), len(BODY_25), 3)
+    keypoints = np.array([p["keypoints"] for p in people], np.float32).reshape(
+        len(people), len(BODY_25), 3
+    )
     keypoints[(keypoints == 0).all(axis=2)] = np.nan
     ids = [n if anonymous else p["person_id"][0] for n, p in enumerate(people)]
     if len(set(ids)) != len(ids):

@@ -1,4 +1,6 @@
-"""Parquet: the table of ``long_table`` in typed, compressed columns; needs pyarrow (the extra ``parquet``)."""
+"""Parquet: the table of ``long_table`` in typed, compressed columns; needs pyarrow (the extra
+``parquet``).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def _pyarrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'posetrack[parquet]', or choose csv.") from error
+        raise UsageError(
+            "Parquet needs pyarrow: pip install 'posetrack[parquet]', or choose csv."
+        ) from error
     return pyarrow
 
 
@@ -34,7 +38,9 @@ def _schema(pa: Any) -> Any:
 
 
 def write(path: str | Path, sequence: Sequence) -> None:
-    """Write a sequence in groups of frames, beside its target first, then renamed. Raises OutputError, UsageError."""
+    """Write a sequence in groups of frames, beside its target first, then renamed. Raises
+    OutputError, UsageError.
+    """
     pa = _pyarrow()
     schema = _schema(pa)
     with write_beside(path) as part, pa.parquet.ParquetWriter(str(part), schema) as writer:
@@ -64,6 +70,8 @@ def read(path: str | Path) -> list[Sequence]:
 def _rows(file: Any, path: str) -> Iterator[tuple[str, Row]]:
     number = 0
     for batch in file.iter_batches(_ROWS_PER_READ, columns=COLUMNS):
-        for row in zip(*(column.to_pylist() for column in batch.select(COLUMNS).columns), strict=True):
+        for row in zip(
+            *(column.to_pylist() for column in batch.select(COLUMNS).columns), strict=True
+        ):
             yield f"{path}, row {number}", list(row)
             number += 1

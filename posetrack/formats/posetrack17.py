@@ -1,12 +1,15 @@
-"""PoseTrack 2017 JSON: one video a file, ``annolist`` -> frames -> ``annorect`` -> people -> points by joint id.
+"""PoseTrack 2017 JSON: one video a file, ``annolist`` -> frames -> ``annorect`` -> people -> points
+by joint id.
 
-    {"annolist": [{"image": [{"name": "images/val/000001_mpii/000000.jpg"}], "imgnum": [1], "is_labeled": [1],
+    {"annolist": [{"image": [{"name": "images/val/000001_mpii/000000.jpg"}], "imgnum": [1],
+    "is_labeled": [1],
       "annorect": [{"x1": [..], "y1": [..], "x2": [..], "y2": [..], "track_id": [0], "score": [0.9],
-                    "annopoints": [{"point": [{"id": [13], "x": [..], "y": [..], "score": [..]}]}]}],
+                    "annopoints": [{"point": [{"id": [13], "x": [..], "y": [..], "score":
+                    [..]}]}]}],
       "ignore_regions": [{"point": [{"x": [..], "y": [..]}]}]}]}
 
-Every scalar is a list of one. The box is the *head* box and only ground truth has it. An addition of ours that the
-official tools skip over: ``time_s`` of a frame.
+Every scalar is a list of one. The box is the *head* box and only ground truth has it. An addition
+of ours that the official tools skip over: ``time_s`` of a frame.
 """
 
 from __future__ import annotations
@@ -49,17 +52,22 @@ def read(path: str | Path) -> list[Sequence]:
     return [to_sequence(parse(read_json(path, allow_nan=True), path, video_name=True))]
 
 
-def parse(data: Any, path: str | Path, *, heads: bool = True, video_name: bool = False) -> LabelTable:
-    """The content of a file as a table; ``heads=False`` leaves out head boxes (predictions need none).
+def parse(
+    data: Any, path: str | Path, *, heads: bool = True, video_name: bool = False
+) -> LabelTable:
+    """The content of a file as a table; ``heads=False`` leaves out head boxes (predictions need
+    none).
 
-    The name is the file's, or with ``video_name`` the folder of the images. Raises FormatError naming file, frame and
-    field.
+    The name is the file's, or with ``video_name`` the folder of the images. Raises FormatError
+    naming file, frame and field.
     """
     try:
         table = _parse(data, str(path), heads)
     except _FAULTS as error:
         explain17(data, str(path))
-        raise FormatError(f"{path} breaks the PoseTrack 2017 layout ({type(error).__name__}: {error}).") from error
+        raise FormatError(
+            f"{path} breaks the PoseTrack 2017 layout ({type(error).__name__}: {error})."
+        ) from error
     name = video_of(table.images) if video_name else ""
     return replace(table, name=name) if name else table
 
@@ -104,7 +112,9 @@ def _singles(rows: list[Json], key: str, missing: float) -> list[Any]:
 
 
 def _loose(rows: list[Json], key: str, missing: float) -> npt.NDArray[np.float64]:
-    """A number of every row that is not worth an error: ``missing`` where the field is anything else."""
+    """A number of every row that is not worth an error: ``missing`` where the field is anything
+    else.
+    """
     return numbers([first(row.get(key), missing) for row in rows])
 
 
@@ -117,7 +127,9 @@ def _point_lists(people: list[Json]) -> list[list[Json] | None]:
         return [part[0].get("point") if part else None for part in parts]
 
 
-def _joints(lists: list[list[Json] | None]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _joints(
+    lists: list[list[Json] | None],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Joint coordinates (P, 15, 2) and scores (P, 15) of the people's point lists."""
     counts = [len(points) if points else 0 for points in lists]
     points = list(chain.from_iterable(filter(None, lists)))
@@ -130,7 +142,8 @@ def _joints(lists: list[list[Json] | None]) -> tuple[npt.NDArray[np.float64], np
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("a coordinate is not a finite number")
     person = np.repeat(np.arange(len(lists)), counts)
-    # Backwards, so that of a repeated joint the first one stays; ids beyond the 15 joints are ignored, as officially.
+    # Backwards, so that of a repeated joint the first one stays; ids beyond the 15 joints are
+    # ignored, as officially.
     known = np.flatnonzero((joint >= 0) & (joint < len(JOINTS)))[::-1]
     rows, columns = person[known], joint[known].astype(np.int64)
     xy = np.full((len(lists), len(JOINTS), 2), np.nan)
@@ -141,7 +154,9 @@ def _joints(lists: list[list[Json] | None]) -> tuple[npt.NDArray[np.float64], np
 
 
 def _frame_numbers(frames: list[Json]) -> npt.NDArray[np.int64]:
-    """Frame numbers from 0: the file's ``imgnum`` (which counts from 1) where it is there and rises, else positions."""
+    """Frame numbers from 0: the file's ``imgnum`` (which counts from 1) where it is there and
+    rises, else positions.
+    """
     given = _loose(frames, "imgnum", np.nan) - 1
     if np.isfinite(given).all() and (given >= 0).all() and (np.diff(given) > 0).all():
         return given.astype(np.int64)
@@ -162,7 +177,11 @@ def write(path: str | Path, sequence: Sequence) -> None:
     """Write one video, beside its target first, then renamed. Raises OutputError."""
     table = to_table(sequence)
     starts = np.searchsorted(table.frame, np.arange(table.frame_count + 1))
-    content = {"annolist": [_frame_json(table, f, range(starts[f], starts[f + 1])) for f in range(table.frame_count)]}
+    content = {
+        "annolist": [
+            _frame_json(table, f, range(starts[f], starts[f + 1])) for f in range(table.frame_count)
+        ]
+    }
     write_json(path, content)
 
 
@@ -175,7 +194,9 @@ def _frame_json(table: LabelTable, f: int, people: range) -> Json:
         "annorect": [_person_json(table, p) for p in people],
     }
     if table.regions[f]:
-        frame["ignore_regions"] = [{"point": [{"x": [x], "y": [y]} for x, y in r.tolist()]} for r in table.regions[f]]
+        frame["ignore_regions"] = [
+            {"point": [{"x": [x], "y": [y]} for x, y in r.tolist()]} for r in table.regions[f]
+        ]
     if np.isfinite(table.time_s[f]):
         frame["time_s"] = [float(table.time_s[f])]
     return frame
@@ -187,7 +208,11 @@ def _person_json(table: LabelTable, p: int) -> Json:
         head = np.zeros(4)  # predictions have no head box, but the official tools want the keys
     points = []
     for j in np.flatnonzero(table.present[p]):
-        point: Json = {"id": [int(j)], "x": [float(table.xy[p, j, 0])], "y": [float(table.xy[p, j, 1])]}
+        point: Json = {
+            "id": [int(j)],
+            "x": [float(table.xy[p, j, 0])],
+            "y": [float(table.xy[p, j, 1])],
+        }
         if table.score[p, j] == NO_SCORE:
             point["is_visible"] = [1]
         else:

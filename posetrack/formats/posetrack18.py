@@ -1,9 +1,9 @@
 """PoseTrack 2018 and 2021 JSON: COCO-like ``images``, ``annotations``, ``categories``.
 
-A keypoint is ``x, y, v``; it is absent only if all three are 0, so that ``v = 0`` with a place is a keypoint like any
-other, as the official tool reads it. Predictions add ``scores`` (one a joint), ground truth ``bbox_head`` (x, y, w, h)
-and ``ignore_regions_x`` / ``_y``. The two ears are read over. Additions of ours that the official tools skip:
-``frame_index`` and ``time_s`` of an image.
+A keypoint is ``x, y, v``; it is absent only if all three are 0, so that ``v = 0`` with a place is a
+keypoint like any other, as the official tool reads it. Predictions add ``scores`` (one a joint),
+ground truth ``bbox_head`` (x, y, w, h) and ``ignore_regions_x`` / ``_y``. The two ears are read
+over. Additions of ours that the official tools skip: ``frame_index`` and ``time_s`` of an image.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ CATEGORY: Json = {
     "id": 1,
     "name": "person",
     "keypoints": (
-        "nose head_bottom head_top left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+        "nose head_bottom head_top left_ear right_ear left_shoulder right_shoulder left_elbow "
+        "right_elbow left_wrist "
         "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
     ).split(),
     "skeleton": [],
@@ -55,7 +56,9 @@ def read(path: str | Path) -> list[Sequence]:
 
     Raises InputError, FormatError.
     """
-    return [to_sequence(table) for table in _guarded(read_json(path, allow_nan=True), str(path), True)]
+    return [
+        to_sequence(table) for table in _guarded(read_json(path, allow_nan=True), str(path), True)
+    ]
 
 
 def parse(data: Any, path: str | Path, *, heads: bool = True) -> LabelTable:
@@ -76,7 +79,9 @@ def _guarded(data: Any, path: str, heads: bool) -> list[LabelTable]:
         return _parse(data, path, heads)
     except _FAULTS as error:
         explain18(data, path)
-        raise FormatError(f"{path} breaks the PoseTrack 2018 layout ({type(error).__name__}: {error}).") from error
+        raise FormatError(
+            f"{path} breaks the PoseTrack 2018 layout ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _parse(data: Any, path: str, heads: bool) -> list[LabelTable]:
@@ -93,7 +98,11 @@ def _parse(data: Any, path: str, heads: bool) -> list[LabelTable]:
     return [
         _one(
             [image for image, other in zip(images, videos, strict=True) if other == video],
-            [person for person, other in zip(people, video_of_person, strict=True) if other == video],
+            [
+                person
+                for person, other in zip(people, video_of_person, strict=True)
+                if other == video
+            ],
             names,
             path,
             heads,
@@ -108,7 +117,9 @@ def _video(image: Json) -> str:
     return folder.split("_")[0] if folder else str(image.get("vid_id", ""))
 
 
-def _one(images: list[Json], people: list[Json], names: list[str], path: str, heads: bool) -> LabelTable:
+def _one(
+    images: list[Json], people: list[Json], names: list[str], path: str, heads: bool
+) -> LabelTable:
     frame_of = {image["id"]: f for f, image in enumerate(images)}
     frame = np.array([frame_of[p["image_id"]] for p in people], np.int64)
     order = np.argsort(frame, kind="stable")
@@ -124,7 +135,9 @@ def _one(images: list[Json], people: list[Json], names: list[str], path: str, he
         index=_frame_numbers(images),
         time_s=numbers([first(image.get("time_s"), np.nan) for image in images]),
         frame=frame[order],
-        track_id=identities([NO_ID if p.get("track_id") is None else p["track_id"] for p in people]),
+        track_id=identities(
+            [NO_ID if p.get("track_id") is None else p["track_id"] for p in people]
+        ),
         xy=xy,
         score=score,
         pose_score=numbers([first(p.get("score"), np.nan) for p in people]),
@@ -135,14 +148,18 @@ def _one(images: list[Json], people: list[Json], names: list[str], path: str, he
     )
 
 
-def _joints(people: list[Json], names: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _joints(
+    people: list[Json], names: list[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     count = len(names)
     given = numbers([p["keypoints"] for p in people]).reshape(len(people), count, 3)
     if not np.isfinite(given).all():
         raise ValueError("a coordinate is not a finite number")
     missing = [NO_SCORE] * count
     value = numbers([p.get("scores") or missing for p in people]).reshape(len(people), count)
-    target = {i: _COLUMN[joint] for i, joint in enumerate(map(canonical_joint, names)) if joint in _COLUMN}
+    target = {
+        i: _COLUMN[joint] for i, joint in enumerate(map(canonical_joint, names)) if joint in _COLUMN
+    }
     source, column = list(target), list(target.values())
     absent = (given == 0).all(axis=2)
     xy = np.full((len(people), len(JOINTS), 2), np.nan)
@@ -160,13 +177,21 @@ def _corners(people: list[Json], key: str) -> npt.NDArray[np.float64]:
 
 
 def _polygons(image: Json) -> tuple[Polygon, ...]:
-    columns = zip(image.get("ignore_regions_x") or (), image.get("ignore_regions_y") or (), strict=True)
-    return tuple(np.array(list(zip(x, y, strict=True)), np.float64).reshape(-1, 2) for x, y in columns)
+    columns = zip(
+        image.get("ignore_regions_x") or (), image.get("ignore_regions_y") or (), strict=True
+    )
+    return tuple(
+        np.array(list(zip(x, y, strict=True)), np.float64).reshape(-1, 2) for x, y in columns
+    )
 
 
 def _frame_numbers(images: list[Json]) -> npt.NDArray[np.int64]:
     given = [image.get("frame_index") for image in images]
-    return np.array(given, np.int64) if all(isinstance(g, int) for g in given) else np.arange(len(images))
+    return (
+        np.array(given, np.int64)
+        if all(isinstance(g, int) for g in given)
+        else np.arange(len(images))
+    )
 
 
 def _size(image: Json) -> tuple[int, int] | None:
@@ -178,7 +203,9 @@ def write(path: str | Path, sequence: Sequence) -> None:
     """Write one video, beside its target first, then renamed. Raises OutputError."""
     table = to_table(sequence)
     digits = "".join(c for c in table.name.split("_")[0] if c.isdigit())[-6:] or "0"
-    base = 10**10 + int(digits) * 10**4  # PoseTrack's own numbering: 1, six digits of video, four of frame
+    base = (
+        10**10 + int(digits) * 10**4
+    )  # PoseTrack's own numbering: 1, six digits of video, four of frame
     images = [_image_json(table, f, base, digits.zfill(6)) for f in range(table.frame_count)]
     starts = np.searchsorted(table.frame, table.frame)  # first person of each person's frame
     people = [_person_json(table, p, base, p - int(starts[p])) for p in range(len(table))]
@@ -209,7 +236,10 @@ def _person_json(table: LabelTable, p: int, base: int, number: int) -> Json:
     image_id = base + int(table.index[table.frame[p]])
     columns = [_COLUMN.get(canonical_joint(name), -1) for name in CATEGORY["keypoints"]]
     there = [c >= 0 and bool(table.present[p, c]) for c in columns]
-    keypoints = [[*table.xy[p, c].tolist(), 1] if t else [0, 0, 0] for c, t in zip(columns, there, strict=True)]
+    keypoints = [
+        [*table.xy[p, c].tolist(), 1] if t else [0, 0, 0]
+        for c, t in zip(columns, there, strict=True)
+    ]
     scored = table.score[p] != NO_SCORE
     person: Json = {
         "image_id": image_id,
@@ -222,7 +252,9 @@ def _person_json(table: LabelTable, p: int, base: int, number: int) -> Json:
         person["track_id"] = int(table.track_id[p])
     if scored.any():
         known = [t and bool(scored[c]) for c, t in zip(columns, there, strict=True)]
-        person["scores"] = [float(table.score[p, c]) if k else 0.0 for c, k in zip(columns, known, strict=True)]
+        person["scores"] = [
+            float(table.score[p, c]) if k else 0.0 for c, k in zip(columns, known, strict=True)
+        ]
     if np.isfinite(table.pose_score[p]):
         person["score"] = float(table.pose_score[p])
     if np.isfinite(table.head_xyxy[p]).all():

@@ -1,7 +1,7 @@
 """What is wrong with a PoseTrack file, in one sentence with file, frame and field.
 
-The readers turn whole files into arrays at once; only where that fails these slow walks go through the file again, one
-value at a time, and raise FormatError at the first fault.
+The readers turn whole files into arrays at once; only where that fails these slow walks go through
+the file again, one value at a time, and raise FormatError at the first fault.
 """
 
 from __future__ import annotations
@@ -23,10 +23,15 @@ def explain17(data: Any, path: str) -> None:
         for n, person in enumerate(_list(_key(frame, "annorect", where), f"{where}: annorect")):
             _person17(person, f"{where}: person {n}")
         for region in _list(frame.get("ignore_regions") or [], f"{where}: ignore_regions"):
-            points = _list(_key(region, "point", f"{where}: ignore_regions"), f"{where}: ignore_regions: point")
+            points = _list(
+                _key(region, "point", f"{where}: ignore_regions"), f"{where}: ignore_regions: point"
+            )
             for point in points:
                 for key in ("x", "y"):
-                    _single(_key(point, key, f"{where}: ignore_regions"), f"{where}: ignore_regions: {key}")
+                    _single(
+                        _key(point, key, f"{where}: ignore_regions"),
+                        f"{where}: ignore_regions: {key}",
+                    )
 
 
 def _image17(frame: Any) -> str:
@@ -57,11 +62,15 @@ def _person17(person: Any, where: str) -> None:
 def explain18(data: Any, path: str) -> None:
     """Raise FormatError at the first fault of a 2018 file; return where none is found."""
     if not isinstance(data, dict) or not {"annolist", "images"} & data.keys():
-        raise FormatError(f"{path} has neither annolist (PoseTrack 2017) nor images and annotations (2018, 2021).")
+        raise FormatError(
+            f"{path} has neither annolist (PoseTrack 2017) nor images and annotations (2018, 2021)."
+        )
     categories = _list(_key(data, "categories", path), f"{path}: categories")
     if not categories:
         raise FormatError(f"{path}: categories: the list is empty; it has to name the keypoints.")
-    names = _list(_key(categories[0], "keypoints", f"{path}: categories"), f"{path}: categories: keypoints")
+    names = _list(
+        _key(categories[0], "keypoints", f"{path}: categories"), f"{path}: categories: keypoints"
+    )
     for name in names:
         if not isinstance(name, str):
             raise FormatError(f"{path}: categories: keypoints: {_show(name)} is not a text.")
@@ -85,22 +94,35 @@ def explain18(data: Any, path: str) -> None:
 def _regions18(image: dict[str, Any], where: str) -> None:
     xs, ys = image.get("ignore_regions_x") or [], image.get("ignore_regions_y") or []
     if len(_list(xs, f"{where}: ignore_regions_x")) != len(_list(ys, f"{where}: ignore_regions_y")):
-        raise FormatError(f"{where}: ignore_regions_x: {len(xs)} polygons, but ignore_regions_y has {len(ys)}.")
+        raise FormatError(
+            f"{where}: ignore_regions_x: {len(xs)} polygons, but ignore_regions_y has {len(ys)}."
+        )
     for x, y in zip(xs, ys, strict=True):
-        if len(_list(x, f"{where}: ignore_regions_x")) != len(_list(y, f"{where}: ignore_regions_y")):
-            raise FormatError(f"{where}: ignore_regions_x: a polygon has {len(x)} x but {len(y)} y.")
+        if len(_list(x, f"{where}: ignore_regions_x")) != len(
+            _list(y, f"{where}: ignore_regions_y")
+        ):
+            raise FormatError(
+                f"{where}: ignore_regions_x: a polygon has {len(x)} x but {len(y)} y."
+            )
         for value in (*x, *y):
             _number(value, f"{where}: ignore_regions_x")
 
 
-def _person18(person: dict[str, Any], n: int, names: list[Any], frames: dict[Any, str], path: str) -> None:
+def _person18(
+    person: dict[str, Any], n: int, names: list[Any], frames: dict[Any, str], path: str
+) -> None:
     identity = _key(person, "image_id", f"{path}: annotation {n}")
     if isinstance(identity, (list, dict)) or identity not in frames:
-        raise FormatError(f"{path}: annotation {n}: image_id: no image has the id {_show(identity)}.")
+        raise FormatError(
+            f"{path}: annotation {n}: image_id: no image has the id {_show(identity)}."
+        )
     where = f"{frames[identity]}: annotation {n}"
     keypoints = _list(_key(person, "keypoints", where), f"{where}: keypoints")
     if len(keypoints) != 3 * len(names):
-        raise FormatError(f"{where}: keypoints: {len(keypoints)} numbers; {len(names)} joints need {3 * len(names)}.")
+        raise FormatError(
+            f"{where}: keypoints: {len(keypoints)} numbers; {len(names)} joints need "
+            f"{3 * len(names)}."
+        )
     for value in keypoints:
         _number(value, f"{where}: keypoints")
     scores = person.get("scores") or []
@@ -113,7 +135,9 @@ def _person18(person: dict[str, Any], n: int, names: list[Any], frames: dict[Any
     for key in ("bbox", "bbox_head"):
         box = _list(person.get(key) or [], f"{where}: {key}")
         if box and len(box) != 4:
-            raise FormatError(f"{where}: {key}: {len(box)} numbers where x, y, width, height belong.")
+            raise FormatError(
+                f"{where}: {key}: {len(box)} numbers where x, y, width, height belong."
+            )
         for value in box:
             _number(value, f"{where}: {key}")
 
@@ -157,7 +181,12 @@ def _number(value: Any, where: str, *, finite: bool = True) -> None:
 
 
 def _whole(value: Any, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value % 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value % 1
+    ):
         raise FormatError(f"{where}: {_show(value)} is not a whole number.")
     if abs(value) >= MAX_INT:
         raise FormatError(f"{where}: {_show(value)} is too large.")

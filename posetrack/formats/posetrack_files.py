@@ -16,18 +16,24 @@ from posetrack.formats.table import LabelTable
 
 
 def read_table(path: str | Path, *, heads: bool = True) -> LabelTable:
-    """The (first) video of a ``.json`` or ``.json.gz`` file, named by the file; ``heads=False`` for predictions.
+    """The (first) video of a ``.json`` or ``.json.gz`` file, named by the file; ``heads=False`` for
+    predictions.
 
-    Raises InputError where the file cannot be read, FormatError naming file, frame and field where it is broken.
+    Raises InputError where the file cannot be read, FormatError naming file, frame and field where
+    it is broken.
     """
     with _no_garbage_collection():
-        return _read(path, heads)  # a call of its own, so that the parsed JSON is gone before collection is on again
+        return _read(
+            path, heads
+        )  # a call of its own, so that the parsed JSON is gone before collection is on again
 
 
 def _read(path: str | Path, heads: bool) -> LabelTable:
     data = read_json(path, allow_nan=True)
     if not isinstance(data, dict):
-        raise FormatError(f"{path} holds a {type(data).__name__} where PoseTrack files hold an object.")
+        raise FormatError(
+            f"{path} holds a {type(data).__name__} where PoseTrack files hold an object."
+        )
     if "annolist" in data:
         return posetrack17.parse(data, path, heads=heads)
     return posetrack18.parse(data, path, heads=heads)
@@ -35,7 +41,9 @@ def _read(path: str | Path, heads: bool) -> LabelTable:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Hold the cycle collector back: a million small lists without cycles cost it a third of the reading time."""
+    """Hold the cycle collector back: a million small lists without cycles cost it a third of the
+    reading time.
+    """
     was = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,8 @@
 """All the people of one sequence as flat arrays: what the evaluator reads, in double precision.
 
-``Sequence`` is the type of the pipeline: float32, identities unique in a frame. Scores have to be exact and must take
-files as they are (repeated or missing identities, people without joints), hence this second, plainer form.
+``Sequence`` is the type of the pipeline: float32, identities unique in a frame. Scores have to be
+exact and must take files as they are (repeated or missing identities, people without joints), hence
+this second, plainer form.
 """
 
 from __future__ import annotations
@@ -14,13 +15,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Joint order of the PoseTrack 2017 files (their point ids 0..14), in which the official tool prints its numbers.
+# Joint order of the PoseTrack 2017 files (their point ids 0..14), in which the official tool prints
+# its numbers.
 JOINTS = (
-    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "right_wrist", "right_elbow",
-    "right_shoulder", "left_shoulder", "left_elbow", "left_wrist", "neck", "nose", "head_top",
-)  # fmt: skip
+    "right_ankle",
+    "right_knee",
+    "right_hip",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_wrist",
+    "right_elbow",
+    "right_shoulder",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "neck",
+    "nose",
+    "head_top",
+)
 NO_ID = int(np.iinfo(np.int64).min)  # a person whose identity the file does not give
-NO_SCORE = -9999.0  # a joint whose score the file does not give; the official tool sorts it by this number
+NO_SCORE = (
+    -9999.0
+)  # a joint whose score the file does not give; the official tool sorts it by this number
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,12 +48,14 @@ Polygon = npt.NDArray[np.float64]
 class LabelTable:
     """P people in F frames of one sequence, in file order (``frame`` never decreases).
 
-    ``frame`` (P,) index into the F frames; ``track_id`` (P,), ``NO_ID`` where missing; ``xy`` (P, 15, 2) pixels in the
-    joint order of ``JOINTS``, NaN where absent; ``score`` (P, 15), ``NO_SCORE`` where the file has none (a NaN the file
-    gives stays NaN); ``pose_score`` (P,), NaN where missing; ``box_xyxy`` and ``head_xyxy`` (P, 4), NaN where missing;
-    ``has_points`` (P,) is False for a person whose file entry has no list of joints (an empty list is one).
-    Per frame: ``images`` names, ``labeled`` 1 / 0, or -1 where the file does not say, ``regions`` polygons to ignore,
-    ``index`` in the source and ``time_s`` (NaN where unknown). ``source`` is the file, for messages.
+    ``frame`` (P,) index into the F frames; ``track_id`` (P,), ``NO_ID`` where missing; ``xy`` (P,
+    15, 2) pixels in the joint order of ``JOINTS``, NaN where absent; ``score`` (P, 15),
+    ``NO_SCORE`` where the file has none (a NaN the file gives stays NaN); ``pose_score`` (P,), NaN
+    where missing; ``box_xyxy`` and ``head_xyxy`` (P, 4), NaN where missing; ``has_points`` (P,) is
+    False for a person whose file entry has no list of joints (an empty list is one). Per frame:
+    ``images`` names, ``labeled`` 1 / 0, or -1 where the file does not say, ``regions`` polygons to
+    ignore, ``index`` in the source and ``time_s`` (NaN where unknown). ``source`` is the file, for
+    messages.
     """
 
     name: str
@@ -58,9 +77,19 @@ class LabelTable:
 
     def __post_init__(self) -> None:
         people = len(self.frame)
-        for name in ("track_id", "xy", "score", "pose_score", "box_xyxy", "head_xyxy", "has_points"):
+        for name in (
+            "track_id",
+            "xy",
+            "score",
+            "pose_score",
+            "box_xyxy",
+            "head_xyxy",
+            "has_points",
+        ):
             if len(getattr(self, name)) != people:
-                raise ValueError(f"LabelTable.{name}: expected {people} rows, got {len(getattr(self, name))}")
+                raise ValueError(
+                    f"LabelTable.{name}: expected {people} rows, got {len(getattr(self, name))}"
+                )
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -80,7 +109,16 @@ class LabelTable:
         """The same frames with some of the people: ``keep`` is a mask or ascending indices."""
         rows = {
             name: getattr(self, name)[keep]
-            for name in ("frame", "track_id", "xy", "score", "pose_score", "box_xyxy", "head_xyxy", "has_points")
+            for name in (
+                "frame",
+                "track_id",
+                "xy",
+                "score",
+                "pose_score",
+                "box_xyxy",
+                "head_xyxy",
+                "has_points",
+            )
         }
         return replace(self, **rows)
 

@@ -1,4 +1,6 @@
-"""What runs a network: devices, number formats, runtimes, folded batch norms, batches side by side."""
+"""What runs a network: devices, number formats, runtimes, folded batch norms, batches
+side by side.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Batches of a network side by side on the processor, a thread each: faster than one after the other on all threads."""
+"""Batches of a network side by side on the processor, a thread each: faster than one after the
+other on all threads.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,12 @@ Result = TypeVar("Result")
 
 
 class BatchThreads:
-    """Runs the same job on many parts, in as many threads as torch may use, each of which computes on its own.
+    """Runs the same job on many parts, in as many threads as torch may use, each of which computes
+    on its own.
 
-    Small networks spend much of their time waiting for all threads at the end of every layer; batches that are computed
-    side by side do not (``benchmarks/pose_speed.py``). The threads live until the process ends.
+    Small networks spend much of their time waiting for all threads at the end of every layer;
+    batches that are computed side by side do not (``benchmarks/pose_speed.py``). The threads live
+    until the process ends.
     """
 
     def __init__(self) -> None:
@@ -27,7 +31,9 @@ class BatchThreads:
         self._threads = 0
 
     def map(self, job: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """``job(part)`` of every part, in order; with fewer parts than threads one after the other."""
+        """``job(part)`` of every part, in order; with fewer parts than threads one after
+        the other.
+        """
         threads = torch.get_num_threads()
         if threads < 2 or len(parts) < threads:
             return [job(part) for part in parts]
@@ -39,9 +45,12 @@ class BatchThreads:
 
     def _started(self, threads: int) -> ThreadPoolExecutor:
         if self._pool is None or self._threads != threads:
-            self._pool, self._threads = ThreadPoolExecutor(threads, "batch", _compute_alone), threads
-            # The number of threads is each thread's own, but new threads take the last one set: with all of these there
-            # (they wait for each other), set it back.
+            self._pool, self._threads = (
+                ThreadPoolExecutor(threads, "batch", _compute_alone),
+                threads,
+            )
+            # The number of threads is each thread's own, but new threads take the last one set:
+            # with all of these there (they wait for each other), set it back.
             everyone = Barrier(threads)
             list(self._pool.map(lambda _: everyone.wait(), range(threads)))
             torch.set_num_threads(threads)
@@ -49,5 +58,6 @@ class BatchThreads:
 
 
 def _compute_alone() -> None:
-    torch.get_num_threads()  # asked for once, the number is this thread's own and follows that of others no more
+    # asked for once, the number is this thread's own and follows that of others no more
+    torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,7 +1,8 @@
 """Where a network runs and in which number format: ``auto`` picks what the machine is good at.
 
-bfloat16 on a processor without instructions for it is emulated and 10 to 70 times slower than float32 (measured on an
-AVX2 machine), so it is chosen only where the processor says that it has them.
+bfloat16 on a processor without instructions for it is emulated and 10 to 70 times slower than
+float32 (measured on an AVX2 machine), so it is chosen only where the processor says that it has
+them.
 """
 
 from __future__ import annotations
@@ -29,11 +30,17 @@ T = TypeVar("T")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-_NATIVE_FLAGS = ("avx512_bf16", "amx_bf16", "amx_tile")  # x86 instruction sets that multiply bfloat16
+_NATIVE_FLAGS = (
+    "avx512_bf16",
+    "amx_bf16",
+    "amx_tile",
+)  # x86 instruction sets that multiply bfloat16
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
-    """The device ``name`` ("cuda:1" too); "auto" is the first of CUDA, MPS and CPU that is there. Raises UsageError."""
+    """The device ``name`` ("cuda:1" too); "auto" is the first of CUDA, MPS and CPU that is there.
+    Raises UsageError.
+    """
     import torch
 
     if isinstance(name, torch.device):
@@ -41,16 +48,24 @@ def pick_device(name: str | torch.device = "auto") -> torch.device:
     kind = name.split(":")[0]
     if kind not in DEVICES:
         raise unknown_name("device", name, DEVICES)
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if kind == "auto":
         return torch.device(next(k for k in ("cuda", "mps", "cpu") if there[k]))
     if not there[kind]:
-        raise UsageError(f"PyTorch sees no {kind} device on this machine; use --device cpu, or --device auto.")
+        raise UsageError(
+            f"PyTorch sees no {kind} device on this machine; use --device cpu, or --device auto."
+        )
     return torch.device(name)
 
 
 def pick_precision(device: torch.device, precision: str = "auto") -> torch.dtype:
-    """The dtype a network should run in: float16 on CUDA, bfloat16 on processors that have it, else float32."""
+    """The dtype a network should run in: float16 on CUDA, bfloat16 on processors that have it, else
+    float32.
+    """
     import torch
 
     if precision not in PRECISIONS:
@@ -64,7 +79,9 @@ def pick_precision(device: torch.device, precision: str = "auto") -> torch.dtype
 
 
 def check_compiler(device: torch.device) -> None:
-    """Compile next to nothing. Raises UsageError where this machine cannot, say without a C++ compiler."""
+    """Compile next to nothing. Raises UsageError where this machine cannot, say without a C++
+    compiler.
+    """
     import torch
 
     try:
@@ -72,18 +89,22 @@ def check_compiler(device: torch.device) -> None:
     except Exception as error:  # torch has many classes for what a machine lacks
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(
-            f"torch.compile does not work here ({reason}); install a C++ compiler such as g++ (on CUDA also Triton), "
+            f"torch.compile does not work here ({reason}); install a C++ compiler such as g++ "
+            f"(on CUDA also Triton), "
             "or go on without it: no --compile, --runtime auto."
         ) from error
 
 
-def full_batches(items: Sequence[T], size: int, device: str | torch.device) -> Iterator[tuple[Sequence[T], int]]:
+def full_batches(
+    items: Sequence[T], size: int, device: str | torch.device
+) -> Iterator[tuple[Sequence[T], int]]:
     """``items`` in batches of one size, each with the number of its items that count.
 
-    Libraries choose their kernels by the shape of a batch, so that the last bits of a result depend on its company.
-    Batches of one size end that: what comes out for an item does not depend on how many there are. On a processor the
-    size is 1, because whole pictures gain nothing from more (bundled detector, one core: 28 ms each, alone as in
-    eights); elsewhere a last batch is filled up with its last item.
+    Libraries choose their kernels by the shape of a batch, so that the last bits of a result depend
+    on its company. Batches of one size end that: what comes out for an item does not depend on how
+    many there are. On a processor the size is 1, because whole pictures gain nothing from more
+    (bundled detector, one core: 28 ms each, alone as in eights); elsewhere a last batch is filled
+    up with its last item.
     """
     size = 1 if str(device).startswith("cpu") else size
     for start in range(0, len(items), size):

@@ -33,7 +33,9 @@ _OPENVINO_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A network ready for inference: images (B, 3, H, W) -> its tensors, B of each, in the order it gives them."""
+    """A network ready for inference: images (B, 3, H, W) -> its tensors, B of each, in the order it
+    gives them.
+    """
 
     runtime: str
     forward: Callable[[Tensor], tuple[Tensor, ...]]
@@ -52,10 +54,11 @@ def make_runner(
 ) -> Runner:
     """``net`` ready for inference on images of ``dtype`` on ``device``.
 
-    ``net`` is copied, put into eval mode and its batch norms are folded. ``example_hw`` is a size that it takes; it
-    takes others afterwards if the network does. ``runtime`` is a name in ``RUNTIMES``, or "auto": OpenVINO where that
-    is installed, the device is an x86 processor and the network can be converted, else PyTorch. Raises UsageError for
-    a name that does not exist, or a runtime that cannot run this network here.
+    ``net`` is copied, put into eval mode and its batch norms are folded. ``example_hw`` is a size
+    that it takes; it takes others afterwards if the network does. ``runtime`` is a name in
+    ``RUNTIMES``, or "auto": OpenVINO where that is installed, the device is an x86 processor and
+    the network can be converted, else PyTorch. Raises UsageError for a name that does not exist, or
+    a runtime that cannot run this network here.
     """
     if runtime != AUTO and runtime not in RUNTIMES:
         raise unknown_name("runtime", runtime, (AUTO, *RUNTIMES))
@@ -68,16 +71,24 @@ def make_runner(
     return RUNTIMES[runtime](ready, example_hw, device, dtype)
 
 
-def _torch(net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype) -> Runner:
+def _torch(
+    net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype
+) -> Runner:
     """PyTorch as it is, channels last."""
     return Runner("torch", _without_gradients(_moved(net, device, dtype)))
 
 
-def _compiled(net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype) -> Runner:
-    """torch.compile, on CUDA with CUDA graphs: minutes of preparation for every shape, for long videos."""
+def _compiled(
+    net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype
+) -> Runner:
+    """torch.compile, on CUDA with CUDA graphs: minutes of preparation for every shape, for long
+    videos.
+    """
     check_compiler(device)
     mode = "reduce-overhead" if device.type == "cuda" else None
-    return Runner("compiled", _without_gradients(torch.compile(_moved(net, device, dtype), mode=mode)))
+    return Runner(
+        "compiled", _without_gradients(torch.compile(_moved(net, device, dtype), mode=mode))
+    )
 
 
 def _moved(net: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
@@ -93,12 +104,19 @@ def _without_gradients(run: Callable[[Tensor], Any]) -> Callable[[Tensor], tuple
     return forward
 
 
-def _openvino(net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype) -> Runner:
+def _openvino(
+    net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype
+) -> Runner:
     """OpenVINO on as many threads as PyTorch may use now, checked against PyTorch."""
     if device.type != "cpu" or dtype not in _OPENVINO_PRECISIONS:
-        raise UsageError(f"OpenVINO runs on processors in float32 or bfloat16 here, not on {device} in {dtype}.")
+        raise UsageError(
+            f"OpenVINO runs on processors in float32 or bfloat16 here, not on {device} in {dtype}."
+        )
     if find_spec("openvino") is None:
-        raise UsageError("OpenVINO is not installed; install it with pip install openvino, or use --runtime torch.")
+        raise UsageError(
+            "OpenVINO is not installed; install it with pip install openvino, or use --runtime "
+            "torch."
+        )
     example = torch.randn(2, 3, *example_hw, generator=torch.Generator().manual_seed(0))
     try:
         model, holder = _converted(net, example)
@@ -128,7 +146,8 @@ def _openvino(net: nn.Module, example_hw: tuple[int, int], device: torch.device,
 def _core() -> Any:
     """OpenVINO itself, kept until the process ends.
 
-    Where it was unloaded again, the next Ctrl-C ended the process with a segmentation fault (2026.4).
+    Where it was unloaded again, the next Ctrl-C ended the process with a segmentation fault
+    (2026.4).
     """
     import openvino
 
@@ -162,7 +181,9 @@ def _compare(net: nn.Module, run: Runner, example: Tensor, dtype: torch.dtype) -
         expected, found = _tensors(net(example)), run(example)
     for a, b in zip(expected, found, strict=True):
         if not float((a - b).abs().max()) <= MAX_DEVIATION[dtype] * float(a.abs().max()):
-            raise UsageError("OpenVINO gives other numbers than PyTorch for this network; use --runtime torch.")
+            raise UsageError(
+                "OpenVINO gives other numbers than PyTorch for this network; use --runtime torch."
+            )
 
 
 def _tensors(output: Any) -> tuple[Tensor, ...]:

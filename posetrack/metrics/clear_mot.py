@@ -1,12 +1,12 @@
 """CLEAR MOT per joint (Bernardin & Stiefelhagen, 2008), as poseval takes it from motmetrics.
 
-In a frame, and for each joint by itself: (1) a true person keeps the prediction it was last matched with, however long
-ago, if that one is there, within reach and free; (2) the others are assigned at least total distance among the
-assignments with the most pairs - a pair whose true person remembers somebody else is a switch; (3) the rest are misses
-and false positives.
+In a frame, and for each joint by itself: (1) a true person keeps the prediction it was last matched
+with, however long ago, if that one is there, within reach and free; (2) the others are assigned at
+least total distance among the assignments with the most pairs - a pair whose true person remembers
+somebody else is a switch; (3) the rest are misses and false positives.
 
-Frames have to be walked in order, but sequences and joints are independent: all of them take each step together, as
-arrays (sequence, true person, prediction, joint).
+Frames have to be walked in order, but sequences and joints are independent: all of them take each
+step together, as arrays (sequence, true person, prediction, joint).
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ NOBODY = -1
 
 @dataclass(frozen=True, slots=True)
 class MotCounts:
-    """Counts per sequence and joint, (S, J). ``objects`` are true joints, ``predictions`` predicted ones.
+    """Counts per sequence and joint, (S, J). ``objects`` are true joints, ``predictions`` predicted
+    ones.
 
-    ``distance`` sums the distances of matched pairs; ``distance_events`` those of all motmetrics events, as poseval
-    does: every pair within reach, matched pairs again, and again where an identity ascends, transfers or migrates.
+    ``distance`` sums the distances of matched pairs; ``distance_events`` those of all motmetrics
+    events, as poseval does: every pair within reach, matched pairs again, and again where an
+    identity ascends, transfers or migrates.
     """
 
     misses: Ints
@@ -53,7 +55,8 @@ class MotCounts:
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """The counts, and for every scene which prediction (row, -1: none) each true joint got, list of (G, J).
+    """The counts, and for every scene which prediction (row, -1: none) each true joint got, list of
+    (G, J).
 
     ``counted_gt`` are masks of the true people (G,) in frames that took part.
     """
@@ -76,23 +79,32 @@ def clear_mot(scenes: Sequence[Scene], protocol: Protocol) -> Tracking:
 class _Walk:
     """The state of all sequences and joints while the frames go by.
 
-    Rows of all scenes are concatenated. ``memory`` (S, O, J) is the prediction a true identity was last matched with,
-    ``last_owner`` (S, H, J) the true identity that a predicted one was last *newly* matched with.
+    Rows of all scenes are concatenated. ``memory`` (S, O, J) is the prediction a true identity was
+    last matched with, ``last_owner`` (S, H, J) the true identity that a predicted one was last
+    *newly* matched with.
     """
 
     def __init__(self, scenes: Sequence[Scene], protocol: Protocol) -> None:
         self.scenes, self.protocol = scenes, protocol
         S, J = len(scenes), scenes[0].distance.shape[1]
-        self.gt = _People([s.gt.track_id for s in scenes], [s.gt_frame for s in scenes], [s.gt.present for s in scenes])
+        self.gt = _People(
+            [s.gt.track_id for s in scenes],
+            [s.gt_frame for s in scenes],
+            [s.gt.present for s in scenes],
+        )
         self.pred = _People(
-            [s.pred.track_id for s in scenes], [s.pred_frame for s in scenes], [s.pred.present for s in scenes]
+            [s.pred.track_id for s in scenes],
+            [s.pred_frame for s in scenes],
+            [s.pred.present for s in scenes],
         )
         frames = np.array([s.frames for s in scenes])
         self.frames = frames if protocol.counts_last_frame else np.maximum(frames - 1, 0)
         self.steps = int(self.frames.max(initial=0))
         self.memory = np.full((S, self.gt.identities, J), NOBODY)
         self.last_owner = np.full((S, self.pred.identities, J), NOBODY)
-        self.column_of = np.full((S, self.pred.identities + 1), NOBODY)  # the last column stays empty, for NOBODY
+        self.column_of = np.full(
+            (S, self.pred.identities + 1), NOBODY
+        )  # the last column stays empty, for NOBODY
         self.matched = np.full((len(self.gt.identity), J), NOBODY)
         self.matched_distance = np.zeros((len(self.gt.identity), J))
         self.switched = np.zeros((S, J), np.int64)
@@ -100,7 +112,9 @@ class _Walk:
         self._sort_pairs()
 
     def _sort_pairs(self) -> None:
-        """The pairs of counted frames; ``order`` sorts them by step, ``bounds`` is where in it each step begins."""
+        """The pairs of counted frames; ``order`` sorts them by step, ``bounds`` is where in it each
+        step begins.
+        """
         gt, pred, distance, self.reachable = [], [], [], np.zeros(self.switched.shape)
         for s, scene in enumerate(self.scenes):
             counted = slice(np.searchsorted(scene.gt_frame[scene.pair_gt], self.frames[s]))
@@ -109,7 +123,11 @@ class _Walk:
             gt.append(scene.pair_gt[counted] + self.gt.offsets[s])
             pred.append(scene.pair_pred[counted] + self.pred.offsets[s])
             distance.append(np.where(within, scene.distance[counted], np.inf))
-        self.pair_gt, self.pair_pred, self.distance = np.concatenate(gt), np.concatenate(pred), np.concatenate(distance)
+        self.pair_gt, self.pair_pred, self.distance = (
+            np.concatenate(gt),
+            np.concatenate(pred),
+            np.concatenate(distance),
+        )
         step = self.gt.frame[self.pair_gt]
         self.order = np.argsort(step, kind="stable")
         self.bounds = np.searchsorted(step[self.order], np.arange(self.steps + 1))
@@ -162,15 +180,22 @@ class _Walk:
         for a1, j1 in zip(*np.nonzero(rival), strict=True):
             rows = np.flatnonzero(self.gt.present[gt_rows[a1], j1] & (gt_rows[a1] >= 0))
             columns = np.flatnonzero(self.pred.present[pred_rows[a1], j1] & (pred_rows[a1] >= 0))
-            cost, there = reach[a1][np.ix_(rows, columns)][..., j1], left[a1][np.ix_(rows, columns)][..., j1]
+            cost, there = (
+                reach[a1][np.ix_(rows, columns)][..., j1],
+                left[a1][np.ix_(rows, columns)][..., j1],
+            )
             left[a1, :, :, j1] = False
             r, c = _solve(cost, there)
             left[a1, rows[r], columns[c], j1] = True
         a, g, p, j = np.nonzero(left)
         chosen[a, g, j] = p
 
-    def _remember(self, scenes: Ints, reach: Floats, gt_rows: Ints, pred_rows: Ints, chosen: Ints, new: Mask) -> None:
-        """Count the switches among the ``new`` pairs and change the memory, true person by true person."""
+    def _remember(
+        self, scenes: Ints, reach: Floats, gt_rows: Ints, pred_rows: Ints, chosen: Ints, new: Mask
+    ) -> None:
+        """Count the switches among the ``new`` pairs and change the memory, true person by true
+        person.
+        """
         for g in np.flatnonzero(new.any(axis=(0, 2))):
             a, j = np.nonzero(new[:, g])
             column = chosen[a, g, j]
@@ -194,7 +219,9 @@ class _Walk:
         """All counts."""
         S = len(self.scenes)
         both = _both_sides(self.gt, self.pred, self.frames)
-        counted_gt, counted_pred = (_counted(p, both, self.frames, self.protocol) for p in (self.gt, self.pred))
+        counted_gt, counted_pred = (
+            _counted(p, both, self.frames, self.protocol) for p in (self.gt, self.pred)
+        )
         dummies = np.zeros((S, 1), np.int64)
         if self.protocol.dummy_frames:
             dummies[:, 0] = self.frames - both.sum(axis=1)
@@ -211,12 +238,16 @@ class _Walk:
             distance=distance,
             distance_events=self.reachable + distance + self.extra_distance,
         )
-        local = self.matched - np.where(self.matched >= 0, self.pred.offsets[self.gt.scene][:, None], 0)
+        local = self.matched - np.where(
+            self.matched >= 0, self.pred.offsets[self.gt.scene][:, None], 0
+        )
         return Tracking(counts, self.gt.split(local), self.gt.split(counted_gt))
 
 
 class _People:
-    """The people of all scenes on one side: rows one after another, identities numbered from 0 in each scene."""
+    """The people of all scenes on one side: rows one after another, identities numbered from 0 in
+    each scene.
+    """
 
     def __init__(self, ids: list[Ints], frames: list[Ints], present: list[Mask]) -> None:
         sizes = np.array([len(i) for i in ids])
@@ -229,7 +260,9 @@ class _People:
         self.identities = max((len(u) for u, _ in numbered), default=0)
         starts = np.flatnonzero(np.diff(self.frame, prepend=-1) | np.diff(self.scene, prepend=-1))
         lengths = np.diff(starts, append=len(self.frame))
-        self.place = np.arange(len(self.frame)) - np.repeat(starts, lengths)  # the row's number in its frame
+        self.place = np.arange(len(self.frame)) - np.repeat(
+            starts, lengths
+        )  # the row's number in its frame
 
     def split(self, rows: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         """Rows of all scenes cut into one array a scene."""
@@ -237,10 +270,13 @@ class _People:
 
 
 def _solve(cost: Floats, there: Mask) -> tuple[Ints, Ints]:
-    """The assignment with the most existing pairs and, of those, the least cost; only existing pairs are returned."""
+    """The assignment with the most existing pairs and, of those, the least cost; only existing
+    pairs are returned.
+    """
     from scipy.optimize import linear_sum_assignment
 
-    # The number that motmetrics puts in place of a missing pair, so that equal costs are settled alike.
+    # The number that motmetrics puts in place of a missing pair, so that equal costs are settled
+    # alike.
     large = 2 * min(cost.shape) * (cost[there].max() + 1) + 1
     r, c = linear_sum_assignment(np.where(there, cost, large))
     real = there[r, c]
@@ -268,7 +304,9 @@ def _sum(people: _People, values: npt.NDArray[Any], scenes: int) -> npt.NDArray[
     """Sum of the rows of each scene, (S, J)."""
     dtype = np.float64 if values.dtype.kind == "f" else np.int64
     total: npt.NDArray[Any] = np.zeros((scenes, values.shape[1]), dtype)
-    there = np.flatnonzero(np.diff(people.offsets, append=len(values)))  # reduceat cannot sum nothing
+    there = np.flatnonzero(
+        np.diff(people.offsets, append=len(values))
+    )  # reduceat cannot sum nothing
     if len(there):
         total[there] = np.add.reduceat(values, people.offsets[there], axis=0, dtype=dtype)
     return total

@@ -1,4 +1,6 @@
-"""The accuracy that the official HRNet code prints while training: PCK on heatmap maxima, oddities kept."""
+"""The accuracy that the official HRNet code prints while training: PCK on heatmap maxima, oddities
+kept.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,13 @@ FIRST_PIXEL = 1  # a target counts only beyond this row and column
 def heatmap_accuracy(
     output_xy: npt.NDArray[np.float64], target_xy: npt.NDArray[np.float64], size_hw: tuple[int, int]
 ) -> tuple[npt.NDArray[np.float64], float, int]:
-    """Share of maxima near their target: accuracy (J + 1,), its mean, and the number of joints in it.
+    """Share of maxima near their target: accuracy (J + 1,), its mean, and the number of joints in
+    it.
 
-    ``output_xy`` and ``target_xy`` (N, J, 2) are the maxima of heatmaps of ``size_hw``. The first accuracy is the mean
-    over joints with targets, then come the joints (``NO_TARGET`` without one). As in the official code x is divided by
-    a tenth of the *height* and y by a tenth of the *width*, which shows on maps that are not square.
+    ``output_xy`` and ``target_xy`` (N, J, 2) are the maxima of heatmaps of ``size_hw``. The first
+    accuracy is the mean over joints with targets, then come the joints (``NO_TARGET`` without one).
+    As in the official code x is divided by a tenth of the *height* and y by a tenth of the *width*,
+    which shows on maps that are not square.
     """
     unit = np.array(size_hw, np.float64) / UNIT_PARTS
     counted = (target_xy > FIRST_PIXEL).all(axis=2)

@@ -1,7 +1,9 @@
-"""Pose HOTA of the PoseTrack21 kit: per joint, over 19 localisation thresholds (Luiten et al., IJCV 2021).
+"""Pose HOTA of the PoseTrack21 kit: per joint, over 19 localisation thresholds (Luiten et al., IJCV
+2021).
 
-The similarity of two joints at distance d (in head sizes) is max(0, 1 - d / 0.5001). Each joint is matched by itself in
-each frame, for the largest total similarity; at threshold alpha a match counts if its similarity reaches alpha.
+The similarity of two joints at distance d (in head sizes) is max(0, 1 - d / 0.5001). Each joint is
+matched by itself in each frame, for the largest total similarity; at threshold alpha a match counts
+if its similarity reaches alpha.
 """
 
 from __future__ import annotations
@@ -22,8 +24,19 @@ REACH = 0.5001  # head sizes at which similarity falls to 0
 EPSILON = float(np.finfo(np.float64).eps)  # slack of the threshold comparison
 TINY = 1e-10  # keeps LocA at 1 where nothing was matched
 FIELDS = (
-    "HOTA", "DetA", "AssA", "DetRe", "DetPr", "AssRe", "AssPr", "LocA", "FragA", "RHOTA", "FA-HOTA", "FA-RHOTA",
-)  # fmt: skip
+    "HOTA",
+    "DetA",
+    "AssA",
+    "DetRe",
+    "DetPr",
+    "AssRe",
+    "AssPr",
+    "LocA",
+    "FragA",
+    "RHOTA",
+    "FA-HOTA",
+    "FA-RHOTA",
+)
 _AVERAGED = ("AssA", "AssRe", "AssPr", "FragA", "LocA")  # over sequences by their true positives
 
 Floats = npt.NDArray[np.float64]
@@ -32,10 +45,11 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Hota:
-    """``values[field]`` for every field, fractions, and the counts ``tp``, ``fn``, ``fp``: all (19, J + 1).
+    """``values[field]`` for every field, fractions, and the counts ``tp``, ``fn``, ``fp``: all (19,
+    J + 1).
 
-    The last column is the total: of a sequence the mean over its joints (counts: the sum), of several sequences
-    together the counts pooled over joints.
+    The last column is the total: of a sequence the mean over its joints (counts: the sum), of
+    several sequences together the counts pooled over joints.
     """
 
     values: dict[str, Floats]
@@ -51,7 +65,9 @@ class Hota:
 
 @dataclass(frozen=True, slots=True)
 class _Matches:
-    """T matched joints sorted by joint, true identity and frame, with the number of thresholds they pass."""
+    """T matched joints sorted by joint, true identity and frame, with the number of thresholds they
+    pass.
+    """
 
     joint: Ints
     truth: Ints
@@ -72,16 +88,23 @@ def hota(scene: Scene, protocol: Protocol) -> Hota:
     values |= _association(scene, matches, tp)
     values |= _detection(tp, fn, fp)
     values |= _combined(values)
-    wide = {key: np.concatenate([v, v.mean(axis=1, keepdims=True)], axis=1) for key, v in values.items()}
+    wide = {
+        key: np.concatenate([v, v.mean(axis=1, keepdims=True)], axis=1) for key, v in values.items()
+    }
     counts = [np.concatenate([c, c.sum(axis=1, keepdims=True)], axis=1) for c in (tp, fn, fp)]
     assert counts[0].shape == (A, J + 1)
     return Hota({field: wide[field] for field in FIELDS}, *counts)
 
 
 def combine(parts: Sequence[Hota]) -> Hota:
-    """HOTA of several sequences: counts summed, association and localisation weighted by true positives."""
+    """HOTA of several sequences: counts summed, association and localisation weighted by true
+    positives.
+    """
     tp, fn, fp = (np.sum([getattr(p, c) for p in parts], axis=0) for c in ("tp", "fn", "fp"))
-    values = {field: np.sum([p.values[field] * p.tp for p in parts], axis=0) / np.maximum(1, tp) for field in _AVERAGED}
+    values = {
+        field: np.sum([p.values[field] * p.tp for p in parts], axis=0) / np.maximum(1, tp)
+        for field in _AVERAGED
+    }
     located = np.sum([p.values["LocA"] * p.tp for p in parts], axis=0)
     values["LocA"] = np.maximum(TINY, located) / np.maximum(TINY, tp)
     values |= _detection(tp, fn, fp)
@@ -123,12 +146,18 @@ def _match(scene: Scene) -> _Matches:
 
 
 def _choose(scene: Scene, similarity: Floats, pair: Ints, joint: Ints) -> npt.NDArray[np.bool_]:
-    """Which similar (pair, joint) are matched: all without a rival; rivals share by the assignment problem."""
+    """Which similar (pair, joint) are matched: all without a rival; rivals share by the assignment
+    problem.
+    """
     from scipy.optimize import linear_sum_assignment
 
     joints = scene.distance.shape[1]
     gt_key, pred_key = scene.pair_gt[pair] * joints + joint, scene.pair_pred[pair] * joints + joint
-    rival = (np.bincount(gt_key)[gt_key] > 1) | (np.bincount(pred_key)[pred_key] > 1) if len(pair) else pair > 0
+    rival = (
+        (np.bincount(gt_key)[gt_key] > 1) | (np.bincount(pred_key)[pred_key] > 1)
+        if len(pair)
+        else pair > 0
+    )
     chosen = ~rival
     contested = np.flatnonzero(rival)
     problem = scene.gt_frame[scene.pair_gt[pair[contested]]] * joints + joint[contested]
@@ -170,7 +199,9 @@ def _at_thresholds(weight: Floats, place: Ints, passed: Ints, places: int) -> Fl
 
 
 def _errors(scene: Scene, tp: Floats, protocol: Protocol) -> tuple[Floats, Floats]:
-    """Misses and false positives, (19, J); with the kit's way of counting frames where one side is empty."""
+    """Misses and false positives, (19, J); with the kit's way of counting frames where one side is
+    empty.
+    """
     sides = []
     for table, frame, other in (
         (scene.gt, scene.gt_frame, scene.pred_frame),
@@ -181,9 +212,13 @@ def _errors(scene: Scene, tp: Floats, protocol: Protocol) -> tuple[Floats, Float
             sides.append(joints - tp)
             continue
         alone = ~np.isin(frame, other)
-        # The kit adds the whole sequence's joints for each frame in which the other side is empty; a frame without
-        # anybody it takes for one without ground truth.
-        empty = len(np.unique(frame[alone])) if table is scene.gt else scene.frames - len(np.unique(other))
+        # The kit adds the whole sequence's joints for each frame in which the other side is empty;
+        # a frame without anybody it takes for one without ground truth.
+        empty = (
+            len(np.unique(frame[alone]))
+            if table is scene.gt
+            else scene.frames - len(np.unique(other))
+        )
         sides.append(joints - table.present[alone].sum(axis=0) - tp + empty * joints)
     return sides[0], sides[1]
 
@@ -191,12 +226,19 @@ def _errors(scene: Scene, tp: Floats, protocol: Protocol) -> tuple[Floats, Float
 def _association(scene: Scene, matches: _Matches, tp: Floats) -> dict[str, Floats]:
     """AssA, AssRe, AssPr and FragA, (19, J)."""
     J = scene.distance.shape[1]
-    truth_joints, predicted_joints = (_joints_of_identities(t.track_id, t.present) for t in (scene.gt, scene.pred))
+    truth_joints, predicted_joints = (
+        _joints_of_identities(t.track_id, t.present) for t in (scene.gt, scene.pred)
+    )
     T, H = max(len(truth_joints), 1), max(len(predicted_joints), 1)
-    keys, pair = np.unique((matches.joint * T + matches.truth) * H + matches.predicted, return_inverse=True)
+    keys, pair = np.unique(
+        (matches.joint * T + matches.truth) * H + matches.predicted, return_inverse=True
+    )
     joint, truth, predicted = keys // (T * H), keys // H % T, keys % H
     together = _at_thresholds(np.ones(len(pair)), pair, matches.passed, len(keys))
-    of_truth, of_predicted = truth_joints[truth, joint][:, None], predicted_joints[predicted, joint][:, None]
+    of_truth, of_predicted = (
+        truth_joints[truth, joint][:, None],
+        predicted_joints[predicted, joint][:, None],
+    )
     either = of_truth + of_predicted - together
     shares = {"AssA": either, "AssRe": of_truth, "AssPr": of_predicted}
     result = {}
@@ -204,7 +246,9 @@ def _association(scene: Scene, matches: _Matches, tp: Floats) -> dict[str, Float
         total = np.zeros((J, len(ALPHAS)))
         starts = np.flatnonzero(np.diff(joint, prepend=-1))
         if len(starts):
-            total[joint[starts]] = np.add.reduceat(together * together / np.maximum(1, whole), starts, axis=0)
+            total[joint[starts]] = np.add.reduceat(
+                together * together / np.maximum(1, whole), starts, axis=0
+            )
         result[field] = total.T / np.maximum(1, tp)
     result["FragA"] = _fragments(matches, pair, either, J).T / np.maximum(1, tp)
     return result
@@ -220,7 +264,9 @@ def _joints_of_identities(track_id: Ints, present: npt.NDArray[np.bool_]) -> Int
 
 
 def _fragments(matches: _Matches, pair: Ints, either: Floats, joints: int) -> Floats:
-    """Sum over fragments (runs of matches of a true identity with one predicted identity), (J, 19)."""
+    """Sum over fragments (runs of matches of a true identity with one predicted
+    identity), (J, 19).
+    """
     alpha, kept = np.nonzero(np.arange(len(ALPHAS))[:, None] < matches.passed)
     of_pair = pair[kept]
     starts = np.flatnonzero(np.diff(of_pair + alpha * len(either), prepend=-1))

@@ -1,7 +1,8 @@
 """How well identities last, per joint: IDF1 (Ristani et al., 2016) and the fate of each trajectory.
 
-The definitions are those of motmetrics: a true identity is mostly tracked if at least 80 % of its joints were matched
-(by anybody), mostly lost below 20 %, and fragmented each time it is lost and found again.
+The definitions are those of motmetrics: a true identity is mostly tracked if at least 80 % of its
+joints were matched (by anybody), mostly lost below 20 %, and fragmented each time it is lost and
+found again.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ Mask = npt.NDArray[np.bool_]
 class IdentityCounts:
     """Counts per sequence and joint, (S, J).
 
-    ``true_positives`` are joints within reach under the one-to-one assignment of true to predicted identities that has
-    the most of them; ``trajectories`` are true identities with the joint.
+    ``true_positives`` are joints within reach under the one-to-one assignment of true to predicted
+    identities that has the most of them; ``trajectories`` are true identities with the joint.
     """
 
     true_positives: Ints
@@ -59,7 +60,12 @@ def _scene_counts(scene: Scene, matched: Ints, counted_gt: Mask) -> tuple[Ints, 
         lives.sum(axis=0),
         (lives & (share >= MOSTLY_TRACKED)).sum(axis=0),
         (lives & (share < MOSTLY_LOST)).sum(axis=0),
-        np.array([_breaks(identity[order], there[order, j], matched[order, j] >= 0) for j in range(joints)]),
+        np.array(
+            [
+                _breaks(identity[order], there[order, j], matched[order, j] >= 0)
+                for j in range(joints)
+            ]
+        ),
     )
 
 
@@ -73,7 +79,9 @@ def _per_identity(identity: Ints, values: Mask, count: int) -> Ints:
 
 
 def _breaks(identity: Ints, there: Mask, found: Mask) -> int:
-    """How often an identity is found again after it was lost; rows are sorted by identity, then frame."""
+    """How often an identity is found again after it was lost; rows are sorted by identity, then
+    frame.
+    """
     identity, found = identity[there], found[there]
     again = found & ~np.concatenate([[False], found[:-1]])
     new = np.diff(identity, prepend=-1) != 0
@@ -86,7 +94,10 @@ def _best_overlap(scene: Scene, identity: Ints, identities: int, counted_gt: Mas
     from scipy.optimize import linear_sum_assignment
 
     counted = counted_gt[scene.pair_gt]
-    truth, predicted = identity[scene.pair_gt[counted]], scene.pred.track_id[scene.pair_pred[counted]]
+    truth, predicted = (
+        identity[scene.pair_gt[counted]],
+        scene.pred.track_id[scene.pair_pred[counted]],
+    )
     match = scene.match[counted]
     close = match.any(axis=1)
     columns, predicted = np.unique(predicted[close], return_inverse=True)

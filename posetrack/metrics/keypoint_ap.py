@@ -1,7 +1,8 @@
 """Keypoint average precision of PoseTrack (mAP), as the official tool takes it.
 
-People are assigned first, by the share of a true person's joints that a prediction finds (PCKh), then every predicted
-joint is right or wrong, and each joint has a precision-recall curve over all frames.
+People are assigned first, by the share of a true person's joints that a prediction finds (PCKh),
+then every predicted joint is right or wrong, and each joint has a precision-recall curve over all
+frames.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class ApInput:
-    """What one sequence gives to the curves: ``score`` (P, J), ``present`` and ``correct`` (P, J), true joints (J,)."""
+    """What one sequence gives to the curves: ``score`` (P, J), ``present`` and ``correct`` (P, J),
+    true joints (J,).
+    """
 
     score: Floats
     present: Mask
@@ -34,7 +37,9 @@ class ApInput:
 
 @dataclass(frozen=True, slots=True)
 class ApResult:
-    """Per joint and, last, their mean (J + 1,), in percent: ``ap``, ``precision``, ``recall``; and counts (J,)."""
+    """Per joint and, last, their mean (J + 1,), in percent: ``ap``, ``precision``, ``recall``; and
+    counts (J,).
+    """
 
     ap: Floats
     precision: Floats
@@ -47,8 +52,9 @@ class ApResult:
 def ap_input(scene: Scene) -> ApInput:
     """Decide for every predicted joint of a scene whether it is right.
 
-    A predicted person keeps the true person of whom they find the largest share of joints (the first of equals), a true
-    person then takes the best of those who kept them; nobody gets a second choice.
+    A predicted person keeps the true person of whom they find the largest share of joints (the
+    first of equals), a true person then takes the best of those who kept them; nobody gets a second
+    choice.
     """
     assigned = _assign(scene)
     pairs = np.flatnonzero(assigned)
@@ -74,23 +80,30 @@ def _assign(scene: Scene) -> Mask:
 def _first(order: Ints, key: Ints) -> Ints:
     """The first element of ``order`` of every value of ``key``; ``order`` sorts by ``key``."""
     sorted_key = key[order]
-    return order[np.flatnonzero(np.diff(sorted_key, prepend=sorted_key[:1] - 1))] if len(order) else order
+    return (
+        order[np.flatnonzero(np.diff(sorted_key, prepend=sorted_key[:1] - 1))]
+        if len(order)
+        else order
+    )
 
 
 def average_precision(parts: Sequence[ApInput], protocol: Protocol) -> ApResult:
     """AP over all sequences together: joints of all frames in one list a joint.
 
-    AP is the area under the precision envelope at every change of recall (the VOC 2010 way). Of equal scores the later
-    joint comes first; NaN scores come before all others.
+    AP is the area under the precision envelope at every change of recall (the VOC 2010 way). Of
+    equal scores the later joint comes first; NaN scores come before all others.
     """
     score, present, correct = (
-        np.concatenate([getattr(p, what) for p in parts]).T for what in ("score", "present", "correct")
+        np.concatenate([getattr(p, what) for p in parts]).T
+        for what in ("score", "present", "correct")
     )
     truth = np.sum([p.truth for p in parts], axis=0)
     predicted, right = present.sum(axis=1), (present & correct).sum(axis=1)
     fractions = _curves(np.where(present, score, -np.inf), present, present & correct, truth)
     empty = predicted == 0
-    fractions[:, empty] = np.where(truth[empty] > 0, 0.0, 0.0 if protocol.no_data_is_zero else np.nan)
+    fractions[:, empty] = np.where(
+        truth[empty] > 0, 0.0, 0.0 if protocol.no_data_is_zero else np.nan
+    )
     if not protocol.no_truth_is_zero:
         fractions[::2, ~empty & (truth == 0)] = np.nan
     ap, precision, recall = (np.append(row, _mean(row)) * 100 for row in fractions)

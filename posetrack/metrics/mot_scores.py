@@ -1,4 +1,6 @@
-"""Percentages from tracking counts: MOTA, MOTP both ways, precision, recall and IDF1 per joint and their mean."""
+"""Percentages from tracking counts: MOTA, MOTP both ways, precision, recall and IDF1 per joint and
+their mean.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ Ints = npt.NDArray[np.int64]
 class MotScores:
     """Percent per joint and, last, the mean of the joints that have a value, (J + 1,).
 
-    ``motp`` is what the protocol prints as MOTP; ``motp_matched`` is over matched pairs, the published meaning.
+    ``motp`` is what the protocol prints as MOTP; ``motp_matched`` is over matched pairs, the
+    published meaning.
     """
 
     mota: Floats
@@ -46,7 +49,9 @@ def mot_scores(counts: MotCounts, protocol: Protocol) -> MotScores:
 
 
 def idf1(true_positives: Ints, counts: MotCounts) -> Floats:
-    """IDF1 in percent per joint and their mean, (J + 1,): 2 IDTP / (true joints + predicted joints)."""
+    """IDF1 in percent per joint and their mean, (J + 1,): 2 IDTP / (true joints + predicted
+    joints).
+    """
     return _with_mean(_ratio(2 * true_positives, counts.objects + counts.predictions))
 
 

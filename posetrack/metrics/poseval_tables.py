@@ -28,14 +28,22 @@ PARTS = {
 _ROW_END = "\\\\\n"
 _PARTS_HEADER = "& Head & Shou & Elb  & Wri  & Hip  & Knee & Ankl & Total"
 _MOT_HEADER = (
-    "& MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTP & Prec & Rec  " + _ROW_END
-    + _PARTS_HEADER + "& Total& Total& Total" + _ROW_END
-)  # fmt: skip
+    "& MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTA & MOTP & Prec & Rec  "
+    + _ROW_END
+    + _PARTS_HEADER
+    + "& Total& Total& Total"
+    + _ROW_END
+)
 
 
 def part_means(values: Floats) -> dict[str, float]:
-    """Means of the body parts and the total, from one value a joint and the total (J + 1,); NaN if a joint's is."""
-    means = {part: float(np.mean([values[JOINTS.index(j)] for j in joints])) for part, joints in PARTS.items()}
+    """Means of the body parts and the total, from one value a joint and the total (J + 1,); NaN if
+    a joint's is.
+    """
+    means = {
+        part: float(np.mean([values[JOINTS.index(j)] for j in joints]))
+        for part, joints in PARTS.items()
+    }
     return {**means, "Total": float(values[-1])}
 
 

@@ -1,25 +1,33 @@
-"""By which rules a PoseTrack score is taken: as the official tools take it, or with their oversights mended.
+"""By which rules a PoseTrack score is taken: as the official tools take it, or with their
+oversights mended.
 
-``POSEVAL`` is the official 2017/2018 tool and comparable with every published table. ``KIT`` is the evaluation kit of
-PoseTrack21 (HOTA and its pose AP). ``CORRECTED`` differs from the two in what this table says:
+``POSEVAL`` is the official 2017/2018 tool and comparable with every published table. ``KIT`` is the
+evaluation kit of PoseTrack21 (HOTA and its pose AP). ``CORRECTED`` differs from the two in what
+this table says:
 
-===============================  ============================================  ======================================
-what                             poseval / kit                                 corrected
-===============================  ============================================  ======================================
-frame without annotated people   dropped with its predictions                  counted if the file labels it (a file
-                                                                               that says nothing labels all frames)
+===============================  ============================================
+====================================== what                             poseval / kit
+corrected ===============================  ============================================
+====================================== frame without annotated people   dropped with its predictions
+counted if the file labels it (a file
+                                                                               that says nothing
+                                                                               labels all frames)
 last frame of a sequence         left out of tracking                          counted
-frame where one side is empty    1 miss, 1 false positive and 1 object a       counts the joints that are there
+frame where one side is empty    1 miss, 1 false positive and 1 object a       counts the joints
+that are there
                                  joint, however many people were there;
                                  the kit counts the whole sequence's joints
-joint without any data           AP 0 and part of the mean, NaN only if it     NaN, not part of the mean
+joint without any data           AP 0 and part of the mean, NaN only if it     NaN, not part of the
+mean
                                  was predicted; the kit always 0
-MOTP                             over every pairable pair and some pairs       over matched pairs, NaN without any
+MOTP                             over every pairable pair and some pairs       over matched pairs,
+NaN without any
                                  again (the newest poseval), 0 without any
-joint at x <= 0 or y <= 0        the kit takes it as absent                    a joint like any other
-track ids                        below 10000                                   any
-true id twice in a frame         not checked                                   an error
-===============================  ============================================  ======================================
+joint at x <= 0 or y <= 0        the kit takes it as absent                    a joint like any
+other track ids                        below 10000                                   any true id
+twice in a frame         not checked                                   an error
+===============================  ============================================
+======================================
 """
 
 from __future__ import annotations
@@ -34,8 +42,9 @@ from typing import Literal
 class Protocol:
     """The rules in which the tools differ; see the module's table.
 
-    ``frames``: which frames count: those with annotated "people", those whose label "flag" is set (people decide where
-    the file has no flags), or "both" (flag or people; all where the file has no flags).
+    ``frames``: which frames count: those with annotated "people", those whose label "flag" is set
+    (people decide where the file has no flags), or "both" (flag or people; all where the file has
+    no flags).
     """
 
     name: str

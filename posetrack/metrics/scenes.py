@@ -1,6 +1,8 @@
-"""One sequence made ready for scoring: cleaned, and every person beside every prediction of the same frame.
+"""One sequence made ready for scoring: cleaned, and every person beside every prediction of the
+same frame.
 
-Everything PoseTrack scores starts from the distances computed here, once: AP, CLEAR MOT, identities and HOTA.
+Everything PoseTrack scores starts from the distances computed here, once: AP, CLEAR MOT, identities
+and HOTA.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from posetrack.formats.table import NO_ID, LabelTable
 from posetrack.metrics.polygons import inside
 from posetrack.metrics.protocols import Protocol
 
-HEAD_FACTOR = 0.6  # of the head box's diagonal: the unit of distance, as in PCKh (Andriluka et al., CVPR 2014)
+# of the head box's diagonal: the unit of distance, as in PCKh (Andriluka et al., CVPR 2014)
+HEAD_FACTOR = 0.6
 MAX_DISTANCE = 0.5  # in that unit, inclusive: up to here a joint is found
 MIN_CORNERS = 3  # of an ignore region
 
@@ -28,11 +31,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A cleaned sequence of F kept frames, and its N pairs (a true person, a predicted person of the same frame).
+    """A cleaned sequence of F kept frames, and its N pairs (a true person, a predicted person of
+    the same frame).
 
-    ``gt_frame`` (G,) and ``pred_frame`` (P,) count the kept frames (the tables' own ``frame`` stays the file's). Pairs
-    are sorted by frame, predicted person, true person: ``pair_gt`` and ``pair_pred`` (N,) are rows of the tables,
-    ``distance`` (N, 15) is in head sizes, infinite where it does not exist.
+    ``gt_frame`` (G,) and ``pred_frame`` (P,) count the kept frames (the tables' own ``frame`` stays
+    the file's). Pairs are sorted by frame, predicted person, true person: ``pair_gt`` and
+    ``pair_pred`` (N,) are rows of the tables, ``distance`` (N, 15) is in head sizes, infinite where
+    it does not exist.
     """
 
     gt: LabelTable
@@ -57,16 +62,19 @@ class Scene:
 
 
 def make_scene(gt: LabelTable, pred: LabelTable, protocol: Protocol) -> Scene:
-    """Pair a sequence's ground truth with its prediction, frame by frame in file order, and clean both.
+    """Pair a sequence's ground truth with its prediction, frame by frame in file order, and clean
+    both.
 
-    Raises FormatError where frame counts differ, a predicted identity repeats in a frame, a head box is missing, or an
-    ignore region has fewer than 3 corners.
+    Raises FormatError where frame counts differ, a predicted identity repeats in a frame, a head
+    box is missing, or an ignore region has fewer than 3 corners.
     """
     _check_pair(gt, pred, protocol)
     kept = _kept_frames(gt, protocol)
     gt, pred = (t.people(kept[t.frame] & t.has_points) for t in (gt, pred))
     if protocol.positive_coordinates_only:
-        gt, pred = (t.without_joints(~((t.xy[..., 0] > 0) & (t.xy[..., 1] > 0))) for t in (gt, pred))
+        gt, pred = (
+            t.without_joints(~((t.xy[..., 0] > 0) & (t.xy[..., 1] > 0))) for t in (gt, pred)
+        )
     gt, pred = _without_ignored(gt, pred, np.flatnonzero(kept))
     number = np.cumsum(kept) - 1
     gt_frame, pred_frame, frames = number[gt.frame], number[pred.frame], int(kept.sum())
@@ -79,14 +87,17 @@ def same_scene(gt: LabelTable, pred: LabelTable, a: Protocol, b: Protocol) -> bo
     """Whether two protocols see the same in a sequence, so that one scene serves both."""
     if (_kept_frames(gt, a) != _kept_frames(gt, b)).any() or a.checks_true_ids != b.checks_true_ids:
         return False
-    return a.positive_coordinates_only == b.positive_coordinates_only or not any((t.xy <= 0).any() for t in (gt, pred))
+    return a.positive_coordinates_only == b.positive_coordinates_only or not any(
+        (t.xy <= 0).any() for t in (gt, pred)
+    )
 
 
 def _check_pair(gt: LabelTable, pred: LabelTable, protocol: Protocol) -> None:
     """Raise FormatError for what no frame of a sequence may have."""
     if gt.frame_count != pred.frame_count:
         raise FormatError(
-            f"{pred.source}: {pred.frame_count} frames, but the ground truth {gt.source} has {gt.frame_count}; "
+            f"{pred.source}: {pred.frame_count} frames, but the ground truth {gt.source} has "
+            f"{gt.frame_count}; "
             "predictions are paired with it frame by frame."
         )
     for table in (gt, pred) if protocol.checks_true_ids else (pred,):
@@ -95,12 +106,19 @@ def _check_pair(gt: LabelTable, pred: LabelTable, protocol: Protocol) -> None:
         same = (np.diff(table.frame[order]) == 0) & (np.diff(table.track_id[order]) == 0)
         if same.any():
             p = int(order[1:][same][0])
-            raise FormatError(f"{_at(table, p)}: track_id: {table.track_id[p]} stands twice in the frame.")
+            raise FormatError(
+                f"{_at(table, p)}: track_id: {table.track_id[p]} stands twice in the frame."
+            )
     for table in (gt, pred):
-        if protocol.max_track_id is not None and len(table) and table.track_id.max() >= protocol.max_track_id:
+        if (
+            protocol.max_track_id is not None
+            and len(table)
+            and table.track_id.max() >= protocol.max_track_id
+        ):
             p = int(table.track_id.argmax())
             raise FormatError(
-                f"{_at(table, p)}: track_id: {table.track_id[p]} is not below {protocol.max_track_id}, the limit of "
+                f"{_at(table, p)}: track_id: {table.track_id[p]} is not below "
+                f"{protocol.max_track_id}, the limit of "
                 "poseval; renumber, or choose --protocol corrected."
             )
 
@@ -120,14 +138,19 @@ def _kept_frames(gt: LabelTable, protocol: Protocol) -> Mask:
     return kept
 
 
-def _without_ignored(gt: LabelTable, pred: LabelTable, frames: Ints) -> tuple[LabelTable, LabelTable]:
-    """Both tables without the joints inside their frame's ignore regions, and without people who then have none."""
+def _without_ignored(
+    gt: LabelTable, pred: LabelTable, frames: Ints
+) -> tuple[LabelTable, LabelTable]:
+    """Both tables without the joints inside their frame's ignore regions, and without people who
+    then have none.
+    """
     used = [f for f in frames.tolist() if gt.regions[f]]
     for f in used:
         for region in gt.regions[f]:
             if len(region) < MIN_CORNERS or not np.isfinite(region).all():
                 raise FormatError(
-                    f"{gt.source}: {gt.where_frame(f)}: ignore_regions: a polygon needs {MIN_CORNERS} corners with "
+                    f"{gt.source}: {gt.where_frame(f)}: ignore_regions: a polygon needs "
+                    f"{MIN_CORNERS} corners with "
                     f"finite coordinates, here is one of {len(region)}."
                 )
     if not used:
@@ -148,7 +171,9 @@ def _drop_inside(table: LabelTable, gt: LabelTable, used: list[int]) -> LabelTab
 
 
 def _pairs(gt_frame: Ints, pred_frame: Ints, frames: int) -> tuple[Ints, Ints]:
-    """Rows of every true and predicted person who share a frame, sorted by frame, predicted, true."""
+    """Rows of every true and predicted person who share a frame, sorted by frame,
+    predicted, true.
+    """
     gt_count = np.bincount(gt_frame, minlength=frames)
     gt_start = np.cumsum(gt_count) - gt_count
     times = gt_count[pred_frame]  # pairs of every predicted person
@@ -158,22 +183,28 @@ def _pairs(gt_frame: Ints, pred_frame: Ints, frames: int) -> tuple[Ints, Ints]:
 
 
 def need_identities(scene: Scene) -> None:
-    """Raise FormatError for the first person without an identity; tracking metrics call it, AP does without."""
+    """Raise FormatError for the first person without an identity; tracking metrics call it, AP does
+    without.
+    """
     for table in (scene.gt, scene.pred):
         missing = np.flatnonzero(table.track_id == NO_ID)
         if len(missing):
             raise FormatError(
-                f"{_at(table, int(missing[0]))}: track_id: the field is missing; without it only --metrics ap can be "
+                f"{_at(table, int(missing[0]))}: track_id: the field is missing; without it only "
+                f"--metrics ap can be "
                 "scored."
             )
 
 
 def _distances(gt: LabelTable, pred: LabelTable, pair_gt: Ints, pair_pred: Ints) -> Floats:
-    """Distances of the pairs' joints in head sizes, (N, 15); infinite where a joint or a head size is missing."""
+    """Distances of the pairs' joints in head sizes, (N, 15); infinite where a joint or a head size
+    is missing.
+    """
     headless: Mask = np.isnan(gt.head_xyxy.sum(axis=1))
     if headless[pair_gt].any():
         raise FormatError(
-            f"{_at(gt, int(pair_gt[headless[pair_gt]][0]))}: head box (x1, y1, x2, y2 or bbox_head): the field is "
+            f"{_at(gt, int(pair_gt[headless[pair_gt]][0]))}: head box (x1, y1, x2, y2 or "
+            f"bbox_head): the field is "
             "missing; distances are measured in head sizes."
         )
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -1,8 +1,9 @@
-"""The networks, one file per paper. ``NETS[name](joints=K)`` or ``build(name, joints=K, ...)`` gives an nn.Module.
+"""The networks, one file per paper. ``NETS[name](joints=K)`` or ``build(name, joints=K, ...)``
+gives an nn.Module.
 
-Every pose network takes images (B, 3, H, W) and gives heatmaps (B, K, H/4, W/4), or a list of them, the last one being
-the final, where the paper supervises in between. Any HRNet width has a name: ``hrnet_w18``, ``hrnet_w40``...
-Add yours: a file, and a line in ``NETS``.
+Every pose network takes images (B, 3, H, W) and gives heatmaps (B, K, H/4, W/4), or a list of them,
+the last one being the final, where the paper supervises in between. Any HRNet width has a name:
+``hrnet_w18``, ``hrnet_w40``... Add yours: a file, and a line in ``NETS``.
 """
 
 from __future__ import annotations
@@ -69,5 +70,7 @@ NETS: dict[str, Builder] = _Nets(
 
 
 def build(name: str, **args: Any) -> nn.Module:
-    """The network ``name`` with ``args`` (``joints=K`` ...). Raises UsageError for a name that does not exist."""
+    """The network ``name`` with ``args`` (``joints=K`` ...). Raises UsageError for a name that does
+    not exist.
+    """
     return NETS[name](**args)

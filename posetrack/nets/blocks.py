@@ -1,7 +1,7 @@
 """Building blocks that several papers share: convolutions, residual blocks, weight initialisation.
 
-Module names are those of the official HRNet and SimpleBaseline code (``conv1``, ``bn1``, ``downsample``), so that
-their published checkpoints load as they are.
+Module names are those of the official HRNet and SimpleBaseline code (``conv1``, ``bn1``,
+``downsample``), so that their published checkpoints load as they are.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ __all__ = ["BasicBlock", "Bottleneck", "check_size", "conv_bn", "init_weights"]
 
 from torch import Tensor, nn
 
-HEAD_STD = 0.001  # standard deviation of a fresh heatmap layer (official code): heatmaps start near zero
+HEAD_STD = (
+    0.001  # standard deviation of a fresh heatmap layer (official code): heatmaps start near zero
+)
 
 
 def conv_bn(
     in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, *, relu: bool = True
 ) -> nn.Sequential:
-    """Convolution without bias, batch norm and (``relu``) ReLU as keys 0, 1, 2; size is kept but for the stride."""
+    """Convolution without bias, batch norm and (``relu``) ReLU as keys 0, 1, 2; size is kept but
+    for the stride.
+    """
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(out_channels),
@@ -45,7 +49,8 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolution and a skip (He et al. 2016, figure 5 right); the stride is on the 3x3.
+    """1x1, 3x3 and 1x1 convolution and a skip (He et al. 2016, figure 5 right); the stride is on
+    the 3x3.
 
     ``dilation`` spreads the 3x3 without changing parameters.
     """
@@ -79,16 +84,22 @@ def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequenti
 
 
 def check_size(x: Tensor, stride: int) -> None:
-    """ValueError where height or width of images (B, 3, H, W) are no multiples of the coarsest ``stride``."""
+    """ValueError where height or width of images (B, 3, H, W) are no multiples of the coarsest
+    ``stride``.
+    """
     height, width = x.shape[-2:]
     if height % stride or width % stride:
-        raise ValueError(f"this network takes images whose sides are multiples of {stride}, not {width}x{height}")
+        raise ValueError(
+            f"this network takes images whose sides are multiples of {stride}, not {width}x{height}"
+        )
 
 
 def init_weights(net: nn.Module, heads: tuple[nn.Module, ...] = ()) -> None:
-    """He initialisation (fan out, ReLU) of all convolutions; ``heads`` start near zero, with zero bias.
+    """He initialisation (fan out, ReLU) of all convolutions; ``heads`` start near zero, with zero
+    bias.
 
-    A network without memory (built under ``torch.device("meta")`` to be loaded) is left alone: that would take seconds.
+    A network without memory (built under ``torch.device("meta")`` to be loaded) is left alone: that
+    would take seconds.
     """
     if all(parameter.is_meta for parameter in net.parameters()):
         return

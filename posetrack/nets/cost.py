@@ -1,4 +1,6 @@
-"""What a network costs: parameters and multiply-adds in two conventions, counted without running it."""
+"""What a network costs: parameters and multiply-adds in two conventions, counted without running
+it.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,12 @@ GIBI = 2**30  # the papers of the HRNet family print multiply-adds over 2^30 as 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """For one image. ``macs``: multiply-adds that convolutions (transposed too), linear layers and products execute.
+    """For one image. ``macs``: multiply-adds that convolutions (transposed too), linear layers and
+    products execute.
 
-    ``paper_macs``: weights times output positions of every convolution, transposed convolution and linear module, as
-    the HRNet papers count: it charges a transposed convolution for its output, and leaves out kernels made on the fly.
+    ``paper_macs``: weights times output positions of every convolution, transposed convolution and
+    linear module, as the HRNet papers count: it charges a transposed convolution for its output,
+    and leaves out kernels made on the fly.
     """
 
     parameters: int
@@ -29,7 +33,9 @@ class Cost:
 
 
 def cost(net: nn.Module, size_wh: tuple[int, int]) -> Cost:
-    """Cost of ``net`` on one image of ``size_wh``. ``net`` is built under ``torch.device("meta")`` or used as it is."""
+    """Cost of ``net`` on one image of ``size_wh``. ``net`` is built under ``torch.device("meta")``
+    or used as it is.
+    """
     paper_macs = 0
 
     def add(module: nn.Module, _: Any, output: Tensor) -> None:

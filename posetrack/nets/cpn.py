@@ -1,7 +1,8 @@
 """CPN: cascaded pyramid network for multi-person pose estimation (Chen et al., CVPR 2018).
 
-GlobalNet is a feature pyramid that predicts at four scales; RefineNet joins all scales and predicts again. The paper
-trains GlobalNet on all joints and RefineNet on the hardest ones (OHKM), which is a matter of the loss.
+GlobalNet is a feature pyramid that predicts at four scales; RefineNet joins all scales and predicts
+again. The paper trains GlobalNet on all joints and RefineNet on the hardest ones (OHKM), which is a
+matter of the loss.
 """
 
 from __future__ import annotations
@@ -28,9 +29,15 @@ class PyramidBottleneck(nn.Module):
         super().__init__()
         out_channels = 2 * width
         self.body = nn.Sequential(
-            conv_bn(in_channels, width, 1), conv_bn(width, width), conv_bn(width, out_channels, 1, relu=False)
+            conv_bn(in_channels, width, 1),
+            conv_bn(width, width),
+            conv_bn(width, out_channels, 1, relu=False),
         )
-        self.skip = conv_bn(in_channels, out_channels, 1, relu=False) if in_channels != out_channels else nn.Identity()
+        self.skip = (
+            conv_bn(in_channels, out_channels, 1, relu=False)
+            if in_channels != out_channels
+            else nn.Identity()
+        )
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,7 +45,9 @@ class PyramidBottleneck(nn.Module):
 
 
 class GlobalNet(nn.Module):
-    """Feature pyramid: each scale receives the coarser ones; each predicts heatmaps, enlarged to the finest size."""
+    """Feature pyramid: each scale receives the coarser ones; each predicts heatmaps, enlarged to
+    the finest size.
+    """
 
     def __init__(self, joints: int) -> None:
         super().__init__()
@@ -49,7 +58,9 @@ class GlobalNet(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(WIDTH, joints, 3, 1, 1) for _ in range(LEVELS))
 
     def forward(self, xs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Stages, finest first -> (pyramid, heatmaps), both coarsest first, the heatmaps at the finest size."""
+        """Stages, finest first -> (pyramid, heatmaps), both coarsest first, the heatmaps at the
+        finest size.
+        """
         pyramid = [self.laterals[-1](xs[-1])]
         for i in reversed(range(LEVELS - 1)):
             pyramid.append(self.laterals[i](xs[i]) + self.ups[i](_enlarge(pyramid[-1], xs[i])))
@@ -64,14 +75,18 @@ class RefineNet(nn.Module):
         super().__init__()
         counts = range(LEVELS - 1, -1, -1)
         self.cascades = nn.ModuleList(
-            nn.Sequential(*(PyramidBottleneck(WIDTH, REFINE_WIDTH) for _ in range(count))) for count in counts
+            nn.Sequential(*(PyramidBottleneck(WIDTH, REFINE_WIDTH) for _ in range(count)))
+            for count in counts
         )
         self.join = PyramidBottleneck(LEVELS * WIDTH, REFINE_WIDTH)
         self.head = nn.Conv2d(2 * REFINE_WIDTH, joints, 3, 1, 1)
 
     def forward(self, pyramid: list[Tensor]) -> Tensor:
         """Pyramid, coarsest first -> heatmaps at the finest size."""
-        ys = [_enlarge(cascade(y), pyramid[-1]) for cascade, y in zip(self.cascades, pyramid, strict=True)]
+        ys = [
+            _enlarge(cascade(y), pyramid[-1])
+            for cascade, y in zip(self.cascades, pyramid, strict=True)
+        ]
         return self.head(self.join(torch.cat(ys, 1)))  # type: ignore[no-any-return]
 
 
@@ -82,7 +97,10 @@ class CPN(ResNetTrunk):
         super().__init__(depth)
         self.global_net = GlobalNet(joints)
         self.refine_net = RefineNet(joints) if refine else None
-        heads = [self.global_net.heads, *([self.refine_net.head] if self.refine_net is not None else [])]
+        heads = [
+            self.global_net.heads,
+            *([self.refine_net.head] if self.refine_net is not None else []),
+        ]
         init_weights(self, heads=tuple(heads))
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -1,7 +1,9 @@
-"""Dilated ResNet with light upsampling: the fourth design of figure 2 of the HRNet paper (Sun et al., CVPR 2019).
+"""Dilated ResNet with light upsampling: the fourth design of figure 2 of the HRNet paper (Sun et
+al., CVPR 2019).
 
-As in DeeperCut (Insafutdinov et al., ECCV 2016) the last stages trade their strides for dilations. The figure leaves
-the upsampling open; here a 1x1 convolution to SimpleBaseline's width and one of its transposed convolutions.
+As in DeeperCut (Insafutdinov et al., ECCV 2016) the last stages trade their strides for dilations.
+The figure leaves the upsampling open; here a 1x1 convolution to SimpleBaseline's width and one of
+its transposed convolutions.
 """
 
 from __future__ import annotations

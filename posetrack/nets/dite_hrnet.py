@@ -1,7 +1,9 @@
-"""Dite-HRNet: dynamic lightweight high-resolution network for human pose estimation (Li et al., IJCAI 2022).
+"""Dite-HRNet: dynamic lightweight high-resolution network for human pose estimation (Li et al.,
+IJCAI 2022).
 
-Lite-HRNet's layout with dynamic split convolutions, dense context modelling over all branches and global context
-modelling within one (section 3). Names of parameters are those of the published code without its ``backbone.`` prefix.
+Lite-HRNet's layout with dynamic split convolutions, dense context modelling over all branches and
+global context modelling within one (section 3). Names of parameters are those of the published code
+without its ``backbone.`` prefix.
 """
 
 from __future__ import annotations
@@ -32,13 +34,20 @@ from posetrack.nets.lite_hrnet import STEM_WIDTH, ConvBN, LiteTrunk, interleave,
 KERNELS = 4  # candidate kernels of a dynamic convolution in the stem
 BRANCH_KERNELS = (4, 4, 2, 1)  # the same on each branch; one kernel is a plain convolution
 BRANCH_GROUPS = (1, 1, 2, 4)  # kernel sizes (3, 5, 7, 9) side by side on each branch
-GLOBAL_REDUCTIONS = (4, 4, 8, 8)  # of the hidden channels of global context modelling on each branch
+GLOBAL_REDUCTIONS = (
+    4,
+    4,
+    8,
+    8,
+)  # of the hidden channels of global context modelling on each branch
 DENSE_REDUCTION = 8
 KERNEL_REDUCTION = 4
 
 
 class KernelAttention(nn.Module):
-    """Weights (B, kernels) of the candidate kernels, each by itself between 0 and 1, from the average of the input."""
+    """Weights (B, kernels) of the candidate kernels, each by itself between 0 and 1, from the
+    average of the input.
+    """
 
     def __init__(self, channels: int, kernels: int) -> None:
         super().__init__()
@@ -62,7 +71,9 @@ class KernelBank(nn.Module):
             nn.init.kaiming_uniform_(candidate)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Moves and casts see a matrix: torch takes five dimensions for video, which has no channels_last of images."""
+        """Moves and casts see a matrix: torch takes five dimensions for video, which has no
+        channels_last of images.
+        """
         return super()._apply(lambda t: fn(t.flatten(1)).view(t.shape), recurse)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -70,7 +81,13 @@ class DynamicConv(nn.Module):
     """A convolution whose kernel is a sum of candidates weighted for each image (paper eq. 3)."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int, kernels: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        groups: int,
+        kernels: int,
     ) -> None:
         super().__init__()
         self.attention = KernelAttention(in_channels, kernels)
@@ -82,7 +99,15 @@ class DynamicConv(nn.Module):
         batch, (out_channels, _, kernel, _) = x.shape[0], bank.shape[1:]
         weight = (self.attention(x) @ bank.flatten(1)).view(batch * out_channels, *bank.shape[2:])
         # one group per image: each has its own kernel
-        y = F.conv2d(x.reshape(1, -1, *x.shape[2:]), weight, None, self.stride, kernel // 2, 1, self.groups * batch)
+        y = F.conv2d(
+            x.reshape(1, -1, *x.shape[2:]),
+            weight,
+            None,
+            self.stride,
+            kernel // 2,
+            1,
+            self.groups * batch,
+        )
         return y.view(batch, out_channels, *y.shape[2:])
 
 
@@ -106,7 +131,9 @@ class DynamicConvBN(ConvBN):
 
 
 class SplitConv(nn.Module):
-    """Dynamic split convolution: parts of the channels under depthwise kernels 3, 5, 7, 9, then shuffled (eq. 1)."""
+    """Dynamic split convolution: parts of the channels under depthwise kernels 3, 5, 7, 9, then
+    shuffled (eq. 1).
+    """
 
     def __init__(self, width: int, branch: int) -> None:
         super().__init__()
@@ -114,11 +141,14 @@ class SplitConv(nn.Module):
         part = width // groups
         self.parts = [width - part * (groups - 1)] + [part] * (groups - 1)
         self.conv = nn.ModuleList(
-            DynamicConvBN(w, w, 3 + 2 * i, groups=w, kernels=BRANCH_KERNELS[branch]) for i, w in enumerate(self.parts)
+            DynamicConvBN(w, w, 3 + 2 * i, groups=w, kernels=BRANCH_KERNELS[branch])
+            for i, w in enumerate(self.parts)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        ys = [conv(part) for conv, part in zip(self.conv, torch.split(x, self.parts, 1), strict=True)]
+        ys = [
+            conv(part) for conv, part in zip(self.conv, torch.split(x, self.parts, 1), strict=True)
+        ]
         if len(ys) == 1:
             return ys[0]  # type: ignore[no-any-return]
         y = torch.cat(ys, 1)
@@ -128,13 +158,18 @@ class SplitConv(nn.Module):
 def _channel_attention(channels: int, hidden: int) -> nn.Sequential:
     """Two 1x1 convolutions to weights between 0 and 1."""
     return nn.Sequential(
-        nn.Conv2d(channels, hidden, 1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True),
-        nn.Conv2d(hidden, channels, 1), nn.Sigmoid(),
-    )  # fmt: skip
+        nn.Conv2d(channels, hidden, 1, bias=False),
+        nn.BatchNorm2d(hidden),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(hidden, channels, 1),
+        nn.Sigmoid(),
+    )
 
 
 class GlobalContext(nn.Module):
-    """Channel weights of one branch from its attention-weighted sum over all positions, then batch norm (eq. 8)."""
+    """Channel weights of one branch from its attention-weighted sum over all positions, then batch
+    norm (eq. 8).
+    """
 
     def __init__(self, width: int, reduction: int) -> None:
         super().__init__()
@@ -168,8 +203,9 @@ class DenseContext(nn.Module):
 def _pool(x: Tensor, mask: Tensor, size: torch.Size) -> Tensor:
     """(B, C, H, W) -> (B, C, h, w) as the published code does it.
 
-    The softmax runs over all H W positions, and the memory of x is read again as (h w, C, H W / h w) without moving
-    it, so a cell of the result does not look at its own window: the checkpoints were trained so.
+    The softmax runs over all H W positions, and the memory of x is read again as (h w, C, H W / h
+    w) without moving it, so a cell of the result does not look at its own window: the checkpoints
+    were trained so.
     """
     cells = size[0] * size[1]
     batch, channels = x.shape[:2]
@@ -179,14 +215,18 @@ def _pool(x: Tensor, mask: Tensor, size: torch.Size) -> Tensor:
 
 
 class ContextBlock(nn.Module):
-    """Half of the channels pass; the others go through dense context, split convolution, global context (figure 2)."""
+    """Half of the channels pass; the others go through dense context, split convolution, global
+    context (figure 2).
+    """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         halves = [w // 2 for w in widths]
         self.dcm = DenseContext(halves)
         self.conv = nn.ModuleList(SplitConv(w, i) for i, w in enumerate(halves))
-        self.gcm = nn.ModuleList(GlobalContext(w, GLOBAL_REDUCTIONS[i]) for i, w in enumerate(halves))
+        self.gcm = nn.ModuleList(
+            GlobalContext(w, GLOBAL_REDUCTIONS[i]) for i, w in enumerate(halves)
+        )
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
         pairs = [x.chunk(2, 1) for x in xs]

@@ -1,8 +1,9 @@
 """Stacked Hourglass networks for human pose estimation (Newell, Yang and Deng, ECCV 2016).
 
-Every stack predicts heatmaps and all are supervised. Names of parameters are those of the authors' PyTorch port
-(princeton-vl/pytorch_stacked_hourglass). ``variant="bearpaw"`` is the other public port (bearpaw/pytorch-pose): the
-same network but for the widths of its stem, ``blocks`` residuals at every position, and no unused skip convolutions.
+Every stack predicts heatmaps and all are supervised. Names of parameters are those of the authors'
+PyTorch port (princeton-vl/pytorch_stacked_hourglass). ``variant="bearpaw"`` is the other public
+port (bearpaw/pytorch-pose): the same network but for the widths of its stem, ``blocks`` residuals
+at every position, and no unused skip convolutions.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from posetrack.nets.blocks import check_size, init_weights
 DEPTH = 4  # halvings inside an hourglass
 WIDTH = 256  # channels between residuals (paper section 3)
 STEM_WIDTH = 64
-STRIDE = 64  # pixels of the input per position of the coarsest map: 4 before the hourglass, 16 inside
+STRIDE = (
+    64  # pixels of the input per position of the coarsest map: 4 before the hourglass, 16 inside
+)
 # channels after each of the three residuals between the first convolution and the first hourglass
 STEMS = {"princeton": (128, 128, 256), "bearpaw": (128, 256, 256)}
 
@@ -28,7 +31,9 @@ Variant = Literal["princeton", "bearpaw"]
 class Conv(nn.Module):
     """A convolution with bias, batch norm and ReLU (``act``); keys ``conv`` and ``bn``."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, act: bool = False) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, act: bool = False
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2)
         self.bn = nn.BatchNorm2d(out_channels) if act else None
@@ -40,7 +45,9 @@ class Conv(nn.Module):
 
 
 class Residual(nn.Module):
-    """Pre-activation bottleneck: batch norm, ReLU and convolution, three times (paper figure 4 left)."""
+    """Pre-activation bottleneck: batch norm, ReLU and convolution, three times (paper figure 4
+    left).
+    """
 
     def __init__(self, in_channels: int, out_channels: int, spare_skip: bool) -> None:
         super().__init__()
@@ -66,21 +73,29 @@ class Residual(nn.Module):
 class Hourglass(nn.Module):
     """``stacks`` hourglasses, each fed with the sum of what the one before had and made."""
 
-    def __init__(self, joints: int = 16, stacks: int = 8, *, variant: Variant = "princeton", blocks: int = 1) -> None:
+    def __init__(
+        self, joints: int = 16, stacks: int = 8, *, variant: Variant = "princeton", blocks: int = 1
+    ) -> None:
         super().__init__()
         if variant not in STEMS:
             raise ValueError(f"variant must be 'princeton' or 'bearpaw', not {variant!r}")
         if variant == "princeton" and blocks != 1:
-            raise ValueError("the authors' port has one residual a position; take variant='bearpaw' for more")
+            raise ValueError(
+                "the authors' port has one residual a position; take variant='bearpaw' for more"
+            )
         spare = variant == "princeton"
         a, b, c = STEMS[variant]
         self.pre = nn.Sequential(
-            Conv(3, STEM_WIDTH, 7, 2, act=True), Residual(STEM_WIDTH, a, spare), nn.MaxPool2d(2),
-            Residual(a, b, spare), Residual(b, c, spare),
-        )  # fmt: skip
+            Conv(3, STEM_WIDTH, 7, 2, act=True),
+            Residual(STEM_WIDTH, a, spare),
+            nn.MaxPool2d(2),
+            Residual(a, b, spare),
+            Residual(b, c, spare),
+        )
         self.hgs = nn.ModuleList(nn.Sequential(Level(DEPTH, blocks, spare)) for _ in range(stacks))
         self.features = nn.ModuleList(
-            nn.Sequential(_position(blocks, spare), Conv(WIDTH, WIDTH, 1, act=True)) for _ in range(stacks)
+            nn.Sequential(_position(blocks, spare), Conv(WIDTH, WIDTH, 1, act=True))
+            for _ in range(stacks)
         )
         self.outs = nn.ModuleList(Conv(WIDTH, joints, 1) for _ in range(stacks))
         self.merge_features = nn.ModuleList(Merge(WIDTH) for _ in range(stacks - 1))
@@ -88,11 +103,15 @@ class Hourglass(nn.Module):
         init_weights(self, heads=(self.outs,))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W), H and W multiples of 64 -> heatmaps (B, joints, H/4, W/4) of every stack."""
+        """Images (B, 3, H, W), H and W multiples of 64 -> heatmaps (B, joints, H/4, W/4) of every
+        stack.
+        """
         check_size(x, STRIDE)
         x = self.pre(x)
         heatmaps: list[Tensor] = []
-        for i, (stack, features, out) in enumerate(zip(self.hgs, self.features, self.outs, strict=True)):
+        for i, (stack, features, out) in enumerate(
+            zip(self.hgs, self.features, self.outs, strict=True)
+        ):
             y = features(stack(x))
             heatmaps.append(out(y))
             if i < len(self.merge_preds):
@@ -101,14 +120,18 @@ class Hourglass(nn.Module):
 
 
 class Level(nn.Module):
-    """One depth of an hourglass: a branch at full size plus a path at half size, added (paper figure 3)."""
+    """One depth of an hourglass: a branch at full size plus a path at half size, added (paper
+    figure 3).
+    """
 
     def __init__(self, depth: int, blocks: int, spare_skip: bool) -> None:
         super().__init__()
         self.up1 = _position(blocks, spare_skip)
         self.pool1 = nn.MaxPool2d(2)
         self.low1 = _position(blocks, spare_skip)
-        self.low2 = _position(blocks, spare_skip) if depth == 1 else Level(depth - 1, blocks, spare_skip)
+        self.low2 = (
+            _position(blocks, spare_skip) if depth == 1 else Level(depth - 1, blocks, spare_skip)
+        )
         self.low3 = _position(blocks, spare_skip)
         self.up2 = nn.Upsample(scale_factor=2, mode="nearest")
 
@@ -118,7 +141,9 @@ class Level(nn.Module):
 
 
 class Merge(nn.Module):
-    """A 1x1 convolution back to the width of the stack, under the key ``conv.conv`` of the authors' port."""
+    """A 1x1 convolution back to the width of the stack, under the key ``conv.conv`` of the authors'
+    port.
+    """
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -135,6 +160,8 @@ def _position(blocks: int, spare_skip: bool) -> nn.Module:
     return nn.Sequential(*(Residual(WIDTH, WIDTH, spare_skip) for _ in range(blocks)))
 
 
-def hourglass(joints: int = 16, *, stacks: int = 8, variant: Variant = "princeton", blocks: int = 1) -> Hourglass:
+def hourglass(
+    joints: int = 16, *, stacks: int = 8, variant: Variant = "princeton", blocks: int = 1
+) -> Hourglass:
     """Stacked hourglass; the paper has 8 stacks."""
     return Hourglass(joints, stacks, variant=variant, blocks=blocks)

@@ -1,7 +1,9 @@
-"""Hourglass-52: the hourglass of CornerNet (Law and Deng, ECCV 2018), as OpenMMLab trained it for pose.
+"""Hourglass-52: the hourglass of CornerNet (Law and Deng, ECCV 2018), as OpenMMLab trained it for
+pose.
 
-Unlike Newell's it halves by strides, has plain residual blocks and grows wider inside. Names of parameters are
-OpenMMLab's without the ``backbone.`` prefix, the heatmap layers are ``final_layers``.
+Unlike Newell's it halves by strides, has plain residual blocks and grows wider inside. Names of
+parameters are OpenMMLab's without the ``backbone.`` prefix, the heatmap layers are
+``final_layers``.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from posetrack.nets.lite_hrnet import ConvBN
 WIDTHS = (256, 256, 384, 384, 384, 512)  # channels at each depth (CornerNet section 3.5)
 BLOCKS = (2, 2, 2, 2, 2, 4)  # residual blocks at each depth
 STEM_WIDTH = 128
-STRIDE = 128  # pixels of the input per position at the greatest depth: 4 before the hourglass, 32 inside
+STRIDE = (
+    128  # pixels of the input per position at the greatest depth: 4 before the hourglass, 32 inside
+)
 
 
 def _blocks(count: int, in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -52,7 +56,9 @@ class Hourglass52(nn.Module):
         super().__init__()
         width = WIDTHS[0]
         relu = nn.ReLU(inplace=True)
-        self.stem = nn.Sequential(ConvBN(3, STEM_WIDTH, 7, 2, act=relu), _blocks(1, STEM_WIDTH, width, stride=2))
+        self.stem = nn.Sequential(
+            ConvBN(3, STEM_WIDTH, 7, 2, act=relu), _blocks(1, STEM_WIDTH, width, stride=2)
+        )
         self.hourglass_modules = nn.ModuleList(WideLevel(WIDTHS, BLOCKS) for _ in range(stacks))
         self.inters = nn.ModuleList(BasicBlock(width, width) for _ in range(stacks - 1))
         self.conv1x1s = nn.ModuleList(ConvBN(width, width) for _ in range(stacks - 1))
@@ -63,7 +69,9 @@ class Hourglass52(nn.Module):
         init_weights(self, heads=(self.final_layers,))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W), H and W multiples of 128 -> heatmaps (B, joints, H/4, W/4) of every stack."""
+        """Images (B, 3, H, W), H and W multiples of 128 -> heatmaps (B, joints, H/4, W/4) of every
+        stack.
+        """
         check_size(x, STRIDE)
         x = self.stem(x)
         heatmaps: list[Tensor] = []

@@ -1,7 +1,9 @@
-"""HRNet: deep high-resolution representation learning for human pose estimation (Sun et al., CVPR 2019).
+"""HRNet: deep high-resolution representation learning for human pose estimation (Sun et al., CVPR
+2019).
 
-Four branches at 1/4, 1/8, 1/16 and 1/32 of the input run in parallel and exchange what they know after every module
-(section 3). Names of parameters are the official ones, so the published checkpoints load as they are.
+Four branches at 1/4, 1/8, 1/16 and 1/32 of the input run in parallel and exchange what they know
+after every module (section 3). Names of parameters are the official ones, so the published
+checkpoints load as they are.
 """
 
 from __future__ import annotations
@@ -23,17 +25,27 @@ Fusions = Literal["all", "stages", "last"]
 
 
 class ParallelModule(nn.Module):
-    """Residual blocks on every branch, then each branch in ``outputs`` receives all others (paper eq. 1).
+    """Residual blocks on every branch, then each branch in ``outputs`` receives all others (paper
+    eq. 1).
 
-    ``fuse=False`` leaves the exchange out: the branches stay by themselves (ablation of section 4.4).
+    ``fuse=False`` leaves the exchange out: the branches stay by themselves (ablation of section
+    4.4).
     """
 
-    def __init__(self, widths: Sequence[int], blocks: int, outputs: Sequence[int], fuse: bool = True) -> None:
+    def __init__(
+        self, widths: Sequence[int], blocks: int, outputs: Sequence[int], fuse: bool = True
+    ) -> None:
         super().__init__()
         self.outputs = tuple(outputs)
-        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(w, w) for _ in range(blocks))) for w in widths)
-        # keyed by the output branch: a module that feeds one branch only has no weights for the others
-        rows = {str(i): nn.ModuleList(_exchange(widths, j, i) for j in range(len(widths))) for i in self.outputs}
+        self.branches = nn.ModuleList(
+            nn.Sequential(*(BasicBlock(w, w) for _ in range(blocks))) for w in widths
+        )
+        # keyed by the output branch: a module that feeds one branch only has no weights for the
+        # others
+        rows = {
+            str(i): nn.ModuleList(_exchange(widths, j, i) for j in range(len(widths)))
+            for i in self.outputs
+        }
         self.fuse_layers = nn.ModuleDict(rows) if fuse else None
         self.relu = nn.ReLU(inplace=True)
 
@@ -53,7 +65,9 @@ class ParallelModule(nn.Module):
 
 
 def _exchange(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """From branch ``source`` to ``target``: 1x1 and nearest upsampling, nothing, or a chain of strided 3x3."""
+    """From branch ``source`` to ``target``: 1x1 and nearest upsampling, nothing, or a chain of
+    strided 3x3.
+    """
     if source == target:
         return nn.Identity()
     if source > target:
@@ -65,7 +79,9 @@ def _exchange(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
-    """Fit the branches to new widths; each new branch is made from the coarsest old one by strided 3x3."""
+    """Fit the branches to new widths; each new branch is made from the coarsest old one by strided
+    3x3.
+    """
     layers: list[nn.Module] = []
     for i, width in enumerate(after):
         if i < len(before):
@@ -78,13 +94,15 @@ def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
 
 
 class HRNetTrunk(nn.Module):
-    """Stem, first stage and the three multi-branch stages; ``features`` gives the branches in ``outputs``.
+    """Stem, first stage and the three multi-branch stages; ``features`` gives the branches in
+    ``outputs``.
 
-    ``width`` is the channels of the finest branch (doubled at each coarser one), ``modules`` the modules of stages
-    2 to 4, ``blocks`` the residual blocks of a branch in a module, ``stem`` the channels of the stem (the first stage
-    has 4 times as many) and ``stem_blocks`` the bottlenecks of the first stage.
-    ``fusions``: "all" exchanges after every module (8 with the default modules), "stages" after each stage's last (3),
-    "last" only at the very end (1); ``all_from_start`` has four branches from stage 2 on (section 4.4).
+    ``width`` is the channels of the finest branch (doubled at each coarser one), ``modules`` the
+    modules of stages 2 to 4, ``blocks`` the residual blocks of a branch in a module, ``stem`` the
+    channels of the stem (the first stage has 4 times as many) and ``stem_blocks`` the bottlenecks
+    of the first stage. ``fusions``: "all" exchanges after every module (8 with the default
+    modules), "stages" after each stage's last (3), "last" only at the very end (1);
+    ``all_from_start`` has four branches from stage 2 on (section 4.4).
     """
 
     def __init__(
@@ -103,14 +121,21 @@ class HRNetTrunk(nn.Module):
         if fusions not in ("all", "stages", "last"):
             raise ValueError(f"fusions must be 'all', 'stages' or 'last', not {fusions!r}")
         if not all(0 <= i < BRANCHES for i in outputs):
-            raise ValueError(f"heatmap_from must be a branch, 0 to {BRANCHES - 1}, not {outputs[0]}")
+            raise ValueError(
+                f"heatmap_from must be a branch, 0 to {BRANCHES - 1}, not {outputs[0]}"
+            )
         if len(modules) != BRANCHES - 1 or min(modules) < 1:
-            raise ValueError(f"modules must be three counts of at least 1, for stages 2 to 4, not {tuple(modules)}")
+            raise ValueError(
+                f"modules must be three counts of at least 1, for stages 2 to 4, not "
+                f"{tuple(modules)}"
+            )
         self.conv1, self.bn1 = nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem)
         self.conv2, self.bn2 = nn.Conv2d(stem, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem)
         self.relu = nn.ReLU(inplace=True)
         wide = stem * Bottleneck.expansion
-        self.layer1 = nn.Sequential(*(Bottleneck(stem if n == 0 else wide, stem) for n in range(stem_blocks)))
+        self.layer1 = nn.Sequential(
+            *(Bottleneck(stem if n == 0 else wide, stem) for n in range(stem_blocks))
+        )
         widths = [width * 2**i for i in range(BRANCHES)]
         before = [wide]
         for stage, count in enumerate(modules, start=2):
@@ -119,12 +144,17 @@ class HRNetTrunk(nn.Module):
             end = stage == BRANCHES
             plan = [_fuses(fusions, last=n == count - 1, end=end) for n in range(count)]
             keep = [range(len(after))] * (count - 1) + [outputs if end else range(len(after))]
-            layers = (ParallelModule(after, blocks, out, fuse) for out, fuse in zip(keep, plan, strict=True))
+            layers = (
+                ParallelModule(after, blocks, out, fuse)
+                for out, fuse in zip(keep, plan, strict=True)
+            )
             self.add_module(f"stage{stage}", nn.Sequential(*layers))
             before = after
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W), H and W multiples of 32 -> the branches in ``outputs``, finest first."""
+        """Images (B, 3, H, W), H and W multiples of 32 -> the branches in ``outputs``, finest
+        first.
+        """
         check_size(x, COARSEST_STRIDE)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
@@ -142,7 +172,9 @@ def _fuses(fusions: Fusions, *, last: bool, end: bool) -> bool:
 
 
 class HRNet(HRNetTrunk):
-    """HRNet with a heatmap head on one branch; ``heatmap_from`` 0 is 1/4 of the input, 3 is 1/32 (section 4.4)."""
+    """HRNet with a heatmap head on one branch; ``heatmap_from`` 0 is 1/4 of the input, 3 is 1/32
+    (section 4.4).
+    """
 
     def __init__(
         self,
@@ -177,5 +209,7 @@ class HRNet(HRNetTrunk):
 
 
 def hrnet(joints: int = 17, *, width: int = 32, **args: object) -> HRNet:
-    """A pose HRNet of any width; ``args`` as in ``HRNet`` (a compact one: modules, blocks, stem, stem_blocks)."""
+    """A pose HRNet of any width; ``args`` as in ``HRNet`` (a compact one: modules, blocks, stem,
+    stem_blocks).
+    """
     return HRNet(joints, width, **args)  # type: ignore[arg-type]

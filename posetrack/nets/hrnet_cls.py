@@ -1,6 +1,8 @@
-"""HRNet for image classification: deep high-resolution representation learning (Wang et al., TPAMI 2020, section 3.4).
+"""HRNet for image classification: deep high-resolution representation learning (Wang et al., TPAMI
+2020, section 3.4).
 
-Its trunk is the pose network's, so ImageNet checkpoints (keys as published) initialise pose networks.
+Its trunk is the pose network's, so ImageNet checkpoints (keys as published) initialise pose
+networks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Lite-HRNet: a lightweight high-resolution network (Yu et al., CVPR 2021).
 
-HRNet's layout with depthwise convolutions, and conditional channel weighting in place of 1x1 convolutions (section
-3.3). Names of parameters are those of the published checkpoints without their ``backbone.`` prefix.
+HRNet's layout with depthwise convolutions, and conditional channel weighting in place of 1x1
+convolutions (section 3.3). Names of parameters are those of the published checkpoints without their
+``backbone.`` prefix.
 """
 
 from __future__ import annotations
@@ -78,9 +79,11 @@ class Biased(nn.Module):
 
 
 def interleave(a: Tensor, b: Tensor) -> Tensor:
-    """Channels a0 b0 a1 b1 ... of two (B, C, H, W): concatenation and a channel shuffle with two groups at once.
+    """Channels a0 b0 a1 b1 ... of two (B, C, H, W): concatenation and a channel shuffle with two
+    groups at once.
 
-    The memory layout of ``a`` is kept: where it changed, the convolutions behind it took twice as long.
+    The memory layout of ``a`` is kept: where it changed, the convolutions behind it took twice as
+    long.
     """
     if a.stride(1) == 1:  # channels_last
         pairs = torch.stack((a.permute(0, 2, 3, 1), b.permute(0, 2, 3, 1)), -1)
@@ -95,9 +98,13 @@ def pool_to_coarsest(xs: Sequence[Tensor]) -> Tensor:
 
 
 def scale_branches(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
-    """Each branch times its share of ``weights`` (at the coarsest size), repeated up to its own size."""
+    """Each branch times its share of ``weights`` (at the coarsest size), repeated up to its own
+    size.
+    """
     parts = torch.split(weights, [x.shape[1] for x in xs], 1)
-    return [x * F.interpolate(w, x.shape[-2:], mode="nearest") for x, w in zip(xs, parts, strict=True)]
+    return [
+        x * F.interpolate(w, x.shape[-2:], mode="nearest") for x, w in zip(xs, parts, strict=True)
+    ]
 
 
 class CrossResolutionWeighting(nn.Module):
@@ -128,7 +135,9 @@ class SpatialWeighting(nn.Module):
 
 
 class ConditionalChannelWeighting(nn.Module):
-    """Half of the channels pass; the others are weighted, convolved by depth and weighted again (figure 2 b)."""
+    """Half of the channels pass; the others are weighted, convolved by depth and weighted again
+    (figure 2 b).
+    """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -161,22 +170,30 @@ class LiteStem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first, second = self.conv1(x).chunk(2, 1)
-        return interleave(self.branch1(first), self.linear_conv(self.depthwise_conv(self.expand_conv(second))))
+        return interleave(
+            self.branch1(first), self.linear_conv(self.depthwise_conv(self.expand_conv(second)))
+        )
 
 
 class LiteModule(nn.Module):
-    """Blocks over all branches, then the exchange in the order that the published checkpoints were trained with.
+    """Blocks over all branches, then the exchange in the order that the published checkpoints were
+    trained with.
 
-    The reference adds branch 0 to itself in place, so the other branches receive the already fused branch 0, twice:
-    y_0 = 2 o_0 + sum_j F_0j(o_j);  y_i = 2 F_i0(y_0) + o_i + sum_{j != 0, i} F_ij(o_j);  outputs are ReLU(y).
-    ``relu_first``: F_i0 reads ReLU(y_0), as where the reference's ReLU works in place too (Dite-HRNet).
+    The reference adds branch 0 to itself in place, so the other branches receive the already fused
+    branch 0, twice: y_0 = 2 o_0 + sum_j F_0j(o_j);  y_i = 2 F_i0(y_0) + o_i + sum_{j != 0, i}
+    F_ij(o_j);  outputs are ReLU(y). ``relu_first``: F_i0 reads ReLU(y_0), as where the reference's
+    ReLU works in place too (Dite-HRNet).
     """
 
-    def __init__(self, widths: Sequence[int], block: Callable[[Sequence[int]], nn.Module], relu_first: bool) -> None:
+    def __init__(
+        self, widths: Sequence[int], block: Callable[[Sequence[int]], nn.Module], relu_first: bool
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(*(block(widths) for _ in range(BLOCKS)))
         order = range(len(widths))
-        self.fuse_layers = nn.ModuleList(nn.ModuleList(_exchange(widths, j, i) for j in order) for i in order)
+        self.fuse_layers = nn.ModuleList(
+            nn.ModuleList(_exchange(widths, j, i) for j in order) for i in order
+        )
         self.relu_first = relu_first
 
     def forward(self, xs: list[Tensor]) -> list[Tensor]:
@@ -208,7 +225,9 @@ def _step(in_channels: int, out_channels: int, stride: int, *, relu: bool = True
 
 
 def _exchange(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """From branch ``source`` to ``target``: 1x1 and nearest upsampling, nothing, or a chain of strided steps."""
+    """From branch ``source`` to ``target``: 1x1 and nearest upsampling, nothing, or a chain of
+    strided steps.
+    """
     if source == target:
         return nn.Identity()
     a, b = widths[source], widths[target]
@@ -221,7 +240,9 @@ def _exchange(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 def _transition(before: Sequence[int], after: Sequence[int]) -> nn.ModuleList:
     """Fit the branches to new widths and make one new branch from the coarsest."""
-    kept = [nn.Identity() if a == b else _step(a, b, 1) for a, b in zip(before, after, strict=False)]
+    kept = [
+        nn.Identity() if a == b else _step(a, b, 1) for a, b in zip(before, after, strict=False)
+    ]
     made = [nn.Sequential(_step(before[-1], b, 2)) for b in after[len(before) :]]
     return nn.ModuleList([*kept, *made])
 
@@ -268,14 +289,17 @@ class LiteTrunk(nn.Module):
     ) -> None:
         super().__init__()
         if depth not in STAGE_MODULES:
-            raise ValueError(f"depth must be one of {', '.join(map(str, STAGE_MODULES))}, not {depth}")
+            raise ValueError(
+                f"depth must be one of {', '.join(map(str, STAGE_MODULES))}, not {depth}"
+            )
         self.stem = stem
         before: Sequence[int] = (STEM_WIDTH,)
         for stage, count in enumerate(STAGE_MODULES[depth]):
             after = WIDTHS[: stage + 2]
             self.add_module(f"transition{stage}", _transition(before, after))
             self.add_module(
-                f"stage{stage}", nn.Sequential(*(LiteModule(after, block, relu_first) for _ in range(count)))
+                f"stage{stage}",
+                nn.Sequential(*(LiteModule(after, block, relu_first) for _ in range(count))),
             )
             before = after
         self.head_layer = IterativeHead(WIDTHS)

@@ -1,4 +1,6 @@
-"""The rows of ``posetrack nets``: published figures where there are any, counted ones for other networks, speeds."""
+"""The rows of ``posetrack nets``: published figures where there are any, counted ones for other
+networks, speeds.
+"""
 
 from __future__ import annotations
 
@@ -50,23 +52,45 @@ class Row:
             "input_wh": list(self.size_wh),
             "multiply_adds": self.macs,
             "weights_times_output_positions": self.paper_macs,
-            "published": {"coco_ap": self.coco_ap, "mpii_pckh": self.mpii_pckh, "imagenet_top1": self.top1},
+            "published": {
+                "coco_ap": self.coco_ap,
+                "mpii_pckh": self.mpii_pckh,
+                "imagenet_top1": self.top1,
+            },
         }
 
 
 def overview(names: Sequence[str] = ()) -> list[Row]:
-    """A row for each network and input size; ``names`` narrows it. Raises UsageError for an unknown name."""
-    return [row for name in names or PUBLISHED for row in _rows(name, PUBLISHED.get(name) or _counted(name))]
+    """A row for each network and input size; ``names`` narrows it. Raises UsageError for an unknown
+    name.
+    """
+    return [
+        row
+        for name in names or PUBLISHED
+        for row in _rows(name, PUBLISHED.get(name) or _counted(name))
+    ]
 
 
 def _rows(name: str, facts: Published) -> list[Row]:
-    """PCKh was measured at MPII's size: it stands in the only row of a network that has no other."""
+    """PCKh was measured at MPII's size: it stands in the only row of a network that has
+    no other.
+    """
     alone = len(facts.macs) == 1
     rows = []
     for size, (macs, paper_macs) in facts.macs.items():
         pckh = facts.mpii_pckh if alone or size == MPII else None
         rows.append(
-            Row(name, facts.paper, facts.parameters, size, macs, paper_macs, facts.coco_ap.get(size), pckh, facts.top1)
+            Row(
+                name,
+                facts.paper,
+                facts.parameters,
+                size,
+                macs,
+                paper_macs,
+                facts.coco_ap.get(size),
+                pckh,
+                facts.top1,
+            )
         )
     return rows
 
@@ -86,18 +110,27 @@ def _counted(name: str) -> Published:
 
 
 def committed_speeds() -> tuple[str, Speeds]:
-    """The machine and the speeds of the last benchmark run, empty where the package was installed without them."""
+    """The machine and the speeds of the last benchmark run, empty where the package was installed
+    without them.
+    """
     try:
         content = json.loads(RESULTS.read_text())
     except OSError:
         return "", {}
     m = content["machine"]
     threads = f"{m['threads']} thread" + "s" * (m["threads"] != 1)
-    machine = f"{m['device']}, {threads}, {m['precision']}, batch {m['batch']}, {m['clock']} (benchmarks/nets_speed.py)"
-    return machine, {name: {tuple(n["size_wh"]): n["crops_per_s"]} for name, n in content["networks"].items()}
+    machine = (
+        f"{m['device']}, {threads}, {m['precision']}, batch {m['batch']}, {m['clock']} "
+        f"(benchmarks/nets_speed.py)"
+    )
+    return machine, {
+        name: {tuple(n["size_wh"]): n["crops_per_s"]} for name, n in content["networks"].items()
+    }
 
 
-def speeds_here(rows: Sequence[Row], batch: int, device: str, report: Callable[[str], None]) -> Speeds:
+def speeds_here(
+    rows: Sequence[Row], batch: int, device: str, report: Callable[[str], None]
+) -> Speeds:
     """Measure each network of ``rows`` at its first size; ``report`` receives a line for each."""
     from posetrack.nets import build
     from posetrack.nets.speed import measure
@@ -106,6 +139,8 @@ def speeds_here(rows: Sequence[Row], batch: int, device: str, report: Callable[[
     for row in rows:
         if row.name not in speeds:
             speed = measure(build(row.name), row.size_wh, batch=batch, device=device)
-            report(f"{row.name} {speed.median:.1f} crops/s ({speed.lowest:.1f} to {speed.highest:.1f})")
+            report(
+                f"{row.name} {speed.median:.1f} crops/s ({speed.lowest:.1f} to {speed.highest:.1f})"
+            )
             speeds[row.name] = {row.size_wh: round(speed.median, 2)}
     return speeds

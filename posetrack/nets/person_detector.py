@@ -1,10 +1,11 @@
 """A compact one-stage person detector: a small residual network, a feature pyramid, one box a cell.
 
-Made of plain 3x3 convolutions with few channels, because those run near a processor's peak rate where depth-wise ones
-wait for memory. Every cell of three maps (strides 8, 16 and 32) says whether a person's box is best seen from it, and
-where the four sides lie (anchor-free, as FCOS: Tian et al., ICCV 2019). During training a second head draws joint
-heatmaps at stride 8: the joints of a few thousand people teach the backbone more than their boxes alone would. It is
-left out of exported weights (``joints=0``).
+Made of plain 3x3 convolutions with few channels, because those run near a processor's peak rate
+where depth-wise ones wait for memory. Every cell of three maps (strides 8, 16 and 32) says whether
+a person's box is best seen from it, and where the four sides lie (anchor-free, as FCOS: Tian et
+al., ICCV 2019). During training a second head draws joint heatmaps at stride 8: the joints of a few
+thousand people teach the backbone more than their boxes alone would. It is left out of exported
+weights (``joints=0``).
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class Residual(nn.Module):
 
 
 class Context(nn.Module):
-    """Max pools of growing reach side by side (SPPF of YOLOv5): the coarsest map sees the whole picture."""
+    """Max pools of growing reach side by side (SPPF of YOLOv5): the coarsest map sees the whole
+    picture.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -77,11 +80,15 @@ class Context(nn.Module):
 
 def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
     """Halve the resolution, then ``blocks`` residual blocks."""
-    return nn.Sequential(ConvNorm(inputs, outputs, 3, 2), *(Residual(outputs) for _ in range(blocks)))
+    return nn.Sequential(
+        ConvNorm(inputs, outputs, 3, 2), *(Residual(outputs) for _ in range(blocks))
+    )
 
 
 class Pyramid(nn.Module):
-    """Top-down, then bottom-up fusion by addition (PANet: Liu et al., CVPR 2018) into ``width`` channels a map."""
+    """Top-down, then bottom-up fusion by addition (PANet: Liu et al., CVPR 2018) into ``width``
+    channels a map.
+    """
 
     def __init__(self, inputs: Sequence[int], width: int) -> None:
         super().__init__()
@@ -101,12 +108,18 @@ class Pyramid(nn.Module):
 
 
 class Head(nn.Module):
-    """One tower for all maps (its norms apart for each), then a person logit and four log distances a cell."""
+    """One tower for all maps (its norms apart for each), then a person logit and four log distances
+    a cell.
+    """
 
     def __init__(self, width: int, depth: int, levels: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(depth))
-        self.norms = nn.ModuleList(nn.ModuleList(nn.BatchNorm2d(width) for _ in range(levels)) for _ in range(depth))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(depth)
+        )
+        self.norms = nn.ModuleList(
+            nn.ModuleList(nn.BatchNorm2d(width) for _ in range(levels)) for _ in range(depth)
+        )
         self.score = nn.Conv2d(width, 1, 1)
         self.sides = nn.Conv2d(width, 4, 1)
         self.scale = nn.Parameter(torch.ones(levels))
@@ -124,11 +137,13 @@ class Head(nn.Module):
 
 
 class PersonDetector(nn.Module):
-    """Images (B, 3, H, W), H and W multiples of 32, normalised -> logits (B, N), sides (B, N, 4), joints or None.
+    """Images (B, 3, H, W), H and W multiples of 32, normalised -> logits (B, N), sides (B, N, 4),
+    joints or None.
 
-    N counts the cells of all maps, finest first, row by row. ``sides`` are the logarithms of the distances from a
-    cell's centre to the left, top, right and bottom of its box, in strides. The joint heatmaps (B, ``joints``, H/8,
-    W/8) are logits, and only there in training mode with ``joints > 0``.
+    N counts the cells of all maps, finest first, row by row. ``sides`` are the logarithms of the
+    distances from a cell's centre to the left, top, right and bottom of its box, in strides. The
+    joint heatmaps (B, ``joints``, H/8, W/8) are logits, and only there in training mode with
+    ``joints > 0``.
     """
 
     def __init__(
@@ -141,7 +156,9 @@ class PersonDetector(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = ConvNorm(3, channels[0], 3, 2)
-        self.stages = nn.ModuleList(_stage(a, b, n) for a, b, n in zip(channels, channels[1:], blocks, strict=False))
+        self.stages = nn.ModuleList(
+            _stage(a, b, n) for a, b, n in zip(channels, channels[1:], blocks, strict=False)
+        )
         self.context = Context(channels[-1])
         self.pyramid = Pyramid(channels[-3:], width)
         self.head = Head(width, depth, len(STRIDES))
@@ -162,9 +179,11 @@ class PersonDetector(nn.Module):
 
 
 def cell_centers(size_wh: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Centres (N, 2) in pixels and strides (N,) of all cells, in the network's order, for an input of ``size_wh``.
+    """Centres (N, 2) in pixels and strides (N,) of all cells, in the network's order, for an input
+    of ``size_wh``.
 
-    A cell of stride s covers s pixels, so the centre of the first one lies at (s - 1) / 2: pixel centres are whole.
+    A cell of stride s covers s pixels, so the centre of the first one lies at (s - 1) / 2: pixel
+    centres are whole.
     """
     centers, strides = [], []
     for stride in STRIDES:

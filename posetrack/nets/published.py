@@ -1,8 +1,10 @@
-"""What the papers and this package say of each network: size, cost and scores. Plain numbers, no network is built.
+"""What the papers and this package say of each network: size, cost and scores. Plain numbers, no
+network is built.
 
-Parameters and multiply-adds are this package's own count (``posetrack.nets.cost``, a test compares them) with 17 joints
-(COCO), 16 for the hourglasses (MPII), 1000 classes. Scores are those that the papers print, with their detector and
-flip test (of Hourglass-52: OpenMMLab's, of CPN: the HRNet paper's); ours are in the model cards of the weights.
+Parameters and multiply-adds are this package's own count (``posetrack.nets.cost``, a test compares
+them) with 17 joints (COCO), 16 for the hourglasses (MPII), 1000 classes. Scores are those that the
+papers print, with their detector and flip test (of Hourglass-52: OpenMMLab's, of CPN: the HRNet
+paper's); ours are in the model cards of the weights.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ IMAGENET: Size = (224, 224)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """``macs``: size -> (multiply-adds executed, weights x output positions as the papers count), for one image.
+    """``macs``: size -> (multiply-adds executed, weights x output positions as the papers count),
+    for one image.
 
-    ``coco_ap``: size -> AP on COCO val2017; ``mpii_pckh``: PCKh@0.5 on MPII val; ``top1``: % on ImageNet val.
+    ``coco_ap``: size -> AP on COCO val2017; ``mpii_pckh``: PCKh@0.5 on MPII val; ``top1``: % on
+    ImageNet val.
     """
 
     paper: str
@@ -60,7 +64,11 @@ _DITE = "Li 2022"
 
 PUBLISHED: dict[str, Published] = {
     "hrnet_w32": Published(
-        _HRNET, 28536113, _same(7645003776, 17201258496, 10193338368), _coco((74.4, 75.8)), mpii_pckh=90.3
+        _HRNET,
+        28536113,
+        _same(7645003776, 17201258496, 10193338368),
+        _coco((74.4, 75.8)),
+        mpii_pckh=90.3,
     ),
     "hrnet_w48": Published(_HRNET, 63595745, _same(15691825152, 35306606592), _coco((75.1, 76.3))),
     "hrnet_w18_cls": Published(_CLS, 21299004, _imagenet(4283537072), top1=76.8),

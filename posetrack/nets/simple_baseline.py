@@ -18,7 +18,9 @@ DECONV_WIDTH = 256  # section 4.1, "deconvolution filters"
 
 
 class SimpleBaseline(ResNetTrunk):
-    """Input 32 times smaller after the ResNet, 4 times smaller after three 4x4 transposed convolutions."""
+    """Input 32 times smaller after the ResNet, 4 times smaller after three 4x4 transposed
+    convolutions.
+    """
 
     def __init__(self, joints: int = 17, depth: int = 50) -> None:
         super().__init__(depth)

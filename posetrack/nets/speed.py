@@ -1,4 +1,6 @@
-"""How many crops a network sees in a second on this machine, in the state that ``posetrack track`` runs it."""
+"""How many crops a network sees in a second on this machine, in the state that ``posetrack track``
+runs it.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +38,21 @@ def measure(
     device: str = "auto",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Speed:
-    """Speed of ``net`` (changed: batch norm folded, moved, cast) on batches of crops of ``size_wh``.
+    """Speed of ``net`` (changed: batch norm folded, moved, cast) on batches of crops of
+    ``size_wh``.
 
-    One batch of warming up, then ``runs`` runs of at least a second; the clock stops when the device has finished.
-    With ``clock=time.process_time`` and one thread the figure holds on a machine that is busy with other work too.
+    One batch of warming up, then ``runs`` runs of at least a second; the clock stops when the
+    device has finished. With ``clock=time.process_time`` and one thread the figure holds on a
+    machine that is busy with other work too.
     """
     where = pick_device(device)
     dtype = pick_precision(where)
     width, height = size_wh
     ready = fold_batch_norm(net.float().requires_grad_(False), (height, width)).to(where, dtype)
     ready = ready.to(memory_format=torch.channels_last)
-    crops = torch.randn(batch, 3, height, width, device=where, dtype=dtype).to(memory_format=torch.channels_last)
+    crops = torch.randn(batch, 3, height, width, device=where, dtype=dtype).to(
+        memory_format=torch.channels_last
+    )
     with torch.inference_mode():
         _run(ready, crops, 0, clock)
         rates = [_run(ready, crops, SECONDS_A_RUN, clock) for _ in range(runs)]

@@ -1,14 +1,16 @@
 """Pose estimation: people in boxes to keypoints, all people of all images in full batches.
 
-The official HRNet procedure: each box is grown to the input's aspect and padded, cropped by one affine warp,
-normalised, run through the network, and once more mirrored (flip test with the one-pixel shift); the mean heatmaps are
-decoded and mapped back to the image. Numbers are those of ``geometry`` and ``heatmaps``. With the upright test, which
-is not the paper's, people who turn out to lean are looked at once more, turned upright (``upright``).
+The official HRNet procedure: each box is grown to the input's aspect and padded, cropped by one
+affine warp, normalised, run through the network, and once more mirrored (flip test with the
+one-pixel shift); the mean heatmaps are decoded and mapped back to the image. Numbers are those of
+``geometry`` and ``heatmaps``. With the upright test, which is not the paper's, people who turn out
+to lean are looked at once more, turned upright (``upright``).
 
-**Batching does not change results, bit for bit.** Libraries choose their kernels by the shape of a batch: HRNet-W32 on
-an AVX2 processor gives other last bits (3e-6 of the largest value) for odd batches or one image than for 2 to 12. So a
-batch is filled up with zeros to the next size whose results were *seen* to equal those of the full batch; every size
-is tried once, when it is first wanted. (With OpenVINO all agreed so far, and nothing is filled up.)
+**Batching does not change results, bit for bit.** Libraries choose their kernels by the shape of a
+batch: HRNet-W32 on an AVX2 processor gives other last bits (3e-6 of the largest value) for odd
+batches or one image than for 2 to 12. So a batch is filled up with zeros to the next size whose
+results were *seen* to equal those of the full batch; every size is tried once, when it is first
+wanted. (With OpenVINO all agreed so far, and nothing is filled up.)
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ MIN_TORSO_SCORE = 0.3  # mean of shoulders and hips
 
 @dataclass(frozen=True, slots=True)
 class _Crops:
-    """Where N people are looked at: an image each, and centre (N, 2), scale (N, 2), turn (N,) for ``crop_affine``."""
+    """Where N people are looked at: an image each, and centre (N, 2), scale (N, 2), turn (N,) for
+    ``crop_affine``.
+    """
 
     images: Sequence[Image]
     center: FloatArray
@@ -64,12 +68,14 @@ class _Crops:
 class PoseEstimator:
     """A network made ready for inference, and the way from boxes to poses around it.
 
-    ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded, moved to ``device``
-    ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA, bfloat16 on a CPU with instructions for
-    it, else float32), and run by ``runtime`` ("auto" or a name in ``runtimes.RUNTIMES``). ``decode`` is a name in
-    ``heatmaps.DECODERS``. With ``upright_test`` who leans by more than 25 degrees is looked at again, turned upright,
-    and the mean of both looks counts, each with the flip test; people who stand or sit cost nothing more. Raises
-    UsageError for a name that does not exist, and for a runtime that cannot run the network here.
+    ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded,
+    moved to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA,
+    bfloat16 on a CPU with instructions for it, else float32), and run by ``runtime`` ("auto" or a
+    name in ``runtimes.RUNTIMES``). ``decode`` is a name in ``heatmaps.DECODERS``. With
+    ``upright_test`` who leans by more than 25 degrees is looked at again, turned upright, and the
+    mean of both looks counts, each with the flip test; people who stand or sit cost nothing more.
+    Raises UsageError for a name that does not exist, and for a runtime that cannot run the network
+    here.
     """
 
     def __init__(
@@ -97,12 +103,18 @@ class PoseEstimator:
         self.dtype = pick_precision(self.device, precision)
         hw = (spec.size_wh[1], spec.size_wh[0])
         self._run = make_runner(net, hw, device=self.device, dtype=self.dtype, runtime=runtime)
-        self._agreeing = {batch_size: True}  # whether a size of batch gives the bits of the full one
+        self._agreeing = {
+            batch_size: True
+        }  # whether a size of batch gives the bits of the full one
         self._threads = BatchThreads()
-        self.side_by_side = self.device.type == "cpu" and self.runtime == "torch"  # batches, a thread each
+        self.side_by_side = (
+            self.device.type == "cpu" and self.runtime == "torch"
+        )  # batches, a thread each
         scale = 1 / (255 * np.array(spec.std))
         self._gain = torch.tensor(scale, dtype=torch.float32, device=self.device).view(1, 3, 1, 1)
-        self._shift = torch.tensor(np.array(spec.mean) * 255 * scale, dtype=torch.float32, device=self.device)
+        self._shift = torch.tensor(
+            np.array(spec.mean) * 255 * scale, dtype=torch.float32, device=self.device
+        )
         self._shift = self._shift.view(1, 3, 1, 1)
 
     @property
@@ -110,13 +122,17 @@ class PoseEstimator:
         """The name of what runs the network, in ``runtimes.RUNTIMES``."""
         return self._run.runtime
 
-    def estimate(self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True) -> list[Poses]:
+    def estimate(
+        self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True
+    ) -> list[Poses]:
         """One ``Poses`` an image, a pose a box, in the order of the boxes.
 
-        ``poses.boxes`` are the boxes given, with a new score: box score times the mean of the pose's keypoint scores
-        above 0.2 (the official rescoring; ``oks.rescore``). Keypoint scores are heatmap maxima: about 0..1,
-        though a network may overshoot. A box without any size, or with NaN, gives a pose of absent keypoints and score
-        0. No people: the network is not run. Without ``padded`` small batches are not filled up: that is faster for
+        ``poses.boxes`` are the boxes given, with a new score: box score times the mean of the
+        pose's keypoint scores above 0.2 (the official rescoring; ``oks.rescore``). Keypoint scores
+        are heatmap maxima: about 0..1, though a network may overshoot. A box without any size, or
+        with NaN, gives a pose of absent keypoints and score
+        0. No people: the network is not run. Without ``padded`` small batches are not filled up:
+           that is faster for
         one person alone, but the last bits depend on who is estimated together.
         """
         if len(images) != len(boxes):
@@ -126,7 +142,9 @@ class PoseEstimator:
         xy = np.full((len(everyone), len(self.skeleton), 2), np.nan, np.float32)
         score = np.zeros((len(everyone), len(self.skeleton)), np.float32)
         usable = np.flatnonzero(_usable(everyone.xyxy))
-        center, scale = geometry.box_to_center_scale(everyone.xyxy[usable], self.spec.size_wh, self.spec.padding)
+        center, scale = geometry.box_to_center_scale(
+            everyone.xyxy[usable], self.spec.size_wh, self.spec.padding
+        )
         maps_of = self._maps_with_flip if self.flip_test else self._maps
 
         def run(crops: Image) -> FloatArray:
@@ -142,16 +160,24 @@ class PoseEstimator:
         return [poses[owner == i] for i in range(len(boxes))]
 
     def heatmaps(self, crops: Image) -> FloatArray:
-        """Heatmaps (N, K, h, w) float32 of uint8 RGB crops (N, H, W, 3), at least one, as the flip test wants them."""
+        """Heatmaps (N, K, h, w) float32 of uint8 RGB crops (N, H, W, 3), at least one, as the flip
+        test wants them.
+        """
         return self._maps_with_flip(crops) if self.flip_test else self._maps(crops)
 
     def _maps_with_flip(self, crops: Image, padded: bool = True) -> FloatArray:
         """Heatmaps of crops, those of the mirrored crops averaged in."""
-        both = self._maps(np.concatenate([crops, crops[:, :, ::-1]]), padded)  # in one go: few people fill no batch
-        return heatmaps.flip_average(both[: len(crops)], both[len(crops) :], self.skeleton.flip_order)
+        both = self._maps(
+            np.concatenate([crops, crops[:, :, ::-1]]), padded
+        )  # in one go: few people fill no batch
+        return heatmaps.flip_average(
+            both[: len(crops)], both[len(crops) :], self.skeleton.flip_order
+        )
 
     def _maps(self, crops: Image, padded: bool = True) -> FloatArray:
-        """Heatmaps of crops (N, H, W, 3), as they are, in batches of sizes that give the same bits."""
+        """Heatmaps of crops (N, H, W, 3), as they are, in batches of sizes that give the
+        same bits.
+        """
         parts = []
         for start in range(0, len(crops), self.batch_size):
             part = crops[start : start + self.batch_size]
@@ -163,7 +189,9 @@ class PoseEstimator:
         return np.concatenate(parts)
 
     def full_size(self, count: int) -> int:
-        """The smallest batch that holds ``count`` crops and gives the bits of the full one (each tried once)."""
+        """The smallest batch that holds ``count`` crops and gives the bits of the full one (each
+        tried once).
+        """
         if self.runtime == "compiled":  # for one shape
             return self.batch_size
         return next(n for n in range(count, self.batch_size + 1) if self._agrees(n))
@@ -179,7 +207,9 @@ class PoseEstimator:
     def _sample(self) -> Image:
         """A full batch of crops of noise, (batch_size, H, W, 3)."""
         width, height = self.spec.size_wh
-        return np.random.default_rng(0).integers(0, 256, (self.batch_size, height, width, 3), dtype=np.uint8)
+        return np.random.default_rng(0).integers(
+            0, 256, (self.batch_size, height, width, 3), dtype=np.uint8
+        )
 
     @cached_property
     def _full_sample(self) -> FloatArray:
@@ -189,10 +219,11 @@ class PoseEstimator:
     def _look_again(
         self, people: _Crops, xy: FloatArray, score: FloatArray, maps: FloatArray
     ) -> tuple[npt.NDArray[np.intp], FloatArray]:
-        """Which of N people lean, and their heatmaps (M, K, h, w): the mean of two looks, in the crops of the first.
+        """Which of N people lean, and their heatmaps (M, K, h, w): the mean of two looks, in the
+        crops of the first.
 
-        ``xy`` (N, K, 2), ``score`` (N, K) and ``maps`` (N, K, h, w) are what the first look found. Where it is unsure
-        of the torso, the angle means nothing, and most often there is nobody.
+        ``xy`` (N, K, 2), ``score`` (N, K) and ``maps`` (N, K, h, w) are what the first look found.
+        Where it is unsure of the torso, the angle means nothing, and most often there is nobody.
         """
         lean = lean_deg(xy, self.skeleton)
         lean[torso_score(score, self.skeleton) < MIN_TORSO_SCORE] = np.nan
@@ -203,7 +234,9 @@ class PoseEstimator:
         _, _, second = self._look(turned, self._maps_with_flip, keep_maps=True)
         first = maps[again]
         if not self.flip_test and len(again):
-            _, _, mirrored = self._look(people[again], lambda crops: self._maps(crops[:, :, ::-1]), keep_maps=True)
+            _, _, mirrored = self._look(
+                people[again], lambda crops: self._maps(crops[:, :, ::-1]), keep_maps=True
+            )
             first = heatmaps.flip_average(first, mirrored, self.skeleton.flip_order)
         maps_wh = (maps.shape[3], maps.shape[2])
         moved = moved_maps(second, turned.affines(maps_wh), people[again].affines(maps_wh))
@@ -212,7 +245,8 @@ class PoseEstimator:
     def _look(
         self, people: _Crops, run: Callable[[Image], FloatArray], *, keep_maps: bool
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Keypoints (N, K, 2) in image pixels, scores (N, K) and heatmaps (N, K, h, w), if they are wanted.
+        """Keypoints (N, K, 2) in image pixels, scores (N, K) and heatmaps (N, K, h, w), if they are
+        wanted.
 
         ``run`` makes heatmaps of crops.
         """
@@ -220,13 +254,22 @@ class PoseEstimator:
 
         def look(part: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray, FloatArray]:
             shown = zip(part.tolist(), affines[part], strict=True)
-            crops = np.stack([geometry.crop_image(people.images[i], affine, self.spec.size_wh) for i, affine in shown])
+            crops = np.stack(
+                [
+                    geometry.crop_image(people.images[i], affine, self.spec.size_wh)
+                    for i, affine in shown
+                ]
+            )
             maps = run(crops)
             return *self._decode(maps, people[part]), maps[: len(maps) * keep_maps]
 
         parts = list(_chunks(np.arange(len(people)), self.batch_size))
         full = [part for part in parts if len(part) == self.batch_size]
-        found = self._threads.map(look, full) if len(full) > 1 and self._same_on_threads else [look(p) for p in full]
+        found = (
+            self._threads.map(look, full)
+            if len(full) > 1 and self._same_on_threads
+            else [look(p) for p in full]
+        )
         found += [look(part) for part in parts[len(full) :]]
         if not found:
             shapes = ((2,), (), (1, 1))
@@ -239,11 +282,15 @@ class PoseEstimator:
         """Keypoints (N, K, 2) in image pixels and scores (N, K) of heatmaps (N, K, h, w)."""
         points, score = heatmaps.decode(maps, self.decode)
         maps_wh = (maps.shape[3], maps.shape[2])
-        return geometry.heatmap_to_image(points, people.center, people.scale, maps_wh, people.turn_deg), score
+        return geometry.heatmap_to_image(
+            points, people.center, people.scale, maps_wh, people.turn_deg
+        ), score
 
     @cached_property
     def _same_on_threads(self) -> bool:
-        """Whether batches may run a thread each: the full one has the same bits then (tried once)."""
+        """Whether batches may run a thread each: the full one has the same bits then
+        (tried once).
+        """
         alone = self.side_by_side and self._threads.run(lambda: self._forward(self._sample))
         return alone is not False and np.array_equal(alone, self._full_sample)
 

@@ -1,4 +1,6 @@
-"""People who lie, tumble or stand on their hands, turned upright before a network looks at them (again)."""
+"""People who lie, tumble or stand on their hands, turned upright before a network looks at them
+(again).
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,20 @@ Float64 = npt.NDArray[np.float64]
 
 
 def lean_deg(xy: Array, skeleton: Skeleton) -> Float64:
-    """How far torsos lean, (N,) degrees in -180..180: 0 upright, 90 with the hips to the right of the shoulders.
+    """How far torsos lean, (N,) degrees in -180..180: 0 upright, 90 with the hips to the right of
+    the shoulders.
 
-    ``xy`` are keypoints (N, K, 2) in pixels, NaN where absent. Of each pair one joint is enough; NaN without a shoulder
-    or a hip, as for skeletons that have none. ``crop_affine`` with minus this angle shows the person upright.
+    ``xy`` are keypoints (N, K, 2) in pixels, NaN where absent. Of each pair one joint is enough;
+    NaN without a shoulder or a hip, as for skeletons that have none. ``crop_affine`` with minus
+    this angle shows the person upright.
     """
     shoulders, hips = _joints(skeleton, "shoulder"), _joints(skeleton, "hip")
     if not shoulders or not hips:
         return np.full(len(xy), np.nan)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is the NaN that is wanted
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # the mean of nothing is the NaN that is wanted
         torso = np.nanmean(xy[:, hips], axis=1) - np.nanmean(xy[:, shoulders], axis=1)
     lean: Float64 = np.degrees(np.arctan2(torso[:, 0], torso[:, 1], dtype=np.float64))
     return lean
@@ -45,9 +51,11 @@ def torso_score(score: Float32, skeleton: Skeleton) -> Float64:
 def turned_center_scale(
     xy: Array, turn_deg: Array, size_wh: tuple[int, int], padding: float
 ) -> tuple[Float32, Float32]:
-    """Centres (N, 2) in the image and scales (N, 2) of crops turned by (N,) degrees, tight around keypoints (N, K, 2).
+    """Centres (N, 2) in the image and scales (N, 2) of crops turned by (N,) degrees, tight around
+    keypoints (N, K, 2).
 
-    The box that is grown and padded (as by ``box_to_center_scale``) is that of the keypoints *after* the turn.
+    The box that is grown and padded (as by ``box_to_center_scale``) is that of the keypoints
+    *after* the turn.
     """
     angle = np.deg2rad(np.asarray(turn_deg, np.float64))
     cos, sin = np.cos(angle), np.sin(angle)
@@ -58,9 +66,11 @@ def turned_center_scale(
 
 
 def moved_maps(maps: Float32, from_affine: Array, to_affine: Array) -> Float32:
-    """Heatmaps (N, K, h, w) of one crop of each person as they lie in another; zero where the first did not reach.
+    """Heatmaps (N, K, h, w) of one crop of each person as they lie in another; zero where the first
+    did not reach.
 
-    The matrices (N, 2, 3) lead from the image to the pixels of the heatmaps, as those of ``crop_affine``.
+    The matrices (N, 2, 3) lead from the image to the pixels of the heatmaps, as those of
+    ``crop_affine``.
     """
     height, width = maps.shape[2:]
     back = invert_affine(from_affine)
@@ -69,7 +79,9 @@ def moved_maps(maps: Float32, from_affine: Array, to_affine: Array) -> Float32:
         linear = to_affine[i, :, :2] @ back[i, :, :2]
         shift = to_affine[i, :, :2] @ back[i, :, 2] + to_affine[i, :, 2]
         between = np.concatenate([linear, shift[:, None]], axis=1)
-        moved[i] = cv2.warpAffine(np.ascontiguousarray(picture), between, (width, height)).transpose(2, 0, 1)
+        moved[i] = cv2.warpAffine(
+            np.ascontiguousarray(picture), between, (width, height)
+        ).transpose(2, 0, 1)
     return moved
 
 

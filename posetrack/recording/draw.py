@@ -1,12 +1,16 @@
-"""Drawing tracked people into a frame: one colour an identity, left and right told apart, a tag with the identity.
+"""Drawing tracked people into a frame: one colour an identity, left and right told apart, a tag
+with the identity.
 
-* The **right** side of a body has its identity's full colour, the **left** side a light tint of it, the middle (head,
-  shoulder line, hip line) lies between. A thin dark edge keeps all of it visible on any background.
-* Sizes follow the person and the picture: far people get fine lines, and the tag stays readable at any resolution.
+* The **right** side of a body has its identity's full colour, the **left** side a light tint of it,
+  the middle (head, shoulder line, hip line) lies between. A thin dark edge keeps all of it visible
+  on any background.
+* Sizes follow the person and the picture: far people get fine lines, and the tag stays readable at
+  any resolution.
 * Unsure joints make thinner limbs; absent ones, and those below ``Style.min_score``, are left out.
 
-Identity 0, 12, 24, ... share a colour. The first seven differ by 30 or more in CIELAB for normal sight and for each of
-the three colour blindnesses (simulated after Machado et al. 2009), so that seven people are told apart by anybody.
+Identity 0, 12, 24, ... share a colour. The first seven differ by 30 or more in CIELAB for normal
+sight and for each of the three colour blindnesses (simulated after Machado et al. 2009), so that
+seven people are told apart by anybody.
 """
 
 from __future__ import annotations
@@ -48,7 +52,9 @@ _SURE_SCORE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How tracks look. ``scale`` multiplies all widths; joints scored below ``min_score`` are not drawn."""
+    """How tracks look. ``scale`` multiplies all widths; joints scored below ``min_score`` are not
+    drawn.
+    """
 
     scale: float = 1.0
     min_score: float = 0.0
@@ -65,15 +71,19 @@ def identity_color(identity: int) -> Color:
 
 
 def draw_tracks(image: Image, tracks: Tracks, *, style: Style = DEFAULT_STYLE) -> Image:
-    """A new picture with the people of ``tracks`` drawn into a copy of ``image`` (H, W, 3) uint8 RGB.
+    """A new picture with the people of ``tracks`` drawn into a copy of ``image`` (H, W, 3) uint8
+    RGB.
 
-    People further down in the picture, mostly the nearer ones, are drawn over those behind them; tags lie on top.
+    People further down in the picture, mostly the nearer ones, are drawn over those behind them;
+    tags lie on top.
     """
     canvas = np.array(image, order="C")
     poses = tracks.poses
     shown = _shown_joints(poses, canvas.shape, style.min_score)
     extents = np.array([_extent(poses, shown, n) for n in range(len(poses))]).reshape(-1, 4)
-    order = [int(n) for n in np.argsort(extents[:, 3], kind="stable") if np.isfinite(extents[n]).all()]
+    order = [
+        int(n) for n in np.argsort(extents[:, 3], kind="stable") if np.isfinite(extents[n]).all()
+    ]
     for n in order:
         color = identity_color(int(tracks.id[n]))
         width = _limb_width(extents[n], canvas.shape, style.scale)
@@ -87,9 +97,13 @@ def draw_tracks(image: Image, tracks: Tracks, *, style: Style = DEFAULT_STYLE) -
 
 
 def _shown_joints(poses: Poses, shape: tuple[int, ...], min_score: float) -> npt.NDArray[np.bool_]:
-    """Which joints are drawn, (N, K): present, sure enough, and not absurdly far outside of the picture."""
+    """Which joints are drawn, (N, K): present, sure enough, and not absurdly far outside of the
+    picture.
+    """
     near = (np.abs(np.nan_to_num(poses.xy, nan=np.inf)) < 4 * max(shape)).all(axis=2)
-    shown: npt.NDArray[np.bool_] = near & ~(poses.score < min_score)  # a score of NaN counts as sure
+    shown: npt.NDArray[np.bool_] = near & ~(
+        poses.score < min_score
+    )  # a score of NaN counts as sure
     return shown
 
 
@@ -103,7 +117,9 @@ def _extent(poses: Poses, shown: npt.NDArray[np.bool_], n: int) -> Floats:
 
 
 def _limb_width(extent: Floats, shape: tuple[int, ...], scale: float) -> float:
-    """Width of a sure limb in pixels: 1.5 % of the person's height, within what suits the picture's size."""
+    """Width of a sure limb in pixels: 1.5 % of the person's height, within what suits the picture's
+    size.
+    """
     side = min(shape[:2])
     size = max(extent[2] - extent[0], extent[3] - extent[1])
     return float(np.clip(0.015 * size, max(1.2, 0.0035 * side), max(2.0, 0.012 * side))) * scale
@@ -126,22 +142,34 @@ def _joint_tints(skeleton: Skeleton) -> list[float]:
 
 
 def _limb_tints(skeleton: Skeleton) -> list[float]:
-    """A limb from the middle to one side (neck to shoulder) belongs to that side; one across the body to the middle."""
+    """A limb from the middle to one side (neck to shoulder) belongs to that side; one across the
+    body to the middle.
+    """
     pairs = [[skeleton.joints[i] for i in limb] for limb in skeleton.limbs]
-    return [_side_tint(*([n for n in names if n.startswith(("left", "right"))] or names)) for names in pairs]
+    return [
+        _side_tint(*([n for n in names if n.startswith(("left", "right"))] or names))
+        for names in pairs
+    ]
 
 
-# --- strokes ---------------------------------------------------------------------------------------------------------
+# --- strokes
+# --------------------------------------------------------------------------------------------------
 
 
 def _fixed(xy: npt.NDArray[np.floating]) -> list[list[int]]:
     """Points (N, 2) as OpenCV's fixed-point numbers."""
-    points: list[list[int]] = np.round(xy.astype(np.float64) * (1 << _SUBPIXEL_BITS)).astype(int).tolist()
+    points: list[list[int]] = (
+        np.round(xy.astype(np.float64) * (1 << _SUBPIXEL_BITS)).astype(int).tolist()
+    )
     return points
 
 
-def _draw_person(canvas: Image, poses: Poses, n: int, shown: npt.NDArray[np.bool_], color: Color, width: float) -> None:
-    """Limbs with an edge, then joints with an edge: every edge first, so that none cuts through a neighbour."""
+def _draw_person(
+    canvas: Image, poses: Poses, n: int, shown: npt.NDArray[np.bool_], color: Color, width: float
+) -> None:
+    """Limbs with an edge, then joints with an edge: every edge first, so that none cuts through a
+    neighbour.
+    """
     import cv2
 
     skeleton = poses.skeleton
@@ -156,7 +184,15 @@ def _draw_person(canvas: Image, poses: Poses, n: int, shown: npt.NDArray[np.bool
     for grow in (2 * edge, 0.0):
         for a, b, limb_width, tone in limbs:
             thick = max(1, round(limb_width + grow))
-            cv2.line(canvas, points[a], points[b], DARK if grow else tone, thick, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.line(
+                canvas,
+                points[a],
+                points[b],
+                DARK if grow else tone,
+                thick,
+                cv2.LINE_AA,
+                _SUBPIXEL_BITS,
+            )
     tints = _joint_tints(skeleton)
     for k in np.flatnonzero(shown).tolist():
         radius = _JOINT_RADIUS * widths[k]
@@ -173,7 +209,9 @@ def _sureness(score: npt.NDArray[np.float32]) -> Floats:
 def _dot(canvas: Image, point: list[int], radius: float, color: Color) -> None:
     import cv2
 
-    cv2.circle(canvas, point, round(radius * (1 << _SUBPIXEL_BITS)), color, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.circle(
+        canvas, point, round(radius * (1 << _SUBPIXEL_BITS)), color, -1, cv2.LINE_AA, _SUBPIXEL_BITS
+    )
 
 
 def _draw_box(canvas: Image, box: npt.NDArray[np.float32], color: Color, width: float) -> None:
@@ -181,4 +219,6 @@ def _draw_box(canvas: Image, box: npt.NDArray[np.float32], color: Color, width: 
 
     if np.isfinite(box).all():
         low, high = _fixed(np.clip(box.reshape(2, 2), -1e5, 1e5))
-        cv2.rectangle(canvas, low, high, color, max(1, round(0.35 * width)), cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.rectangle(
+            canvas, low, high, color, max(1, round(0.35 * width)), cv2.LINE_AA, _SUBPIXEL_BITS
+        )

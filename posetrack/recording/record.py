@@ -1,9 +1,11 @@
-"""The results of one video on disk: native tracks while the run goes on, then the rendered video and other formats.
+"""The results of one video on disk: native tracks while the run goes on, then the rendered video
+and other formats.
 
-Nothing stands under a final name before it is whole. While a run goes on the tracks grow in ``<name>.jsonl.part``,
-which is readable at any time; a run that breaks off leaves it there with the tracker's memory beside it, and a
-resumed run draws the finished frames again, restores the tracker and goes on with the same identities. The ``.jsonl``
-gets its name last: where it stands, everything else does too.
+Nothing stands under a final name before it is whole. While a run goes on the tracks grow in
+``<name>.jsonl.part``, which is readable at any time; a run that breaks off leaves it there with the
+tracker's memory beside it, and a resumed run draws the finished frames again, restores the tracker
+and goes on with the same identities. The ``.jsonl`` gets its name last: where it stands, everything
+else does too.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ class Watch(Protocol):
 
 
 class Run(Protocol):
-    """What a recording asks of the pipeline: tracks for frames, a tracker that stands at the frame given last."""
+    """What a recording asks of the pipeline: tracks for frames, a tracker that stands at the frame
+    given last.
+    """
 
     @property
     def stopwatch(self) -> Watch: ...
@@ -67,7 +71,9 @@ class Run(Protocol):
     @property
     def window(self) -> int: ...
 
-    def run(self, frames: Iterable[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]: ...
+    def run(
+        self, frames: Iterable[Frame], before: Frame | None
+    ) -> Iterator[tuple[Frame, Tracks]]: ...
 
 
 def record(
@@ -82,10 +88,11 @@ def record(
 ) -> Summary:
     """Track ``source`` with ``run`` and write the results.
 
-    ``header`` describes the tracks; its settings must be those of the interrupted run when ``resume`` goes on with one.
-    ``progress(done, total)`` is called after every frame; ``show(picture)`` gets the rendered frames and says False to
-    stop. Ctrl-C ends a live source as its end would; whatever else breaks off the run leaves the finished frames for
-    ``resume``. Raises PosetrackError.
+    ``header`` describes the tracks; its settings must be those of the interrupted run when
+    ``resume`` goes on with one. ``progress(done, total)`` is called after every frame;
+    ``show(picture)`` gets the rendered frames and says False to stop. Ctrl-C ends a live source as
+    its end would; whatever else breaks off the run leaves the finished frames for ``resume``.
+    Raises PosetrackError.
     """
     begin = time.perf_counter()
     summary = Summary(source.name, paths.all())
@@ -93,9 +100,13 @@ def record(
     recorder = _Recorder(source, paths, header, resume, run.stopwatch, show)
     try:
         before = recorder.replay(frames, run.tracker, summary)
-        with suppress(KeyboardInterrupt) if source.live else nullcontext():  # Ctrl-C is how one stops a camera
+        with (
+            suppress(KeyboardInterrupt) if source.live else nullcontext()
+        ):  # Ctrl-C is how one stops a camera
             for frame, tracks in run.run(frames, before):
-                state = run.tracker.state() if (recorder.frame_count + 1) % run.window == 0 else None
+                state = (
+                    run.tracker.state() if (recorder.frame_count + 1) % run.window == 0 else None
+                )
                 wanted = recorder.write(frame, tracks, state)
                 summary.count(tracks)
                 if progress:
@@ -126,7 +137,9 @@ class _Recorder:
     ) -> None:
         self._paths, self._watch, self._show = paths, watch, show
         self._part = part_path(paths.native)
-        self._tracks = (_reopen(self._part, header) if resume else None) or NativeWriter(self._part, header)
+        self._tracks = (_reopen(self._part, header) if resume else None) or NativeWriter(
+            self._part, header
+        )
         self._video: VideoWriter | None = None
         if paths.video:
             audio = source.path if source.has_audio else None
@@ -142,14 +155,19 @@ class _Recorder:
         return self._tracks.frame_count
 
     def replay(self, frames: Iterator[Frame], tracker: Resumable, summary: Summary) -> Frame | None:
-        """Draw again what the interrupted run had finished, restore its tracker; gives the last finished frame."""
+        """Draw again what the interrupted run had finished, restore its tracker; gives the last
+        finished frame.
+        """
         if not self.frame_count:
             return None
         last = None
         for labels in islice(native.read(self._part)[0].frames, self.frame_count):
             last = next(frames, None)
             if last is None or last.index != labels.index:
-                raise InputError(f"{self._part} belongs to another video or time range; start again with --force.")
+                raise InputError(
+                    f"{self._part} belongs to another video or time range; start again with "
+                    f"--force."
+                )
             self._render(last, labels.tracks)
             summary.count(labels.tracks)
         tracker.restore(_arrays(self._tracks.state, tracker.state()))
@@ -193,11 +211,16 @@ class _Recorder:
             self._part.unlink(missing_ok=True)
             state_path(self._part).unlink(missing_ok=True)
         elif self._part.exists():
-            _log.warning("%d finished frames are in %s; --resume goes on from there.", self.frame_count, self._part)
+            _log.warning(
+                "%d finished frames are in %s; --resume goes on from there.",
+                self.frame_count,
+                self._part,
+            )
 
 
 def _reopen(part: Path, header: Sequence) -> NativeWriter | None:
-    """The writer of an interrupted run, where its tracker was last kept; None where there is nothing to go on from.
+    """The writer of an interrupted run, where its tracker was last kept; None where there is
+    nothing to go on from.
 
     Raises UsageError where that run had other settings.
     """
@@ -208,12 +231,20 @@ def _reopen(part: Path, header: Sequence) -> NativeWriter | None:
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     if changed or writer.sequence.skeleton != header.skeleton:
         writer.release()
-        what = ", ".join(f"{key} was {before.get(key)}" for key in changed) or "it had another skeleton"
-        raise UsageError(f"{part} comes from a run with other settings ({what}); repeat them, or start with --force.")
+        what = (
+            ", ".join(f"{key} was {before.get(key)}" for key in changed)
+            or "it had another skeleton"
+        )
+        raise UsageError(
+            f"{part} comes from a run with other settings ({what}); repeat them, or start with "
+            f"--force."
+        )
     return writer
 
 
-def _arrays(saved: Mapping[str, Any], like: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+def _arrays(
+    saved: Mapping[str, Any], like: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
     """Arrays that went through JSON, with their types and axes again (NaN was written as null)."""
     return {key: _array(saved[key], template) for key, template in like.items()}
 
@@ -224,6 +255,8 @@ def _array(values: Any, like: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def native_header(source: VideoSource, skeleton: Skeleton, settings: Mapping[str, Any]) -> Sequence:
-    """What the first line of the native file says: the video, the skeleton and all settings that shape the tracks."""
+    """What the first line of the native file says: the video, the skeleton and all settings that
+    shape the tracks.
+    """
     meta = {"settings": dict(settings), "rotation": source.rotation}
     return Sequence(source.stem, source.size_wh, source.fps, skeleton, (), meta)

@@ -1,12 +1,20 @@
-"""What a run leaves on disk and what it did: the names of the result files, and the summary at the end.
+"""What a run leaves on disk and what it did: the names of the result files, and the summary at the
+end.
 
-``OUT/<stem>.jsonl``, ``OUT/<stem>.mp4`` and ``OUT/<stem>.<suffix>`` for every other format; without a folder they lie
-beside the input as ``<stem>.tracked.jsonl`` and so on.
+``OUT/<stem>.jsonl``, ``OUT/<stem>.mp4`` and ``OUT/<stem>.<suffix>`` for every other format; without
+a folder they lie beside the input as ``<stem>.tracked.jsonl`` and so on.
 """
 
 from __future__ import annotations
 
-__all__ = ["OutputOptions", "ResultPaths", "Summary", "is_finished", "plan_results", "refuse_same_names"]
+__all__ = [
+    "OutputOptions",
+    "ResultPaths",
+    "Summary",
+    "is_finished",
+    "plan_results",
+    "refuse_same_names",
+]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,8 +34,9 @@ TRACKED_MARK = ".tracked"  # in names of results that lie beside their input
 class OutputOptions:
     """What is written where.
 
-    ``folder`` None: beside the input. ``formats`` are names of ``FORMATS`` wanted besides the native one. ``force``
-    replaces what exists, ``resume`` goes on from an interrupted run (and skips what is complete).
+    ``folder`` None: beside the input. ``formats`` are names of ``FORMATS`` wanted besides the
+    native one. ``force`` replaces what exists, ``resume`` goes on from an interrupted run (and
+    skips what is complete).
     """
 
     folder: Path | None = None
@@ -39,7 +48,9 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class ResultPaths:
-    """Where the results of one video go; ``video`` None: not rendered. ``others`` by format name."""
+    """Where the results of one video go; ``video`` None: not rendered. ``others`` by
+    format name.
+    """
 
     native: Path
     video: Path | None
@@ -52,7 +63,9 @@ class ResultPaths:
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did: frames, poses (people over all frames), identities, the most people at once, seconds by stage."""
+    """What a run did: frames, poses (people over all frames), identities, the most people at once,
+    seconds by stage.
+    """
 
     name: str
     files: list[Path]
@@ -92,15 +105,22 @@ class Summary:
 
 
 def plan_results(source: VideoSource, options: OutputOptions) -> ResultPaths:
-    """The names of the results of ``source``, checked: nothing that exists is in the way, and never the input itself.
+    """The names of the results of ``source``, checked: nothing that exists is in the way, and never
+    the input itself.
 
     Raises OutputError, UsageError.
     """
     mark = "" if options.folder else TRACKED_MARK
     folder = options.folder or (source.path.resolve().parent if source.path else Path())
     base = f"{source.stem}{mark}"
-    others = {name: folder / f"{base}.{get_format(name).suffix}" for name in options.formats if name != "native"}
-    paths = ResultPaths(folder / f"{base}.jsonl", folder / f"{base}.mp4" if options.video else None, others)
+    others = {
+        name: folder / f"{base}.{get_format(name).suffix}"
+        for name in options.formats
+        if name != "native"
+    }
+    paths = ResultPaths(
+        folder / f"{base}.jsonl", folder / f"{base}.mp4" if options.video else None, others
+    )
     for path in paths.all():
         if source.path and path.exists() and path.samefile(source.path):
             raise UsageError(f"{path} is the input itself; choose another folder with -o.")
@@ -116,17 +136,24 @@ def refuse_same_names(sources: Sequence[str | Path | int], options: OutputOption
         path = Path(source)
         key = (None if options.folder else path.parent, path.name if path.is_dir() else path.stem)
         if key in seen:
-            raise UsageError(f"{seen[key]} and {source} would write the same files; track them in two calls.")
+            raise UsageError(
+                f"{seen[key]} and {source} would write the same files; track them in two calls."
+            )
         seen[key] = source
 
 
 def _refuse_existing(paths: ResultPaths) -> None:
     for path in paths.all():
         if path.exists():
-            raise OutputError(f"{path} exists already; use --force to replace it, or another folder with -o.")
+            raise OutputError(
+                f"{path} exists already; use --force to replace it, or another folder with -o."
+            )
     if part_path(paths.native).exists():
         part = part_path(paths.native)
-        raise OutputError(f"{part} is there from an interrupted run; --resume goes on with it, --force starts again.")
+        raise OutputError(
+            f"{part} is there from an interrupted run; --resume goes on with it, --force starts "
+            f"again."
+        )
 
 
 def is_finished(paths: ResultPaths) -> bool:

@@ -29,7 +29,9 @@ def draw_tags(canvas: Image, people: list[tuple[int, Color, Floats]], scale: flo
         x = round((extent[0] + extent[2] - w) / 2)
         y = round(extent[1] - 1.6 * h)
         x, y = _inside(x, y, w, h, canvas.shape)
-        while y > 0 and any(x < x2 and x1 < x + w and y < y2 and y1 < y + h for x1, y1, x2, y2 in taken):
+        while y > 0 and any(
+            x < x2 and x1 < x + w and y < y2 and y1 < y + h for x1, y1, x2, y2 in taken
+        ):
             y = max(0, y - h)
         taken.append((x, y, x + w, y + h))
         _paste(canvas, tag, alpha, x, y)
@@ -53,12 +55,16 @@ def _tag(text: str, color: Color, height: int) -> tuple[Image, npt.NDArray[np.fl
     middle, radius = big // 2, big // 2 - 1
     cv2.line(mask, (middle, middle), (wide - middle - 1, middle), 255, 2 * radius, cv2.LINE_8)
     picture = np.full((big, wide, 3), color, np.uint8)
-    dark = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 125  # luma of the tag: black letters on light ones
+    dark = (
+        0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 125
+    )  # luma of the tag: black letters on light ones
     ink = DARK if dark else (255, 255, 255)
     where = ((wide - text_w) // 2, (big + text_h) // 2)
     cv2.putText(picture, text, where, font, size, ink, thickness, cv2.LINE_AA)
     small = (wide // s, height)
-    opacity = np.asarray(cv2.resize(mask, small, interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
+    opacity = np.asarray(
+        cv2.resize(mask, small, interpolation=cv2.INTER_AREA), np.float32
+    ) / np.float32(255)
     return np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8), opacity
 
 

@@ -1,4 +1,6 @@
-"""Training samples: crops, augmentation, mosaics and pictures of classes, from the people of ``datasets``."""
+"""Training samples: crops, augmentation, mosaics and pictures of classes, from the people of
+``datasets``.
+"""
 
 from __future__ import annotations
 

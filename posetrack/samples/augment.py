@@ -1,7 +1,9 @@
-"""Augmentation of training crops: one affine warp per sample for image and joints, then changes of the picture.
+"""Augmentation of training crops: one affine warp per sample for image and joints, then changes of
+the picture.
 
-The geometry follows the HRNet paper (rotation, scale, mirroring, half body); colour, blur, JPEG and occluders come on
-top. Everything is drawn from the generator that is passed in: same generator, same sample.
+The geometry follows the HRNet paper (rotation, scale, mirroring, half body); colour, blur, JPEG and
+occluders come on top. Everything is drawn from the generator that is passed in: same generator,
+same sample.
 """
 
 from __future__ import annotations
@@ -22,20 +24,26 @@ from posetrack.structures import Image, Skeleton
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-HALF_BODY_MIN_JOINTS = 3  # labelled joints a half must have to be cropped to; the official code wants more than 2
-HALF_BODY_EXTENSION = 0.5  # of the box around the half's joints; the official code multiplies it by 1.5
+HALF_BODY_MIN_JOINTS = (
+    3  # labelled joints a half must have to be cropped to; the official code wants more than 2
+)
+HALF_BODY_EXTENSION = (
+    0.5  # of the box around the half's joints; the official code multiplies it by 1.5
+)
 _UPPER = ("nose", "head", "eye", "ear", "shoulder", "elbow", "wrist", "thorax", "neck")
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How much a sample may change. Probabilities are ``p_*``; geometry defaults are the paper's (Sun et al. 2019).
+    """How much a sample may change. Probabilities are ``p_*``; geometry defaults are the paper's
+    (Sun et al. 2019).
 
-    ``rotation_deg`` and ``scale`` bound uniform draws (scale: 1 -+), ``shift`` is in box sizes. With ``p_upright`` a
-    person who is not cut to a half is first turned upright, however much they lean (``upright``). ``colour`` scales
-    brightness, contrast and saturation; ``occluder`` is the largest occluder in crop sizes. With ``p_neighbour``
-    somebody else of the data is pasted beside, before or behind the person. Classifiers see at least a part ``area`` of
-    a picture; of the geometry only ``p_flip`` is theirs.
+    ``rotation_deg`` and ``scale`` bound uniform draws (scale: 1 -+), ``shift`` is in box sizes.
+    With ``p_upright`` a person who is not cut to a half is first turned upright, however much they
+    lean (``upright``). ``colour`` scales brightness, contrast and saturation; ``occluder`` is the
+    largest occluder in crop sizes. With ``p_neighbour`` somebody else of the data is pasted beside,
+    before or behind the person. Classifiers see at least a part ``area`` of a picture; of the
+    geometry only ``p_flip`` is theirs.
     """
 
     p_flip: float = 0.5
@@ -59,11 +67,19 @@ class Augmentation:
 NO_AUGMENTATION = Augmentation(p_flip=0, p_rotation=0, scale=0, p_half_body=0)
 PAPER = Augmentation()
 STRONG = Augmentation(
-    shift=0.06, colour=0.3, p_grey=0.05, p_blur=0.15, p_jpeg=0.15, p_noise=0.1, p_occluder=0.3, p_half_body=0.2
+    shift=0.06,
+    colour=0.3,
+    p_grey=0.05,
+    p_blur=0.15,
+    p_jpeg=0.15,
+    p_noise=0.1,
+    p_occluder=0.3,
+    p_half_body=0.2,
 )
 
 
-# --- geometry --------------------------------------------------------------------------------------------------------
+# --- geometry
+# --------------------------------------------------------------------------------------------------
 
 
 def draw_affine(
@@ -75,10 +91,11 @@ def draw_affine(
     how: Augmentation,
     rng: np.random.Generator,
 ) -> tuple[Float64, Float32, bool]:
-    """Draw the one warp of a sample from its box (4,) and joints (K, 2; NaN absent), both in image pixels.
+    """Draw the one warp of a sample from its box (4,) and joints (K, 2; NaN absent), both in image
+    pixels.
 
-    Returns the matrix (2, 3) image -> crop, the joints (K, 2) in the crop (left and right swapped where mirrored) and
-    whether it is mirrored.
+    Returns the matrix (2, 3) image -> crop, the joints (K, 2) in the crop (left and right swapped
+    where mirrored) and whether it is mirrored.
     """
     box, upright, scale = xyxy, 0.0, np.zeros((1, 2), np.float32)
     if rng.random() < how.p_half_body:
@@ -90,12 +107,16 @@ def draw_affine(
         center, scale = box_to_center_scale(box[None], size_wh, padding)
     center = center + rng.uniform(-how.shift, how.shift, (1, 2)) * (box[2:] - box[:2])
     scale = scale * rng.uniform(1 - how.scale, 1 + how.scale)
-    rotation = rng.uniform(-how.rotation_deg, how.rotation_deg) if rng.random() < how.p_rotation else 0.0
+    rotation = (
+        rng.uniform(-how.rotation_deg, how.rotation_deg) if rng.random() < how.p_rotation else 0.0
+    )
     rotation += upright
     affine = crop_affine(center, scale, size_wh, rotation)[0]
     mirrored = bool(rng.random() < how.p_flip)
     if mirrored:
-        affine = np.array([[-1, 0, size_wh[0] - 1], [0, 1, 0]]) @ np.concatenate([affine, [[0, 0, 1]]])
+        affine = np.array([[-1, 0, size_wh[0] - 1], [0, 1, 0]]) @ np.concatenate(
+            [affine, [[0, 0, 1]]]
+        )
         xy = xy[list(skeleton.flip_order)]
     return affine, transform_points(xy, affine).astype(np.float32), mirrored
 
@@ -111,11 +132,14 @@ def _half_body(xyxy: Float32, xy: Float32, skeleton: Skeleton, rng: np.random.Ge
     return box if (box[2:] - box[:2]).min() > 1 else xyxy
 
 
-# --- picture ---------------------------------------------------------------------------------------------------------
+# --- picture
+# --------------------------------------------------------------------------------------------------
 
 
 def augment_image(image: Image, how: Augmentation, rng: np.random.Generator) -> Image:
-    """Occluder, colour, blur, noise and JPEG artefacts on a crop (H, W, 3); joints stay where they are."""
+    """Occluder, colour, blur, noise and JPEG artefacts on a crop (H, W, 3); joints stay where they
+    are.
+    """
     if rng.random() < how.p_occluder:
         image = _occlude(image, how.occluder, rng)
     if how.colour:
@@ -132,7 +156,9 @@ def augment_image(image: Image, how: Augmentation, rng: np.random.Generator) -> 
 
 
 def _occlude(image: Image, largest: float, rng: np.random.Generator) -> Image:
-    """A filled rectangle or ellipse in a colour of the picture, or a piece of the picture itself."""
+    """A filled rectangle or ellipse in a colour of the picture, or a piece of the picture
+    itself.
+    """
     height, width = image.shape[:2]
     w, h = (rng.uniform(0.1, largest, 2) * (width, height)).astype(int) + 1
     x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
@@ -157,7 +183,9 @@ def _colour(image: Image, amount: float, grey: bool, rng: np.random.Generator) -
     matrix = matrix * gain[:, None]
     middle = float(image.mean())
     offset = middle * (1 - gain.mean()) * 0.5 + 255 * rng.uniform(-amount, amount) / 3
-    mixed = cv2.transform(image.astype(np.float32), np.concatenate([matrix, np.full((3, 1), offset)], axis=1))
+    mixed = cv2.transform(
+        image.astype(np.float32), np.concatenate([matrix, np.full((3, 1), offset)], axis=1)
+    )
     clipped: Image = np.clip(mixed, 0, 255).astype(np.uint8)
     return clipped
 
@@ -169,6 +197,10 @@ def _blur(image: Image, rng: np.random.Generator) -> Image:
         soft: Image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.8))
         return soft
     factor = rng.uniform(0.35, 0.8)
-    small = cv2.resize(image, (max(int(width * factor), 1), max(int(height * factor), 1)), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image,
+        (max(int(width * factor), 1), max(int(height * factor), 1)),
+        interpolation=cv2.INTER_AREA,
+    )
     enlarged: Image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged

@@ -1,7 +1,9 @@
-"""Labelled people for the detector: COCO-style boxes and joints, every image decoded once and kept in memory.
+"""Labelled people for the detector: COCO-style boxes and joints, every image decoded once and kept
+in memory.
 
-A label file says of each of its people where they are; only some say so of *all* people in their images. ``complete``
-keeps the difference, because ground that nobody looked at must not teach a detector that it is empty.
+A label file says of each of its people where they are; only some say so of *all* people in their
+images. ``complete`` keeps the difference, because ground that nobody looked at must not teach a
+detector that it is empty.
 """
 
 from __future__ import annotations
@@ -26,19 +28,31 @@ from posetrack.structures import FloatArray, Image
 JOINTS = LSP_14  # the skeleton that joints are kept in: limbs, neck, head top
 SAME_PERSON_IOU = 0.7  # two label files that box the same image mean the same person from here on
 
-# How far a body reaches beyond its joints, in head lengths (head top to neck), measured on people that have both
-# joints and a box: feet beyond ankles, hands beyond wrists, flesh around the rest.
+# How far a body reaches beyond its joints, in head lengths (head top to neck), measured on people
+# that have both joints and a box: feet beyond ankles, hands beyond wrists, flesh around the rest.
 REACH = {
-    "ankle": 0.55, "knee": 0.35, "hip": 0.45, "wrist": 0.60, "elbow": 0.30, "shoulder": 0.40, "neck": 0.35,
+    "ankle": 0.55,
+    "knee": 0.35,
+    "hip": 0.45,
+    "wrist": 0.60,
+    "elbow": 0.30,
+    "shoulder": 0.40,
+    "neck": 0.35,
     "head_top": 0.20,
-}  # fmt: skip
-HEAD_OF_BODY = 0.14  # head length where it is not labelled, as a part of the longer side of the joints' box
-HEAD_LIMITS = (0.10, 0.25)  # of the longer side: a head seen from above is short, a sitting person's box is small
+}
+HEAD_OF_BODY = (
+    0.14  # head length where it is not labelled, as a part of the longer side of the joints' box
+)
+HEAD_LIMITS = (
+    0.10,
+    0.25,
+)  # of the longer side: a head seen from above is short, a sitting person's box is small
 
 
 @dataclass(frozen=True, slots=True)
 class BoxImage:
-    """One image and its people: ``boxes`` (N, 4) pixels, ``joints`` (N, 14, 2) in ``JOINTS`` order, NaN where unknown.
+    """One image and its people: ``boxes`` (N, 4) pixels, ``joints`` (N, 14, 2) in ``JOINTS`` order,
+    NaN where unknown.
 
     ``complete``: every person in the image is among them.
     """
@@ -51,13 +65,17 @@ class BoxImage:
 
 
 def joint_boxes(joints: FloatArray) -> FloatArray:
-    """Boxes (N, 4) of whole people around their labelled joints (N, 14, 2): every joint reaches out by ``REACH``."""
+    """Boxes (N, 4) of whole people around their labelled joints (N, 14, 2): every joint reaches out
+    by ``REACH``.
+    """
     low, high = np.nanmin(joints, axis=1), np.nanmax(joints, axis=1)
     side = np.maximum((high - low).max(axis=1), 1)
     head = np.linalg.norm(joints[:, -1] - joints[:, -2], axis=1)
     head = np.where(np.isnan(head), HEAD_OF_BODY * side, head)
     head = np.clip(head, HEAD_LIMITS[0] * side, HEAD_LIMITS[1] * side)
-    reach = np.array([REACH[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS.joints])
+    reach = np.array(
+        [REACH[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS.joints]
+    )
     margin = (head[:, None] * reach)[..., None]
     low, high = np.nanmin(joints - margin, axis=1), np.nanmax(joints + margin, axis=1)
     return np.concatenate([low, high], axis=1).astype(np.float32)
@@ -66,9 +84,11 @@ def joint_boxes(joints: FloatArray) -> FloatArray:
 def read_box_images(
     labels: str | Path, images: Iterable[str | Path], *, complete: bool, around_joints: bool = False
 ) -> list[BoxImage]:
-    """Read a COCO-style label file and its images (folders or tar files). Images without people stay in.
+    """Read a COCO-style label file and its images (folders or tar files). Images without people
+    stay in.
 
-    ``around_joints`` ignores the file's boxes and puts ``joint_boxes`` around the joints. Raises InputError.
+    ``around_joints`` ignores the file's boxes and puts ``joint_boxes`` around the joints. Raises
+    InputError.
     """
     labels = Path(labels)
     try:
@@ -79,19 +99,25 @@ def read_box_images(
             people[annotation["image_id"]].append(annotation)
         found = {entry["file_name"]: people[entry["id"]] for entry in content["images"]}
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"{labels} is not a COCO-style label file: {error!r}; check the path.") from error
+        raise InputError(
+            f"{labels} is not a COCO-style label file: {error!r}; check the path."
+        ) from error
     joints_of = _joint_reader(names)
     items = []
     for name, data in _files(images, found):
         boxes, joints = _people(found[name], joints_of, around_joints)
         items.append(BoxImage(Path(name).stem, _decode(name, data), boxes, joints, complete))
     if not items:
-        raise InputError(f"None of the images that {labels} names was found; check the image folders.")
+        raise InputError(
+            f"None of the images that {labels} names was found; check the image folders."
+        )
     return items
 
 
 def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> list[BoxImage]:
-    """Join two readings of overlapping images: boxes of the complete one, joints of the partial one where they fit."""
+    """Join two readings of overlapping images: boxes of the complete one, joints of the partial one
+    where they fit.
+    """
     known: Mapping[str, BoxImage] = {item.key: item for item in partial}
     merged, used = [], set()
     for item in complete:
@@ -107,8 +133,12 @@ def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> 
     return merged + [item for key, item in known.items() if key not in used]
 
 
-def _people(annotations: list[Any], joints_of: Any, around_joints: bool) -> tuple[FloatArray, FloatArray]:
-    """Boxes and joints of one image; people without a single joint are left out where boxes come from joints."""
+def _people(
+    annotations: list[Any], joints_of: Any, around_joints: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Boxes and joints of one image; people without a single joint are left out where boxes come
+    from joints.
+    """
     read = [joints_of(annotation) for annotation in annotations]
     joints: FloatArray = np.array(read, np.float32).reshape(-1, len(JOINTS), 2)
     if around_joints:
@@ -139,7 +169,9 @@ def _files(images: Iterable[str | Path], wanted: Mapping[str, Any]) -> Iterator[
     """Name and bytes of the wanted files in folders and tar files."""
     for place in map(Path, images):
         if place.is_dir():
-            yield from ((p.name, p.read_bytes()) for p in sorted(place.iterdir()) if p.name in wanted)
+            yield from (
+                (p.name, p.read_bytes()) for p in sorted(place.iterdir()) if p.name in wanted
+            )
             continue
         try:
             with tarfile.open(place) as tar:
@@ -148,7 +180,9 @@ def _files(images: Iterable[str | Path], wanted: Mapping[str, Any]) -> Iterator[
                     if name in wanted and (file := tar.extractfile(member)) is not None:
                         yield name, file.read()
         except (OSError, tarfile.TarError) as error:
-            raise InputError(f"{place} is neither a folder nor a readable tar file: {error}.") from error
+            raise InputError(
+                f"{place} is neither a folder nor a readable tar file: {error}."
+            ) from error
 
 
 def _decode(name: str, data: bytes) -> Image:

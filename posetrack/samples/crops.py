@@ -1,4 +1,6 @@
-"""Crops of people in memory: every image is decoded once, a small picture of each person is kept."""
+"""Crops of people in memory: every image is decoded once, a small picture of each person
+is kept.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ from posetrack.datasets.people import Person
 from posetrack.errors import InputError, TrainingError
 from posetrack.structures import Image
 
-# Kept around a person, in box sizes: padding 1.25 x scale 1.35 with some room for rotation and shift.
+# Kept around a person, in box sizes: padding 1.25 x scale 1.35 with some room for rotation and
+# shift.
 SURROUNDINGS = 2.2
 
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A person cut out of an image: ``image`` (H, W, 3), and box, joints and flags as in ``Person``, in its pixels.
+    """A person cut out of an image: ``image`` (H, W, 3), and box, joints and flags as in
+    ``Person``, in its pixels.
 
     A full-size pixel ``p`` lies at ``p * zoom - offset`` of the crop.
     """
@@ -39,12 +43,15 @@ class Crop:
 class CropStore(Sequence[Crop]):
     """The crops of ``people``, decoded on construction, boxes at most ``max_side_px`` long.
 
-    A missing or damaged image is told to ``report`` in one sentence and skipped. Raises TrainingError where no image is
-    left. Repeated people share their picture.
+    A missing or damaged image is told to ``report`` in one sentence and skipped. Raises
+    TrainingError where no image is left. Repeated people share their picture.
     """
 
     def __init__(
-        self, people: Sequence[Person], max_side_px: float, report: Callable[[str], None] = lambda _: None
+        self,
+        people: Sequence[Person],
+        max_side_px: float,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         wanted: dict[int, Person] = {id(p): p for p in people}
         by_image: dict[tuple[int, str], list[Person]] = {}
@@ -61,7 +68,10 @@ class CropStore(Sequence[Crop]):
         self._crops = [crops[id(p)] for p in people if id(p) in crops]
         self.skipped = len(people) - len(self._crops)
         if not self._crops:
-            raise TrainingError(f"None of {len(people)} labelled people has a readable image; check the image folder.")
+            raise TrainingError(
+                f"None of {len(people)} labelled people has a readable image; check the image "
+                f"folder."
+            )
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -71,11 +81,15 @@ class CropStore(Sequence[Crop]):
 
 
 def cut(image: Image, person: Person, max_side_px: float) -> Crop:
-    """The person's surroundings, shrunk (by area, without aliasing) if the box is larger than ``max_side_px``."""
+    """The person's surroundings, shrunk (by area, without aliasing) if the box is larger than
+    ``max_side_px``.
+    """
     height, width = image.shape[:2]
     middle = (person.xyxy[:2] + person.xyxy[2:]) / 2
     side = float((person.xyxy[2:] - person.xyxy[:2]).max())
-    low = np.clip(np.floor(middle - side * SURROUNDINGS / 2), 0, (width - 1, height - 1)).astype(int)
+    low = np.clip(np.floor(middle - side * SURROUNDINGS / 2), 0, (width - 1, height - 1)).astype(
+        int
+    )
     high = np.clip(np.ceil(middle + side * SURROUNDINGS / 2), low + 1, (width, height)).astype(int)
     part = image[low[1] : high[1], low[0] : high[0]]
     zoom = min(1.0, max_side_px / side)

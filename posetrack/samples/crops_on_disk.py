@@ -1,4 +1,6 @@
-"""Crops of people read from disk each time they are needed: for datasets that do not fit into memory."""
+"""Crops of people read from disk each time they are needed: for datasets that do not fit into
+memory.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,18 @@ from posetrack.samples.crops import SURROUNDINGS, Crop, cut
 
 
 class CropFiles(Sequence[Crop]):
-    """Like ``CropStore``, but nothing is kept. A person whose image is missing or damaged is replaced by the next in
-    order, so that a batch stays full and a run repeats exactly, and told to ``report``, once in every process.
+    """Like ``CropStore``, but nothing is kept. A person whose image is missing or damaged is
+    replaced by the next in order, so that a batch stays full and a run repeats exactly, and told to
+    ``report``, once in every process.
     """
 
     skipped = 0
 
     def __init__(
-        self, people: Sequence[Person], max_side_px: float, report: Callable[[str], None] | None = None
+        self,
+        people: Sequence[Person],
+        max_side_px: float,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         self.people = people
         self.max_side_px = max_side_px
@@ -47,6 +53,8 @@ class CropFiles(Sequence[Crop]):
 
 
 def memory_bytes(people: Sequence[Person], max_side_px: float) -> int:
-    """About how much memory the crops of people take when they are kept; people that repeat share theirs."""
+    """About how much memory the crops of people take when they are kept; people that repeat share
+    theirs.
+    """
     sides = {id(p): min(float((p.xyxy[2:] - p.xyxy[:2]).max()), max_side_px) for p in people}
     return int(sum((side * SURROUNDINGS) ** 2 * 3 for side in sides.values()))

@@ -1,4 +1,6 @@
-"""Training samples: a crop, an augmentation and a network's input size -> picture, target maps and weights."""
+"""Training samples: a crop, an augmentation and a network's input size -> picture, target maps and
+weights.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,17 @@ from posetrack.structures import Image, InputSpec, Skeleton
 
 Float32 = npt.NDArray[np.float32]
 
-MARGIN_SIGMA = 1.0  # a joint this far outside the crop, in sigmas of its target, still has a peak worth learning
+# a joint this far outside the crop, in sigmas of its target, still has a peak worth learning
+MARGIN_SIGMA = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures (B, H, W, 3) uint8, target maps (B, K, h, w) float32, weights (B, K) float32, joints (B, K, 2) px.
+    """Pictures (B, H, W, 3) uint8, target maps (B, K, h, w) float32, weights (B, K) float32, joints
+    (B, K, 2) px.
 
-    A joint that was labelled but lies outside the picture has a target of zeros and weight 1; a joint nobody labelled
-    has weight 0. ``names`` are those of the images.
+    A joint that was labelled but lies outside the picture has a target of zeros and weight 1; a
+    joint nobody labelled has weight 0. ``names`` are those of the images.
     """
 
     image: npt.NDArray[np.uint8]
@@ -39,7 +43,13 @@ class Batch:
     def part(self, start: int, stop: int) -> Batch:
         """Some of the samples."""
         which = slice(start, stop)
-        return Batch(self.image[which], self.target[which], self.weight[which], self.xy[which], self.names[which])
+        return Batch(
+            self.image[which],
+            self.target[which],
+            self.weight[which],
+            self.xy[which],
+            self.names[which],
+        )
 
 
 def make_sample(
@@ -54,9 +64,12 @@ def make_sample(
 ) -> tuple[Image, Float32, Float32, Float32]:
     """One sample: picture, target maps (K, h, w), weights (K,), joints (K, 2) in input pixels.
 
-    ``targets`` is "subpixel" or "official" (rounded to heatmap pixels; a joint outside of the picture is not learnt).
+    ``targets`` is "subpixel" or "official" (rounded to heatmap pixels; a joint outside of the
+    picture is not learnt).
     """
-    affine, xy, mirrored = draw_affine(crop.xyxy, crop.xy, skeleton, spec.size_wh, spec.padding, how, rng)
+    affine, xy, mirrored = draw_affine(
+        crop.xyxy, crop.xy, skeleton, spec.size_wh, spec.padding, how, rng
+    )
     order = list(skeleton.flip_order) if mirrored else slice(None)
     weight = (crop.known & (crop.flag > 0))[order].astype(np.float32)
     image = crop_image(crop.image, affine, spec.size_wh)
@@ -64,21 +77,28 @@ def make_sample(
         image = add_neighbour(image, xy, neighbour, skeleton, rng)
     image = augment_image(image, how, rng)
     if targets == "official":
-        maps, weight = gaussian_targets(xy, weight, (spec.size_wh[0] // STRIDE, spec.size_wh[1] // STRIDE), sigma)
+        maps, weight = gaussian_targets(
+            xy, weight, (spec.size_wh[0] // STRIDE, spec.size_wh[1] // STRIDE), sigma
+        )
         return image, maps, weight, xy
     return image, subpixel_targets(xy, weight, spec.size_wh, sigma), weight, xy
 
 
-def subpixel_targets(xy: Float32, weight: Float32, size_wh: tuple[int, int], sigma: float) -> Float32:
-    """Gaussians (K, h, w) of height 1 centred exactly on the joints, zero for joints outside or without weight.
+def subpixel_targets(
+    xy: Float32, weight: Float32, size_wh: tuple[int, int], sigma: float
+) -> Float32:
+    """Gaussians (K, h, w) of height 1 centred exactly on the joints, zero for joints outside or
+    without weight.
 
-    Unlike the official targets (``heatmaps.gaussian_targets``) nothing is rounded to whole heatmap pixels, which counts
-    at small sizes.
+    Unlike the official targets (``heatmaps.gaussian_targets``) nothing is rounded to whole heatmap
+    pixels, which counts at small sizes.
     """
     width, height = size_wh[0] // STRIDE, size_wh[1] // STRIDE
     mu = np.nan_to_num(xy / STRIDE, nan=-1e3)
     margin = MARGIN_SIGMA * sigma
-    inside = ((mu >= -margin) & (mu <= (width - 1 + margin, height - 1 + margin))).all(axis=1) & (weight > 0)
+    inside = ((mu >= -margin) & (mu <= (width - 1 + margin, height - 1 + margin))).all(axis=1) & (
+        weight > 0
+    )
     gx = np.exp(-((np.arange(width)[None] - mu[:, :1]) ** 2) / (2 * sigma**2))
     gy = np.exp(-((np.arange(height)[None] - mu[:, 1:]) ** 2) / (2 * sigma**2))
     maps: Float32 = (gy[:, :, None] * gx[:, None, :] * inside[:, None, None]).astype(np.float32)
@@ -87,9 +107,11 @@ def subpixel_targets(xy: Float32, weight: Float32, size_wh: tuple[int, int], sig
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """The batches of an epoch, a pure function of (seed, epoch): any worker or a resumed run makes the same ones.
+    """The batches of an epoch, a pure function of (seed, epoch): any worker or a resumed run makes
+    the same ones.
 
-    Process ``rank`` of ``world`` makes its share of every batch; together they make what one alone would.
+    Process ``rank`` of ``world`` makes its share of every batch; together they make what one alone
+    would.
     """
 
     crops: Sequence[Crop]
@@ -109,17 +131,25 @@ class Sampler:
 
     def batch(self, epoch: int, number: int) -> Batch:
         """Batch ``number`` of ``epoch``."""
-        chosen = who(len(self.crops), self.batch_size, self.seed, epoch, number)[self.rank :: self.world]
+        chosen = who(len(self.crops), self.batch_size, self.seed, epoch, number)[
+            self.rank :: self.world
+        ]
         crops = [self.crops[i] for i in chosen]
-        made = collate([self._sample(epoch, i, crop) for i, crop in zip(chosen, crops, strict=True)])
+        made = collate(
+            [self._sample(epoch, i, crop) for i, crop in zip(chosen, crops, strict=True)]
+        )
         return replace(made, names=tuple(crop.name for crop in crops))
 
-    def _sample(self, epoch: int, index: int, crop: Crop) -> tuple[Image, Float32, Float32, Float32]:
+    def _sample(
+        self, epoch: int, index: int, crop: Crop
+    ) -> tuple[Image, Float32, Float32, Float32]:
         rng = np.random.default_rng((self.seed, epoch, index))
         neighbour = None
         if self.how.p_neighbour and rng.random() < self.how.p_neighbour:
             neighbour = self.crops[int(rng.integers(len(self.crops)))]
-        return make_sample(crop, self.skeleton, self.spec, self.sigma, self.how, rng, self.targets, neighbour)
+        return make_sample(
+            crop, self.skeleton, self.spec, self.sigma, self.how, rng, self.targets, neighbour
+        )
 
 
 def batch_count(samples: int, batch_size: int) -> int:

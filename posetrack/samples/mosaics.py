@@ -1,14 +1,26 @@
-"""Training pictures for the detector, drawn from labelled images: mosaics, whole scenes, pasted people and clutter.
+"""Training pictures for the detector, drawn from labelled images: mosaics, whole scenes, pasted
+people and clutter.
 
-Few images are boxed completely, many show one labelled person among others. A mosaic cuts around labelled people, at
-sizes from a fifth of a cell to more than all of it, and keeps a map of the ground: looked at by the labellers
-(``TRUSTED``: what is not labelled is no person), not looked at (``UNKNOWN``), or known to be unfit (``IGNORED``:
-people cut to a sliver, too small, or covered by a paste).
+Few images are boxed completely, many show one labelled person among others. A mosaic cuts around
+labelled people, at sizes from a fifth of a cell to more than all of it, and keeps a map of the
+ground: looked at by the labellers (``TRUSTED``: what is not labelled is no person), not looked at
+(``UNKNOWN``), or known to be unfit (``IGNORED``: people cut to a sliver, too small, or covered by a
+paste).
 """
 
 from __future__ import annotations
 
-__all__ = ["GROUND_STRIDE", "IGNORED", "MIXED", "NATURAL", "TRUSTED", "UNKNOWN", "Mix", "MosaicSampler", "Picture"]
+__all__ = [
+    "GROUND_STRIDE",
+    "IGNORED",
+    "MIXED",
+    "NATURAL",
+    "TRUSTED",
+    "UNKNOWN",
+    "Mix",
+    "MosaicSampler",
+    "Picture",
+]
 
 import itertools
 from collections.abc import Sequence
@@ -26,11 +38,14 @@ GROUND_STRIDE = 8  # pixels of a picture per cell of its map of the ground
 MIN_SIDES = (5.0, 12.0)  # pixels, shorter and longer side of the smallest box that is learnt
 MIN_VISIBLE = 0.3  # part of a box that must lie inside its cell of the mosaic
 MAX_COVERED = 0.7  # part of a box that a paste may cover
-MAX_COVERED_BY_SHAPE = 0.5  # the same for a person's shape, which rarely fills more than half of a box
+MAX_COVERED_BY_SHAPE = (
+    0.5  # the same for a person's shape, which rarely fills more than half of a box
+)
 PEOPLED = 0.75  # share of scenes drawn from those that show people
 SINGLES = 0.55  # share of mosaic cells from the images with one labelled person
 CUT_OUT = 0.6  # share of pasted people that are cut out along their shape; others are rectangles
-UPRIGHT = 0.6  # share of single people turned towards upright: athletes are often upside down, people seldom
+# share of single people turned towards upright: athletes are often upside down, people seldom
+UPRIGHT = 0.6
 MIRROR = np.array(JOINTS.flip_order)
 
 Mask = npt.NDArray[np.bool_]
@@ -38,8 +53,9 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What pictures are made of: the share that is one whole scene, cells a side of a mosaic and how often, the share
-    with pasted people and with pasted empty ground."""
+    """What pictures are made of: the share that is one whole scene, cells a side of a mosaic and
+    how often, the share with pasted people and with pasted empty ground.
+    """
 
     scenes: float
     grids: tuple[tuple[int, float], ...]
@@ -47,13 +63,19 @@ class Mix:
     clutter_pasted: float
 
 
-MIXED = Mix(0.25, ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12)), 0.35, 0.3)  # many people a picture: fast learning
-NATURAL = Mix(0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.3, 0.15)  # nearer to real pictures, for the end of a run
+MIXED = Mix(
+    0.25, ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12)), 0.35, 0.3
+)  # many people a picture: fast learning
+NATURAL = Mix(
+    0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.3, 0.15
+)  # nearer to real pictures, for the end of a run
 
 
 @dataclass(slots=True)
 class Picture:
-    """A square training picture: ``image`` (S, S, 3), its people, and the map of the ground (S/8, S/8)."""
+    """A square training picture: ``image`` (S, S, 3), its people, and the map of the ground (S/8,
+    S/8).
+    """
 
     image: Image
     ground: npt.NDArray[np.uint8]
@@ -64,10 +86,13 @@ class Picture:
 class MosaicSampler:
     """Draws pictures without end; equal seeds give equal pictures.
 
-    ``singles`` are images of one labelled person each with joints, ``scenes`` all others. Either may be empty.
+    ``singles`` are images of one labelled person each with joints, ``scenes`` all others. Either
+    may be empty.
     """
 
-    def __init__(self, singles: Sequence[BoxImage], scenes: Sequence[BoxImage], seed: int | Sequence[int] = 0) -> None:
+    def __init__(
+        self, singles: Sequence[BoxImage], scenes: Sequence[BoxImage], seed: int | Sequence[int] = 0
+    ) -> None:
         if not len(singles) + len(scenes):
             raise ValueError("MosaicSampler: no images")
         self.singles = [item for item in singles if len(item.boxes)]
@@ -101,7 +126,12 @@ class MosaicSampler:
         height, width = item.image.shape[:2]
         scale = size / max(height, width) * np.exp(rng.uniform(np.log(0.75), np.log(2.2)))
         spare = size - np.array([width, height]) * scale
-        self._place(picture, item, (0, 0, size, size), _affine(scale, 0, rng.uniform(0, 1, 2) * spare, (0, 0)))
+        self._place(
+            picture,
+            item,
+            (0, 0, size, size),
+            _affine(scale, 0, rng.uniform(0, 1, 2) * spare, (0, 0)),
+        )
 
     def _mosaic(self, picture: Picture, mix: Mix) -> None:
         size, rng = len(picture.image), self.rng
@@ -117,8 +147,12 @@ class MosaicSampler:
         jitter = self.rng.uniform(-0.2, 0.2, sides - 1) if sides > 1 else np.zeros(0)
         return [0, *(int((i + 1 + j) * size / sides) for i, j in enumerate(jitter)), size]
 
-    def _cell(self, picture: Picture, item: BoxImage, rect: tuple[int, int, int, int], single: bool) -> None:
-        """Fill a cell with a piece of an image around one of its people, or around any point of it."""
+    def _cell(
+        self, picture: Picture, item: BoxImage, rect: tuple[int, int, int, int], single: bool
+    ) -> None:
+        """Fill a cell with a piece of an image around one of its people, or around any
+        point of it.
+        """
         rng = self.rng
         room = np.array([rect[2] - rect[0], rect[3] - rect[1]], float)
         target = (np.array(rect[:2]) + rect[2:]) / 2 + room * rng.uniform(-0.3, 0.3, 2)
@@ -150,7 +184,9 @@ class MosaicSampler:
         affine: FloatArray,
         reflect: bool = False,
     ) -> None:
-        """Draw ``item`` through ``affine`` into the cell ``rect``, mirrored half of the time, with its people."""
+        """Draw ``item`` through ``affine`` into the cell ``rect``, mirrored half of the time, with
+        its people.
+        """
         x1, y1, x2, y2 = rect
         mirrored = bool(self.rng.random() < 0.5)
         border = None if reflect else self.rng.integers(0, 256, 3)
@@ -162,15 +198,29 @@ class MosaicSampler:
             boxes, joints = _mirror(boxes, joints, x1 + x2 - 1)
         self._add(picture, rect, boxes, joints)
 
-    def _add(self, picture: Picture, rect: tuple[int, int, int, int], boxes: FloatArray, joints: FloatArray) -> None:
+    def _add(
+        self,
+        picture: Picture,
+        rect: tuple[int, int, int, int],
+        boxes: FloatArray,
+        joints: FloatArray,
+    ) -> None:
         """Cut people to the cell; those left too small or too little of become ignored ground."""
-        inside = np.clip(boxes, [rect[0], rect[1]] * 2, [rect[2] - 1, rect[3] - 1] * 2).astype(np.float32)
+        inside = np.clip(boxes, [rect[0], rect[1]] * 2, [rect[2] - 1, rect[3] - 1] * 2).astype(
+            np.float32
+        )
         sides = inside[:, 2:] - inside[:, :2]
         visible = sides.prod(axis=1) / np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6)
-        fit: Mask = (sides.min(axis=1) >= MIN_SIDES[0]) & (sides.max(axis=1) >= MIN_SIDES[1]) & (visible >= MIN_VISIBLE)
+        fit: Mask = (
+            (sides.min(axis=1) >= MIN_SIDES[0])
+            & (sides.max(axis=1) >= MIN_SIDES[1])
+            & (visible >= MIN_VISIBLE)
+        )
         for box in inside[~fit & (sides.min(axis=1) > 0)]:
             _mark(picture.ground, box, IGNORED)
-        out: Mask = np.any((joints < [rect[0], rect[1]]) | (joints > [rect[2] - 1, rect[3] - 1]), axis=2)
+        out: Mask = np.any(
+            (joints < [rect[0], rect[1]]) | (joints > [rect[2] - 1, rect[3] - 1]), axis=2
+        )
         joints = np.where(out[..., None], np.nan, joints).astype(np.float32)
         picture.boxes = np.concatenate([picture.boxes, inside[fit]])
         picture.joints = np.concatenate([picture.joints, joints[fit]])
@@ -178,7 +228,9 @@ class MosaicSampler:
     # Pastes
 
     def _paste_person(self, picture: Picture) -> None:
-        """Paste somebody, cut out or as a rectangle, often partly over or beside somebody who is there already."""
+        """Paste somebody, cut out or as a rectangle, often partly over or beside somebody who is
+        there already.
+        """
         item, size, rng = self._pick(self.singles), len(picture.image), self.rng
         long_side = np.exp(rng.uniform(np.log(20), np.log(0.6 * size)))
         center = rng.uniform(0, size, 2)
@@ -197,7 +249,11 @@ class MosaicSampler:
         rect = _whole(np.concatenate([boxes[0, :2] - margin, boxes[0, 2:] + margin]), size)
         if min(rect[2] - rect[0], rect[3] - rect[1]) < MIN_SIDES[0]:
             return
-        shape = silhouette(joints[0], np.array(rect[:2]), (rect[2] - rect[0], rect[3] - rect[1])) if cut_out else None
+        shape = (
+            silhouette(joints[0], np.array(rect[:2]), (rect[2] - rect[0], rect[3] - rect[1]))
+            if cut_out
+            else None
+        )
         if shape is None:
             self._cover(picture, rect)
             self._place(picture, item, rect, affine, reflect=True)
@@ -205,11 +261,15 @@ class MosaicSampler:
         self._cover(picture, rect, shape > 0.5)
         x1, y1, x2, y2 = rect
         patch, old = _warp(item.image, affine, rect, None), picture.image[y1:y2, x1:x2]
-        picture.image[y1:y2, x1:x2] = np.round(old + (patch.astype(np.float32) - old) * shape[..., None])
+        picture.image[y1:y2, x1:x2] = np.round(
+            old + (patch.astype(np.float32) - old) * shape[..., None]
+        )
         self._add(picture, rect, boxes, joints)
 
     def _paste_clutter(self, picture: Picture) -> None:
-        """Paste a rectangle of ground that shows nobody: not every rectangle with an edge is a person."""
+        """Paste a rectangle of ground that shows nobody: not every rectangle with an edge is a
+        person.
+        """
         item, size, rng = self._pick(self.clutter), len(picture.image), self.rng
         sides = np.exp(rng.uniform(np.log(16), np.log(0.4 * size), 2))
         corner = rng.uniform(-0.2, 1, 2) * size
@@ -227,23 +287,36 @@ class MosaicSampler:
         _mark(picture.ground, rect, TRUSTED)
 
     @staticmethod
-    def _cover(picture: Picture, rect: tuple[int, int, int, int], shape: Mask | None = None) -> None:
-        """Forget people whom the paste ``rect`` (of ``shape``) hides; what still shows of them is ignored ground."""
+    def _cover(
+        picture: Picture, rect: tuple[int, int, int, int], shape: Mask | None = None
+    ) -> None:
+        """Forget people whom the paste ``rect`` (of ``shape``) hides; what still shows of them is
+        ignored ground.
+        """
         x1, y1, x2, y2 = rect
         over = np.zeros(picture.image.shape[:2], bool)
         over[y1:y2, x1:x2] = True if shape is None else shape
-        covered = np.array([over[b[1] : b[3] + 1, b[0] : b[2] + 1].mean() for b in picture.boxes.round().astype(int)])
+        covered = np.array(
+            [
+                over[b[1] : b[3] + 1, b[0] : b[2] + 1].mean()
+                for b in picture.boxes.round().astype(int)
+            ]
+        )
         hidden: Mask = covered > (MAX_COVERED if shape is None else MAX_COVERED_BY_SHAPE)
         for box in picture.boxes[hidden]:
             _mark(picture.ground, box, IGNORED)
         last = np.array(over.shape[::-1]) - 1
         at = np.clip(np.nan_to_num(picture.joints, nan=0.0).round(), 0, last).astype(int)
         under = over[at[..., 1], at[..., 0]]
-        picture.joints = np.where(under[..., None], np.nan, picture.joints)[~hidden].astype(np.float32)
+        picture.joints = np.where(under[..., None], np.nan, picture.joints)[~hidden].astype(
+            np.float32
+        )
         picture.boxes = picture.boxes[~hidden]
 
     def _pick_scene(self) -> BoxImage:
-        return self._pick(self.peopled if self.peopled and self.rng.random() < PEOPLED else self.scenes)
+        return self._pick(
+            self.peopled if self.peopled and self.rng.random() < PEOPLED else self.scenes
+        )
 
     def _pick(self, items: Sequence[BoxImage]) -> BoxImage:
         return items[int(self.rng.integers(len(items)))]
@@ -271,20 +344,28 @@ def _change_colours(image: Image, rng: np.random.Generator) -> Image:
         noise = rng.normal(0, rng.uniform(2, 12), image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     elif kind < 0.36:
-        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
+        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[
+            1
+        ]
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     return image
 
 
 def _affine(scale: float, angle: float, target: npt.ArrayLike, anchor: npt.ArrayLike) -> FloatArray:
-    """(2, 3): turn by ``angle`` and scale, so that the image point ``anchor`` lands on the picture's ``target``."""
+    """(2, 3): turn by ``angle`` and scale, so that the image point ``anchor`` lands on the
+    picture's ``target``.
+    """
     linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shift = np.asarray(target, float) - linear @ np.asarray(anchor, float)
     return np.column_stack([linear, shift])
 
 
-def _warp(image: Image, affine: FloatArray, rect: tuple[int, int, int, int], border: IntArray | None) -> Image:
-    """The cell ``rect`` of ``image`` seen through ``affine``; beyond the image one colour, or (None) its reflection."""
+def _warp(
+    image: Image, affine: FloatArray, rect: tuple[int, int, int, int], border: IntArray | None
+) -> Image:
+    """The cell ``rect`` of ``image`` seen through ``affine``; beyond the image one colour, or
+    (None) its reflection.
+    """
     import cv2
 
     linear, shift = affine[:, :2], affine[:, 2] - rect[:2]
@@ -299,16 +380,22 @@ def _warp(image: Image, affine: FloatArray, rect: tuple[int, int, int, int], bor
     mode = cv2.BORDER_REFLECT_101 if border is None else cv2.BORDER_CONSTANT
     value = (0, 0, 0) if border is None else tuple(int(v) for v in border)
     matrix = np.column_stack([linear, shift])
-    patch: Image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value)
+    patch: Image = cv2.warpAffine(
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value
+    )
     return patch
 
 
 def _move(item: BoxImage, affine: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Boxes and joints of ``item`` in the picture. Turned boxes of people with joints alone are drawn anew."""
+    """Boxes and joints of ``item`` in the picture. Turned boxes of people with joints alone are
+    drawn anew.
+    """
     joints = item.joints @ affine[:, :2].T + affine[:, 2]
     if not item.complete and len(item.boxes) == 1 and abs(affine[0, 1]) > 0.1 * abs(affine[0, 0]):
         return joint_boxes(joints), joints
-    corners = item.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ affine[:, :2].T + affine[:, 2]
+    corners = (
+        item.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ affine[:, :2].T + affine[:, 2]
+    )
     if abs(affine[0, 1]) > 0:  # the corners of a turned box reach beyond the person: meet half way
         middle = corners[:, [0, 1, 2, 3]] + corners[:, [1, 2, 3, 0]]
         corners = np.concatenate([0.5 * middle, 0.5 * (corners + 0.5 * middle)], axis=1)
@@ -320,7 +407,9 @@ def _mirror(boxes: FloatArray, joints: FloatArray, total: float) -> tuple[FloatA
     """Mirror x to ``total - x``, left joints becoming right ones."""
     across = np.array([-1, 1], np.float32)
     origin = np.array([total, 0], np.float32)
-    return boxes[:, [2, 1, 0, 3]] * np.tile(across, 2) + np.tile(origin, 2), joints[:, MIRROR] * across + origin
+    return boxes[:, [2, 1, 0, 3]] * np.tile(across, 2) + np.tile(origin, 2), joints[
+        :, MIRROR
+    ] * across + origin
 
 
 def _whole(box: FloatArray, size: int) -> tuple[int, int, int, int]:
@@ -331,5 +420,7 @@ def _whole(box: FloatArray, size: int) -> tuple[int, int, int, int]:
 
 def _mark(ground: npt.NDArray[np.uint8], box: npt.ArrayLike, value: int) -> None:
     """Set the cells whose centres lie in ``box``."""
-    x1, y1, x2, y2 = np.clip(np.round(np.asarray(box, float) / GROUND_STRIDE), 0, len(ground)).astype(int)
+    x1, y1, x2, y2 = np.clip(
+        np.round(np.asarray(box, float) / GROUND_STRIDE), 0, len(ground)
+    ).astype(int)
     ground[y1:y2, x1:x2] = value

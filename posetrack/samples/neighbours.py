@@ -1,4 +1,6 @@
-"""Somebody else pasted beside, before or behind the person of a training crop, who is still the one to be found."""
+"""Somebody else pasted beside, before or behind the person of a training crop, who is still the one
+to be found.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,23 @@ from posetrack.structures import Image, Skeleton
 Float32 = npt.NDArray[np.float32]
 
 HEIGHT = (0.75, 1.3)  # of the neighbour, in heights of the person
-APART = (0.25, 0.9)  # of their middles sideways, in widths of the person or half heights, what is more
+APART = (
+    0.25,
+    0.9,
+)  # of their middles sideways, in widths of the person or half heights, what is more
 UP_DOWN = 0.15  # of their middles, in heights, at most
 TURN_RAD = 0.35  # at most
 MAX_COVERED = 0.5  # share of the person's joints that may lie under a neighbour who stands in front
 
 
-def add_neighbour(image: Image, xy: Float32, other: Crop, skeleton: Skeleton, rng: np.random.Generator) -> Image:
-    """The crop (H, W, 3) with ``other`` pasted in along their shape; the person's joints ``xy`` (K, 2) stay.
+def add_neighbour(
+    image: Image, xy: Float32, other: Crop, skeleton: Skeleton, rng: np.random.Generator
+) -> Image:
+    """The crop (H, W, 3) with ``other`` pasted in along their shape; the person's joints ``xy`` (K,
+    2) stay.
 
-    Half of the neighbours stand behind. The crop comes back unchanged where a shape that is needed is not known, or the
-    person would be hidden.
+    Half of the neighbours stand behind. The crop comes back unchanged where a shape that is needed
+    is not known, or the person would be hidden.
     """
     height, width = image.shape[:2]
     order = joint_map(skeleton, JOINTS)
@@ -47,20 +55,35 @@ def add_neighbour(image: Image, xy: Float32, other: Crop, skeleton: Skeleton, rn
         shape = shape * (1 - own)
     elif _covered(xy, shape) > MAX_COVERED:
         return image
-    patch = cv2.warpAffine(other.image, affine, (width, height), flags=cv2.INTER_LINEAR).astype(np.float32)
+    patch = cv2.warpAffine(other.image, affine, (width, height), flags=cv2.INTER_LINEAR).astype(
+        np.float32
+    )
     pasted: Image = np.round(image + (patch - image) * shape[..., None]).astype(np.uint8)
     return pasted
 
 
-def _beside(low: Float32, high: Float32, other: Crop, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """The matrix (2, 3) that puts ``other`` next to a person whose joints reach from ``low`` to ``high``."""
+def _beside(
+    low: Float32, high: Float32, other: Crop, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """The matrix (2, 3) that puts ``other`` next to a person whose joints reach from ``low`` to
+    ``high``.
+    """
     size = high - low
     long_side = float(max(size.max(), 8.0))
-    scale = long_side * rng.uniform(*HEIGHT) / max(float((other.xyxy[2:] - other.xyxy[:2]).max()), 1.0)
+    scale = (
+        long_side * rng.uniform(*HEIGHT) / max(float((other.xyxy[2:] - other.xyxy[:2]).max()), 1.0)
+    )
     side = rng.choice((-1.0, 1.0))
-    shift = np.array([side * rng.uniform(*APART) * max(size[0], long_side / 2), rng.uniform(-1, 1) * UP_DOWN * size[1]])
+    shift = np.array(
+        [
+            side * rng.uniform(*APART) * max(size[0], long_side / 2),
+            rng.uniform(-1, 1) * UP_DOWN * size[1],
+        ]
+    )
     turn, mirror = rng.uniform(-TURN_RAD, TURN_RAD), rng.choice((-1.0, 1.0))
-    linear = scale * np.array([[np.cos(turn) * mirror, -np.sin(turn)], [np.sin(turn) * mirror, np.cos(turn)]])
+    linear = scale * np.array(
+        [[np.cos(turn) * mirror, -np.sin(turn)], [np.sin(turn) * mirror, np.cos(turn)]]
+    )
     target = (low + high) / 2 + shift
     return np.column_stack([linear, target - linear @ ((other.xyxy[:2] + other.xyxy[2:]) / 2)])
 

@@ -3,7 +3,8 @@
 Its contract has two methods, called once a frame and in this order (see ``base.Tracker``):
 
 * ``propose(frame, flow, detected) -> Boxes``: where the people it remembers should be now;
-* ``update(frame, poses, flow) -> Tracks``: the poses found there and by the detector, with identities.
+* ``update(frame, poses, flow) -> Tracks``: the poses found there and by the detector, with
+  identities.
 
 Add yours: a class in a file of its own and a line in ``TRACKERS``.
 """
@@ -14,19 +15,22 @@ __all__ = ["TRACKERS", "Tracker", "TrackerSettings", "build_tracker"]
 
 from posetrack.errors import unknown_name
 from posetrack.structures import Skeleton
-from posetrack.trackers.base import MemoryTracker, Tracker, TrackerSettings
+from posetrack.trackers.base import Tracker, TrackerSettings
 from posetrack.trackers.flow import FlowTracker
 from posetrack.trackers.iou import IouTracker
 from posetrack.trackers.oks import OksTracker
 
-TRACKERS: dict[str, type[MemoryTracker]] = {
-    "flow": FlowTracker,  # remembered poses moved by optical flow, compared by OKS: the papers' method
+TRACKERS: dict[str, type[Tracker]] = {
+    # remembered poses moved by optical flow, compared by OKS: the papers' method
+    "flow": FlowTracker,
     "oks": OksTracker,  # the same without flow
     "iou": IouTracker,  # overlap of boxes
 }
 
 
-def build_tracker(name: str, skeleton: Skeleton, settings: TrackerSettings | None = None) -> MemoryTracker:
+def build_tracker(
+    name: str, skeleton: Skeleton, settings: TrackerSettings | None = None
+) -> Tracker:
     """The tracker of that name, with an empty memory. Raises UsageError for an unknown one."""
     if name not in TRACKERS:
         raise unknown_name("tracker", name, TRACKERS)

@@ -1,4 +1,6 @@
-"""What people look like: the colours along their limbs, to know somebody again who was out of sight."""
+"""What people look like: the colours along their limbs, to know somebody again who was out of
+sight.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +25,29 @@ _STRIDES = np.array([LEVELS**2, LEVELS, 1])
 def describe(image: Image, poses: Poses, min_joint_score: float) -> FloatArray:
     """Histograms (N, ``COLOUR_BINS``) of the colours on the limbs of each pose, each of sum 1.
 
-    Only limbs count whose two joints score at least ``min_joint_score``, each by the lower score of the two. A colour
-    goes in parts to the eight levels around it, so that a little more light changes little. All zero where no limb is
-    to be seen.
+    Only limbs count whose two joints score at least ``min_joint_score``, each by the lower score of
+    the two. A colour goes in parts to the eight levels around it, so that a little more light
+    changes little. All zero where no limb is to be seen.
     """
     limbs = np.array(poses.skeleton.limbs, np.int64).reshape(-1, 2)
     share = np.linspace(ENDS, 1 - ENDS, PER_LIMB)[:, None]
     ends = poses.xy[:, limbs]  # (N, L, 2, 2)
-    places = (ends[:, :, :1] * (1 - share) + ends[:, :, 1:] * share).reshape(len(poses), len(limbs) * PER_LIMB, 2)
+    places = (ends[:, :, :1] * (1 - share) + ends[:, :, 1:] * share).reshape(
+        len(poses), len(limbs) * PER_LIMB, 2
+    )
     height, width = image.shape[:2]
     rounded = np.rint(places)
     certain = np.repeat(poses.score[:, limbs].min(axis=2), PER_LIMB, axis=1)
-    seen = ((rounded >= 0) & (rounded < (width, height))).all(axis=2) & (certain >= min_joint_score)  # not for NaN
+    seen = ((rounded >= 0) & (rounded < (width, height))).all(axis=2) & (
+        certain >= min_joint_score
+    )  # not for NaN
     x, y = rounded[seen].astype(np.int64).T
     return _histograms(image[y, x], certain[seen], np.nonzero(seen)[0], len(poses))
 
 
-def _histograms(colours: Image, weight: FloatArray, owner: npt.NDArray[np.int64], count: int) -> FloatArray:
+def _histograms(
+    colours: Image, weight: FloatArray, owner: npt.NDArray[np.int64], count: int
+) -> FloatArray:
     """Colours (P, 3) spread over the levels around them, summed by owner, each owner's sum 1."""
     level = colours.astype(np.float64) * ((LEVELS - 1) / 255)
     low = np.minimum(level.astype(np.int64), LEVELS - 2)
@@ -51,7 +59,13 @@ def _histograms(colours: Image, weight: FloatArray, owner: npt.NDArray[np.int64]
     return (sums / np.where(total > 0, total, 1)).astype(np.float32)
 
 
-def likeness(a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Bhattacharyya coefficients (N, M) of histograms (N, D) and (M, D): 1 for equal ones, 0 for nothing in common."""
-    coefficients: npt.NDArray[np.float64] = np.sqrt(a.astype(np.float64)) @ np.sqrt(b.astype(np.float64)).T
+def likeness(
+    a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float64]:
+    """Bhattacharyya coefficients (N, M) of histograms (N, D) and (M, D): 1 for equal ones, 0 for
+    nothing in common.
+    """
+    coefficients: npt.NDArray[np.float64] = (
+        np.sqrt(a.astype(np.float64)) @ np.sqrt(b.astype(np.float64)).T
+    )
     return coefficients

@@ -1,16 +1,18 @@
-"""What every tracker shares: a memory of the poses of the last frames, greedy matching and the birth of identities.
+"""What every tracker shares: a memory of the poses of the last frames, greedy matching and the
+birth of identities.
 
-After Xiao et al. 2018, section 3: a queue holds the poses of the last L frames with their identities, each brought to
-the current frame; a current pose takes the identity of the remembered pose most similar to it, best pairs first, and
-what is left unmatched becomes somebody new. A lost person is remembered for L frames and found again under the
-same identity.
+After Xiao et al. 2018, section 3: a queue holds the poses of the last L frames with their
+identities, each brought to the current frame; a current pose takes the identity of the remembered
+pose most similar to it, best pairs first, and what is left unmatched becomes somebody new. A lost
+person is remembered for L frames and found again under the same identity.
 
-Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody seen in the last
-few frames, or, where nobody in a crowd is detected, the box they had (``crowds``). (The paper carries the last
-frame's people only; one bad frame then loses a person whom no detector finds. For much longer, the lost come back as
-whatever stands where they were.) Its score is that of the box the pose came from times ``proposal_decay`` for each
-frame since, so that a track which no detection confirms fades out instead of haunting a chair for ever. Poses whose
-joints the network does not believe in never get here: the pipeline drops them.
+Where a detector misses somebody, ``propose`` carries them: a box around the last pose of everybody
+seen in the last few frames, or, where nobody in a crowd is detected, the box they had (``crowds``).
+(The paper carries the last frame's people only; one bad frame then loses a person whom no detector
+finds. For much longer, the lost come back as whatever stands where they were.) Its score is that of
+the box the pose came from times ``proposal_decay`` for each frame since, so that a track which no
+detection confirms fades out instead of haunting a chair for ever. Poses whose joints the network
+does not believe in never get here: the pipeline drops them.
 """
 
 from __future__ import annotations
@@ -49,15 +51,17 @@ from posetrack.trackers.revival import Missing
 class TrackerSettings:
     """The numbers of a tracker.
 
-    ``memory_frames``: how long a pose is remembered (L). ``min_similarity``: OKS (or IoU) below which two poses are two
-    people. ``min_birth_score``: score of a detected pose (box times joints) that may become somebody new.
-    ``max_birth_similarity``: a pose of more OKS with somebody's in the same frame is no further person.
-    ``min_joint_score``: joints below it count neither for similarity nor for the box around a pose.
-    ``proposal_decay``: factor on the box score for every frame without a detection. ``age_decay``: factor on the
-    similarity for every frame of a pose's age, for the order of matching only: old memories drift, fresh ones go first.
-    ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs. ``proposal_frames``: how many
-    frames after they were last seen somebody is still proposed. ``revive_frames``: how long somebody who has been
-    lost may still be known again by their looks (``revival``).
+    ``memory_frames``: how long a pose is remembered (L). ``min_similarity``: OKS (or IoU) below
+    which two poses are two people. ``min_birth_score``: score of a detected pose (box times joints)
+    that may become somebody new. ``max_birth_similarity``: a pose of more OKS with somebody's in
+    the same frame is no further person. ``min_joint_score``: joints below it count neither for
+    similarity nor for the box around a pose. ``proposal_decay``: factor on the box score for every
+    frame without a detection. ``age_decay``: factor on the similarity for every frame of a pose's
+    age, for the order of matching only: old memories drift, fresh ones go first.
+    ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs.
+    ``proposal_frames``: how many frames after they were last seen somebody is still proposed.
+    ``revive_frames``: how long somebody who has been lost may still be known again by their looks
+    (``revival``).
     """
 
     memory_frames: int = MEMORY_FRAMES
@@ -73,19 +77,26 @@ class TrackerSettings:
 
 
 class Tracker(Protocol):
-    """The contract of every tracker; ``state`` and ``restore`` let an interrupted run go on exactly."""
+    """The contract of every tracker; ``state`` and ``restore`` let an interrupted run go on
+    exactly.
+    """
 
     uses_flow: ClassVar[bool]
 
+    def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None: ...
+
     def propose(self, frame: Frame, flow: Flow, detected: Boxes | None = None) -> Boxes:
-        """Boxes where the remembered people should be in ``frame``; ``flow`` leads from the last frame to it.
+        """Boxes where the remembered people should be in ``frame``; ``flow`` leads from the last
+        frame to it.
 
         ``detected`` is what the detector says of ``frame``, for a tracker that wants to know.
         """
         ...
 
     def update(self, frame: Frame, poses: Poses, flow: Flow) -> Tracks:
-        """The people of ``frame`` with identities, by rising identity; poses nobody should see are left out."""
+        """The people of ``frame`` with identities, by rising identity; poses nobody should see are
+        left out.
+        """
         ...
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -99,8 +110,9 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """M remembered poses: identity (M,), age (M,) in frames (0: the current one), the score of their boxes (M,), and
-    whether they stood on boxes that were proposed, not detected (M,)."""
+    """M remembered poses: identity (M,), age (M,) in frames (0: the current one), the score of
+    their boxes (M,), and whether they stood on boxes that were proposed, not detected (M,).
+    """
 
     id: npt.NDArray[np.int64]
     age: npt.NDArray[np.int64]
@@ -109,7 +121,13 @@ class _Memory:
     poses: Poses
 
     def __getitem__(self, index: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> _Memory:
-        return _Memory(self.id[index], self.age[index], self.box_score[index], self.carried[index], self.poses[index])
+        return _Memory(
+            self.id[index],
+            self.age[index],
+            self.box_score[index],
+            self.carried[index],
+            self.poses[index],
+        )
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> _Memory:
@@ -118,7 +136,9 @@ class _Memory:
 
 
 class MemoryTracker:
-    """The shared tracker; a kind of its own says how poses move (``_move``) and how alike two are (``_similarity``)."""
+    """The shared tracker; a kind of its own says how poses move (``_move``) and how alike two are
+    (``_similarity``).
+    """
 
     uses_flow: ClassVar[bool] = False
 
@@ -146,7 +166,9 @@ class MemoryTracker:
         xyxy = keypoint_boxes(reliable_joints(last.poses, s.min_joint_score))
         kept = unseen_together(xyxy, last.poses.boxes.xyxy, last.carried, detected)
         xyxy[kept] = last.poses.boxes.xyxy[kept]
-        inside = np.logical_and((xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1))  # not for NaN
+        inside = np.logical_and(
+            (xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1)
+        )  # not for NaN
         score = (last.box_score * s.proposal_decay**last.age).astype(np.float32)
         self._proposed = Boxes(xyxy, score)[inside]
         return self._proposed
@@ -158,7 +180,10 @@ class MemoryTracker:
         ids, poses = ids[known], poses[known]
         changes = self._missing.see(frame, Tracks(ids, poses), self.settings.min_joint_score)
         if changes:
-            ids, self._memory = renamed(ids, changes), replace(self._memory, id=renamed(self._memory.id, changes))
+            ids, self._memory = (
+                renamed(ids, changes),
+                replace(self._memory, id=renamed(self._memory.id, changes)),
+            )
         order = np.argsort(ids)
         tracks = Tracks(ids[order], poses[order])
         self._remember(tracks)
@@ -184,7 +209,9 @@ class MemoryTracker:
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         boxes = Boxes(state["xyxy"], state["pose_score"])
         poses = Poses(state["xy"], state["score"], boxes, self._skeleton)
-        self._memory = _Memory(state["id"], state["age"], state["box_score"], state["carried"], poses)
+        self._memory = _Memory(
+            state["id"], state["age"], state["box_score"], state["carried"], poses
+        )
         self._next_id, self._frame_index = int(state["next_id"][0]), int(state["frame_index"][0])
         self._missing.restore(state)
 
@@ -204,11 +231,12 @@ class MemoryTracker:
         return m[order[np.unique(m.id[order], return_index=True)[1]]]
 
     def _assign(self, frame: Frame, poses: Poses) -> npt.NDArray[np.int64]:
-        """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be somebody new.
+        """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be
+        somebody new.
 
-        What a proposal found can only be the person it came from. A detected pose that would be somebody new, but lies
-        on somebody's pose or is like a person whom only a proposal found, is that person: of the two poses the more
-        certain one stays.
+        What a proposal found can only be the person it came from. A detected pose that would be
+        somebody new, but lies on somebody's pose or is like a person whom only a proposal found, is
+        that person: of the two poses the more certain one stays.
         """
         ids, carried = np.zeros(len(poses), np.int64), self._is_carried(poses)
         people, worth = self._worth(poses)
@@ -219,21 +247,30 @@ class MemoryTracker:
         overlap = pose_similarity(poses, poses[rivals], self.settings.min_joint_score)
         same_body = np.where(overlap >= self.settings.max_birth_similarity, overlap, -np.inf)
         alike = np.where(
-            spare[:, None], np.where(carried[rivals], np.maximum(same_place, same_body), same_body), -np.inf
+            spare[:, None],
+            np.where(carried[rivals], np.maximum(same_place, same_body), same_body),
+            -np.inf,
         )
         for pose, rival in greedy_match(alike, 0.0):
             if self._certainty(poses)[pose] > self._certainty(poses)[rivals[rival]]:
                 ids[pose], ids[rivals[rival]] = ids[rivals[rival]], 0
-        born = spare & (alike.max(axis=1, initial=-np.inf) < 0) & (poses.boxes.score >= self.settings.min_birth_score)
+        born = (
+            spare
+            & (alike.max(axis=1, initial=-np.inf) < 0)
+            & (poses.boxes.score >= self.settings.min_birth_score)
+        )
         back = np.flatnonzero(born)
-        for pose, identity in self._missing.find(frame, poses[back], ids, self.settings.min_joint_score):
+        for pose, identity in self._missing.find(
+            frame, poses[back], ids, self.settings.min_joint_score
+        ):
             ids[back[pose]], born[back[pose]] = identity, False
         ids[born] = np.arange(self._next_id, self._next_id + born.sum())
         self._next_id += int(born.sum())
         return ids
 
     def _worth(self, poses: Poses) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """The remembered identities (P,), and what each pose is worth to each (N, P): the best of what is remembered.
+        """The remembered identities (P,), and what each pose is worth to each (N, P): the best of
+        what is remembered.
 
         Worth is similarity, weakened by age; -inf where the similarity is below its threshold.
         """
@@ -241,7 +278,9 @@ class MemoryTracker:
         similarity = self._similarity(poses, memory.poses)
         weak = poses.boxes.score < s.min_birth_score
         needed = np.where(weak, max(s.weak_similarity, s.min_similarity), s.min_similarity)
-        aged = np.where(similarity >= needed[:, None], similarity * s.age_decay**memory.age, -np.inf)
+        aged = np.where(
+            similarity >= needed[:, None], similarity * s.age_decay**memory.age, -np.inf
+        )
         people, of = np.unique(memory.id, return_inverse=True)
         worth = np.full((len(poses), len(people)), -np.inf)
         np.maximum.at(worth.T, of, aged.T)
@@ -249,7 +288,9 @@ class MemoryTracker:
 
     def _is_carried(self, poses: Poses) -> npt.NDArray[np.bool_]:
         """Which poses stand on boxes that were proposed for this frame, (N,)."""
-        same: npt.NDArray[np.bool_] = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(axis=2)
+        same: npt.NDArray[np.bool_] = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(
+            axis=2
+        )
         return np.asarray(same.any(axis=1), bool)
 
     def _certainty(self, poses: Poses) -> npt.NDArray[np.float64]:
@@ -260,12 +301,16 @@ class MemoryTracker:
         """The boxes (N, 4) that people just seen are remembered with."""
         last = self._freshest()
         return steadied(
-            tracks.poses.boxes.xyxy, tracks.id, dict(zip(last.id.tolist(), last.poses.boxes.xyxy, strict=True))
+            tracks.poses.boxes.xyxy,
+            tracks.id,
+            dict(zip(last.id.tolist(), last.poses.boxes.xyxy, strict=True)),
         )
 
     def _remember(self, tracks: Tracks) -> None:
         m, poses, carried = self._memory, tracks.poses, self._is_carried(tracks.poses)
-        poses = Poses(poses.xy, poses.score, Boxes(self._boxes(tracks), poses.boxes.score), poses.skeleton)
+        poses = Poses(
+            poses.xy, poses.score, Boxes(self._boxes(tracks), poses.boxes.score), poses.skeleton
+        )
         joints = self._certainty(poses)
         box_score = np.divide(poses.boxes.score, joints, out=np.zeros(len(poses)), where=joints > 0)
         self._memory = _Memory(

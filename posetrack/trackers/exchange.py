@@ -1,9 +1,11 @@
-"""People who took each other's identity while one covered the other: set right by what they look like afterwards.
+"""People who took each other's identity while one covered the other: set right by what they look
+like afterwards.
 
-Who passes behind somebody leaves one visible body for two identities, and joints alone cannot say whose it is. So the
-people of a meeting are under suspicion from then on: their colours are gathered anew as soon as nobody covers them,
-and where they fit another identity of that meeting clearly better than their own, the identities change back. Tracks
-of earlier frames stay as they were written. (Not in the papers; ``revive_frames=0`` does as they do.)
+Who passes behind somebody leaves one visible body for two identities, and joints alone cannot say
+whose it is. So the people of a meeting are under suspicion from then on: their colours are gathered
+anew as soon as nobody covers them, and where they fit another identity of that meeting clearly
+better than their own, the identities change back. Tracks of earlier frames stay as they were
+written. (Not in the papers; ``revive_frames=0`` does as they do.)
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from posetrack.trackers.appearance import COLOUR_BINS, likeness
 
 ENOUGH_FRAMES = 4  # in the clear before somebody's colours say anything
 SURE_FRAMES = 12  # in the clear, without a better fit, after which a person is who they are
-MIN_GAIN = 0.12  # of likeness by which another identity must fit better; as ENOUGH_FRAMES, chosen on drawn clips
+# of likeness by which another identity must fit better; as ENOUGH_FRAMES, chosen on drawn clips
+MIN_GAIN = 0.12
 
 Looks = Mapping[int, FloatArray]
 
@@ -32,23 +35,32 @@ def renamed(ids: npt.NDArray[np.int64], changes: Mapping[int, int]) -> npt.NDArr
 
 
 class Meetings:
-    """Who has met whom since they were last known for certain, and what they have looked like since."""
+    """Who has met whom since they were last known for certain, and what they have looked like
+    since.
+    """
 
     def __init__(self) -> None:
         self._met: set[tuple[int, int]] = set()
-        self._fresh: dict[int, tuple[int, FloatArray]] = {}  # by identity: frames in the clear, mean of the looks
+        self._fresh: dict[
+            int, tuple[int, FloatArray]
+        ] = {}  # by identity: frames in the clear, mean of the looks
 
     def suspects(self) -> set[int]:
         """Identities that may be somebody else's."""
         return {one for pair in self._met for one in pair}
 
     def exchanges(
-        self, ids: npt.NDArray[np.int64], look: FloatArray, together: npt.NDArray[np.bool_], known: Looks
+        self,
+        ids: npt.NDArray[np.int64],
+        look: FloatArray,
+        together: npt.NDArray[np.bool_],
+        known: Looks,
     ) -> dict[int, int]:
-        """What the identities (N,) of the people of a frame should be instead, where that is another one.
+        """What the identities (N,) of the people of a frame should be instead, where that is
+        another one.
 
-        ``look`` (N, D) is what they look like now, ``together`` (N, N) says who covers whom, ``known`` has the looks
-        remembered by identity, also of those who are out of sight.
+        ``look`` (N, D) is what they look like now, ``together`` (N, N) says who covers whom,
+        ``known`` has the looks remembered by identity, also of those who are out of sight.
         """
         self._note(ids, look, together, known)
         changes: dict[int, int] = {}
@@ -61,7 +73,11 @@ class Meetings:
         return changes
 
     def _note(
-        self, ids: npt.NDArray[np.int64], look: FloatArray, together: npt.NDArray[np.bool_], known: Looks
+        self,
+        ids: npt.NDArray[np.int64],
+        look: FloatArray,
+        together: npt.NDArray[np.bool_],
+        known: Looks,
     ) -> None:
         """Who meets whom, and the looks of those in the clear."""
         self._met = {pair for pair in self._met if known.keys() >= set(pair)}
@@ -79,7 +95,9 @@ class Meetings:
                 self._fresh[one] = (frames + 1, mean + (look[n] - mean) / (frames + 1))
 
     def _better(self, present: list[int], known: Looks) -> list[tuple[int, int]]:
-        """Pairs of identities that should change, the clearest first: both in the clear, or the second out of sight."""
+        """Pairs of identities that should change, the clearest first: both in the clear, or the
+        second out of sight.
+        """
         ready = [one for one in present if self._fresh.get(one, (0,))[0] >= ENOUGH_FRAMES]
         found: list[tuple[float, int, int]] = []
         for one in ready:
@@ -111,11 +129,18 @@ class Meetings:
             "met": np.array(sorted(self._met), np.int64).reshape(-1, 2),
             "fresh_id": np.array([one for one, _ in fresh], np.int64),
             "fresh_frames": np.array([frames for _, (frames, _) in fresh], np.int64),
-            "fresh_look": np.array([look for _, (_, look) in fresh], np.float32).reshape(-1, COLOUR_BINS),
+            "fresh_look": np.array([look for _, (_, look) in fresh], np.float32).reshape(
+                -1, COLOUR_BINS
+            ),
         }
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Take over what ``state`` gave."""
         self._met = {(int(a), int(b)) for a, b in state["met"]}
-        looks = zip(state["fresh_id"].tolist(), state["fresh_frames"].tolist(), state["fresh_look"], strict=True)
+        looks = zip(
+            state["fresh_id"].tolist(),
+            state["fresh_frames"].tolist(),
+            state["fresh_look"],
+            strict=True,
+        )
         self._fresh = {one: (frames, look) for one, frames, look in looks}

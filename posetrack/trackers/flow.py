@@ -1,4 +1,6 @@
-"""The papers' tracker: remembered poses moved along the optical flow, compared by object keypoint similarity."""
+"""The papers' tracker: remembered poses moved along the optical flow, compared by object keypoint
+similarity.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,19 @@ from posetrack.flow import move_points
 from posetrack.structures import Boxes, Flow, Poses
 from posetrack.trackers.oks import OksTracker
 
-# Places in a box, as shares of its sides, whose median flow moves it: one place alone may be a waving arm.
-GRID = np.stack(np.meshgrid(*[np.linspace(0.2, 0.8, 5)] * 2), axis=-1).reshape(25, 2).astype(np.float32)
+# Places in a box, as shares of its sides, whose median flow moves it: one place alone may be a
+# waving arm.
+GRID = (
+    np.stack(np.meshgrid(*[np.linspace(0.2, 0.8, 5)] * 2), axis=-1)
+    .reshape(25, 2)
+    .astype(np.float32)
+)
 
 
 class FlowTracker(OksTracker):
-    """Xiao et al. 2018, section 3: flow-based pose similarity over the poses of the last L frames."""
+    """Xiao et al. 2018, section 3: flow-based pose similarity over the poses of the last
+    L frames.
+    """
 
     uses_flow: ClassVar[bool] = True
 

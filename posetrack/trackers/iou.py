@@ -1,4 +1,6 @@
-"""Overlap of boxes where they were: the plainest tracker, for comparison and for poses without reliable joints."""
+"""Overlap of boxes where they were: the plainest tracker, for comparison and for poses without
+reliable joints.
+"""
 
 from __future__ import annotations
 

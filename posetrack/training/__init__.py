@@ -1,4 +1,6 @@
-"""Training: recipes, the loop, and what is learnt (joints of people, boxes, classes of pictures)."""
+"""Training: recipes, the loop, and what is learnt (joints of people, boxes, classes of
+pictures).
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ from posetrack.training.feed import to_input
 from posetrack.training.recipes import Recipe, Stage
 
 # logits (B, C) and classes (B,) -> one number
-CLASS_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": nn.functional.cross_entropy}
+CLASS_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": nn.functional.cross_entropy
+}
 AT_ONCE = 64  # pictures of a validation batch
 
 
@@ -44,7 +46,15 @@ class ClassTask:
 
     def batches(self, recipe: Recipe, stage: Stage, rank: int = 0, world: int = 1) -> ClassSampler:
         """Random resized crops."""
-        return ClassSampler(self.images, stage.size_wh, stage.augmentation, stage.batch_size, recipe.seed, rank, world)
+        return ClassSampler(
+            self.images,
+            stage.size_wh,
+            stage.augmentation,
+            stage.batch_size,
+            recipe.seed,
+            rank,
+            world,
+        )
 
     def loss(self, recipe: Recipe, stage: Stage, output: Any, batch: ClassBatch) -> Tensor:
         """The recipe's loss."""
@@ -65,8 +75,12 @@ class ClassTask:
         return ModelSpec(recipe.net, args, "classify", recipe.spec(stage), notes=notes)
 
 
-def top_shares(net: nn.Module, images: ClassImages, recipe: Recipe, stage: Stage) -> dict[int, float]:
-    """Percent of the readable pictures whose class is the first, and among the first five, of the network's."""
+def top_shares(
+    net: nn.Module, images: ClassImages, recipe: Recipe, stage: Stage
+) -> dict[int, float]:
+    """Percent of the readable pictures whose class is the first, and among the first five, of the
+    network's.
+    """
     device = next(net.parameters()).device
     net.eval()
     right, count = {1: 0, 5: 0}, 0
@@ -78,11 +92,15 @@ def top_shares(net: nn.Module, images: ClassImages, recipe: Recipe, stage: Stage
         right = {k: n + int(hits[:, :k].sum()) for k, n in right.items()}
         count += len(labels)
     if not count:
-        raise TrainingError(f"None of {len(images)} held-out pictures can be read; check their folder.")
+        raise TrainingError(
+            f"None of {len(images)} held-out pictures can be read; check their folder."
+        )
     return {k: 100 * n / count for k, n in right.items()}
 
 
-def _batches(images: ClassImages, size_wh: tuple[int, int]) -> Iterator[tuple[npt.NDArray[np.uint8], Any]]:
+def _batches(
+    images: ClassImages, size_wh: tuple[int, int]
+) -> Iterator[tuple[npt.NDArray[np.uint8], Any]]:
     """The readable pictures, cropped, and their classes; read by several threads."""
 
     def picture(index: int) -> Image | None:
@@ -94,7 +112,9 @@ def _batches(images: ClassImages, size_wh: tuple[int, int]) -> Iterator[tuple[np
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(images), AT_ONCE):
             rows = range(start, min(start + AT_ONCE, len(images)))
-            read = [(p, images.files[i][1]) for i, p in zip(rows, pool.map(picture, rows), strict=True)]
+            read = [
+                (p, images.files[i][1]) for i, p in zip(rows, pool.map(picture, rows), strict=True)
+            ]
             found = [(p, label) for p, label in read if p is not None]
             if found:
                 yield np.stack([p for p, _ in found]), np.array([label for _, label in found])

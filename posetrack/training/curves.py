@@ -46,8 +46,12 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     if scores:
         right = axes.twinx()
         right.set(ylabel="percent", ylim=(0, 100))
-        for name, colour in zip(scores, ("tab:orange", "tab:green", "tab:red", "tab:purple"), strict=False):
-            right.plot(epochs, [row.get(name, float("nan")) for row in history], color=colour, label=name)
+        for name, colour in zip(
+            scores, ("tab:orange", "tab:green", "tab:red", "tab:purple"), strict=False
+        ):
+            right.plot(
+                epochs, [row.get(name, float("nan")) for row in history], color=colour, label=name
+            )
     figure.legend(loc="upper left", bbox_to_anchor=(0.1, 0.97))
     with write_beside(path) as part:
         figure.savefig(part, format="png", dpi=120)

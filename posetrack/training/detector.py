@@ -1,15 +1,23 @@
-"""Training the person detector: pictures drawn ahead on a thread, AdamW, an average of the weights, resumable.
+"""Training the person detector: pictures drawn ahead on a thread, AdamW, an average of the weights,
+resumable.
 
-The budget is time, not epochs: a run lasts ``minutes`` of training and ends at its planned low learning rate however
-busy the machine is. Pictures start small, since a coarse idea of people is learnt fastest there, and grow.
+The budget is time, not epochs: a run lasts ``minutes`` of training and ends at its planned low
+learning rate however busy the machine is. Pictures start small, since a coarse idea of people is
+learnt fastest there, and grow.
 """
 
 from __future__ import annotations
 
 __all__ = [
-    "DetectorRun", "Settings", "average_into", "learning_rate", "make_batch", "make_optimizer", "picture_size",
+    "DetectorRun",
+    "Settings",
+    "average_into",
+    "learning_rate",
+    "make_batch",
+    "make_optimizer",
+    "picture_size",
     "train_detector",
-]  # fmt: skip
+]
 
 import math
 import os
@@ -38,10 +46,11 @@ NORMALISATION = InputSpec((416, 416))  # only its mean and standard deviation co
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How long and how fast: ``minutes`` of training, learning rate after ``warmup`` steps, decay, save interval.
+    """How long and how fast: ``minutes`` of training, learning rate after ``warmup`` steps, decay,
+    save interval.
 
-    ``sizes`` are the sides of the pictures in pixels from each part of the run on, ``natural_from`` the part of it from
-    which pictures look like real ones.
+    ``sizes`` are the sides of the pictures in pixels from each part of the run on, ``natural_from``
+    the part of it from which pictures look like real ones.
     """
 
     minutes: float = 80.0
@@ -57,7 +66,9 @@ class Settings:
 
 
 class DetectorRun:
-    """The state of a run: network, optimiser, averaged weights, steps and seconds. One file holds all of it."""
+    """The state of a run: network, optimiser, averaged weights, steps and seconds. One file holds
+    all of it.
+    """
 
     def __init__(self, net: PersonDetector, settings: Settings) -> None:
         self.net = net.to(memory_format=torch.channels_last)
@@ -85,7 +96,9 @@ class DetectorRun:
             loss = loss + joints
         if not torch.isfinite(loss):
             value = float(loss.detach())
-            raise TrainingError(f"The detector's loss became {value} at step {self.steps}; lower the learning rate.")
+            raise TrainingError(
+                f"The detector's loss became {value} at step {self.steps}; lower the learning rate."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
@@ -99,9 +112,13 @@ class DetectorRun:
         """Write everything needed to go on, beside the target first."""
         part = path.with_name(path.name + ".part")
         state = {
-            "net": self.net.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps, "pictures": self.pictures, "seconds": self.seconds,
-        }  # fmt: skip
+            "net": self.net.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "steps": self.steps,
+            "pictures": self.pictures,
+            "seconds": self.seconds,
+        }
         torch.save(state, part)
         os.replace(part, path)
 
@@ -111,7 +128,11 @@ class DetectorRun:
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average = state["average"]
-        self.steps, self.pictures, self.seconds = state["steps"], state["pictures"], state["seconds"]
+        self.steps, self.pictures, self.seconds = (
+            state["steps"],
+            state["pictures"],
+            state["seconds"],
+        )
 
 
 def make_optimizer(net: nn.Module, settings: Settings) -> torch.optim.AdamW:
@@ -123,14 +144,20 @@ def make_optimizer(net: nn.Module, settings: Settings) -> torch.optim.AdamW:
 
 
 def learning_rate(settings: Settings, progress: float, steps: int) -> float:
-    """The rate after ``steps`` steps, ``progress`` (0 to 1) of the run: a rise, then a cosine to a hundredth."""
+    """The rate after ``steps`` steps, ``progress`` (0 to 1) of the run: a rise, then a cosine to a
+    hundredth.
+    """
     rate = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
     return settings.lr * (rate * min(1.0, (steps + 1) / settings.warmup))
 
 
 @torch.no_grad()
-def average_into(average: Mapping[str, Tensor], net: nn.Module, settings: Settings, steps: int) -> None:
-    """Move averaged weights, in place, towards those of the network after ``steps`` steps: faster at the beginning."""
+def average_into(
+    average: Mapping[str, Tensor], net: nn.Module, settings: Settings, steps: int
+) -> None:
+    """Move averaged weights, in place, towards those of the network after ``steps`` steps: faster
+    at the beginning.
+    """
     keep = min(settings.average, (1 + steps) / (10 + steps))
     for key, value in net.state_dict().items():
         mean = average[key]
@@ -141,13 +168,19 @@ def average_into(average: Mapping[str, Tensor], net: nn.Module, settings: Settin
 
 
 def _normalise(images: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32, channels last in memory, as the backbone wants it."""
+    """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32, channels last in memory, as the backbone
+    wants it.
+    """
     mean, std = (255 * torch.tensor(v) for v in (NORMALISATION.mean, NORMALISATION.std))
     return ((images.float() - mean) / std).permute(0, 3, 1, 2)
 
 
-def picture_size(progress: float, draw: float, table: Sequence[tuple[float, Sequence[int]]] = SIZES) -> int:
-    """Side in pixels of the pictures at this part of the run; ``draw`` in 0..1 picks among several."""
+def picture_size(
+    progress: float, draw: float, table: Sequence[tuple[float, Sequence[int]]] = SIZES
+) -> int:
+    """Side in pixels of the pictures at this part of the run; ``draw`` in 0..1 picks
+    among several.
+    """
     sizes = [sizes for start, sizes in table if progress >= start][-1]
     return sizes[min(int(draw * len(sizes)), len(sizes) - 1)]
 
@@ -171,7 +204,9 @@ def make_batch(pictures: Sequence[Picture]) -> tuple[Tensor, Targets]:
 def train_detector(
     run: DetectorRun, sampler: MosaicSampler, save_to: Path, log: Callable[[str], None] = print
 ) -> DetectorRun:
-    """Train until the budget is spent, saving to ``save_to`` at intervals; goes on from that file where it exists."""
+    """Train until the budget is spent, saving to ``save_to`` at intervals; goes on from that file
+    where it exists.
+    """
     if save_to.exists():
         run.load(save_to)
         log(f"going on after {run.steps} steps, {run.seconds / 60:.1f} min")
@@ -188,12 +223,17 @@ def train_detector(
             start = time.monotonic()
             batch = pending.result()
             size = batch[0].shape[1]
-            pending = ahead.submit(draw, picture_size(run.progress, float(sizes.random()), settings.sizes))
+            pending = ahead.submit(
+                draw, picture_size(run.progress, float(sizes.random()), settings.sizes)
+            )
             parts.append(run.step(*batch))
             run.seconds += time.monotonic() - start
             if run.steps % 50 == 0:
                 means = " ".join(f"{k} {np.mean([p[k] for p in parts]):.3f}" for k in parts[-1])
-                log(f"{run.seconds / 60:6.2f} min {run.steps} steps {run.pictures} pictures of {size}: {means}")
+                log(
+                    f"{run.seconds / 60:6.2f} min {run.steps} steps {run.pictures} pictures of "
+                    f"{size}: {means}"
+                )
                 parts.clear()
             if time.monotonic() - saved > settings.save_every_s:
                 run.save(save_to)

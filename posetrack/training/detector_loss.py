@@ -1,14 +1,24 @@
-"""What the detector is asked to get right: which cells see a person, where the box lies, where the joints are.
+"""What the detector is asked to get right: which cells see a person, where the box lies, where the
+joints are.
 
-Cells are given to people by how well they do already, score times overlap (task-aligned assignment, TOOD: Feng et
-al., ICCV 2021), with a pull towards the middle of the box. Scores learn the overlap that their box reaches (quality
-focal loss, GFL: Li et al., NeurIPS 2020), so that a score says how good a box is. Ground that no labeller looked at
-counts little where the network believes to see a person.
+Cells are given to people by how well they do already, score times overlap (task-aligned assignment,
+TOOD: Feng et al., ICCV 2021), with a pull towards the middle of the box. Scores learn the overlap
+that their box reaches (quality focal loss, GFL: Li et al., NeurIPS 2020), so that a score says how
+good a box is. Ground that no labeller looked at counts little where the network believes to see a
+person.
 """
 
 from __future__ import annotations
 
-__all__ = ["Assignment", "Targets", "assign", "detector_loss", "giou", "joint_loss", "joint_targets"]
+__all__ = [
+    "Assignment",
+    "Targets",
+    "assign",
+    "detector_loss",
+    "giou",
+    "joint_loss",
+    "joint_targets",
+]
 
 from dataclasses import dataclass
 
@@ -24,15 +34,22 @@ from posetrack.structures import FloatArray
 CELLS = 9  # best cells of a person
 SCORE_POWER, IOU_POWER, CENTER_PULL = 0.5, 3.0, 1.0
 BOX_WEIGHT, JOINT_WEIGHT = 2.0, 0.3  # beside the score's 1
-UNKNOWN_WEIGHT, UNKNOWN_SEEN_WEIGHT, UNKNOWN_SEEN = 0.6, 0.1, 0.25  # of background nobody looked at; above this score
+UNKNOWN_WEIGHT, UNKNOWN_SEEN_WEIGHT, UNKNOWN_SEEN = (
+    0.6,
+    0.1,
+    0.25,
+)  # of background nobody looked at; above this score
 JOINT_SIGMA = (0.05, 0.7, 2.5)  # part of the box's longer side, least and most cells
-SMALLEST_WITH_JOINTS = 40.0  # pixels, longer side of a box: the joints of smaller people share a cell
+SMALLEST_WITH_JOINTS = (
+    40.0  # pixels, longer side of a box: the joints of smaller people share a cell
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """A batch: boxes (B, M, 4) with rows beyond each image's people empty (all 0), ground (B, h, w) uint8, joint
-    heatmaps and their weights (B, K, h, w)."""
+    """A batch: boxes (B, M, 4) with rows beyond each image's people empty (all 0), ground (B, h, w)
+    uint8, joint heatmaps and their weights (B, K, h, w).
+    """
 
     boxes: Tensor
     ground: Tensor
@@ -57,20 +74,34 @@ def _iou_parts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def giou(a: Tensor, b: Tensor) -> Tensor:
-    """Generalised IoU (Rezatofighi et al., CVPR 2019) of boxes pair by pair, (..., 4) and (..., 4) -> (...)."""
+    """Generalised IoU (Rezatofighi et al., CVPR 2019) of boxes pair by pair, (..., 4) and (..., 4)
+    -> (...).
+    """
     iou, union = _iou_parts(a, b)
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1).clamp(min=1e-6)
+    hull = (
+        (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2]))
+        .prod(-1)
+        .clamp(min=1e-6)
+    )
     return iou - (hull - union) / hull
 
 
 @torch.no_grad()
 def assign(score: Tensor, boxes: Tensor, people: Tensor, centers: Tensor) -> Assignment:
-    """Give each of ``people`` (B, M, 4) its best cells; ``score`` (B, N), ``boxes`` (B, N, 4) are predicted."""
+    """Give each of ``people`` (B, M, 4) its best cells; ``score`` (B, N), ``boxes`` (B, N, 4) are
+    predicted.
+    """
     low, high = people[:, :, None, :2], people[:, :, None, 2:]
-    offset = (centers - (low + high) / 2) / ((high - low) / 2).clamp(min=1e-3)  # (B, M, N, 2), 1 at the box's sides
+    offset = (centers - (low + high) / 2) / ((high - low) / 2).clamp(
+        min=1e-3
+    )  # (B, M, N, 2), 1 at the box's sides
     inside = (offset.abs() < 1).all(-1) & (high > low).all(-1)
     iou = _iou_parts(people[:, :, None], boxes[:, None])[0]
-    metric = score[:, None] ** SCORE_POWER * iou**IOU_POWER * torch.exp(-CENTER_PULL * offset.square().sum(-1))
+    metric = (
+        score[:, None] ** SCORE_POWER
+        * iou**IOU_POWER
+        * torch.exp(-CENTER_PULL * offset.square().sum(-1))
+    )
     metric = (metric + 1e-9) * inside
     count = min(CELLS, metric.shape[2])
     threshold = metric.topk(count, dim=2).values[..., -1:]
@@ -78,14 +109,18 @@ def assign(score: Tensor, boxes: Tensor, people: Tensor, centers: Tensor) -> Ass
     best, person = metric.max(dim=1)
     taken = best > 0
     peak = metric.amax(dim=2, keepdim=True).clamp(min=1e-12)
-    quality = (metric / peak * (iou * (metric > 0)).amax(dim=2, keepdim=True)).gather(1, person[:, None])[:, 0]
+    quality = (metric / peak * (iou * (metric > 0)).amax(dim=2, keepdim=True)).gather(
+        1, person[:, None]
+    )[:, 0]
     return Assignment(torch.where(taken, person, -1), torch.where(taken, quality, 0.0))
 
 
 def detector_loss(
     logits: Tensor, sides: Tensor, targets: Targets, centers: Tensor, strides: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
-    """Score and box loss of a batch (B, N), (B, N, 4), each per unit of target score; the parts for the log."""
+    """Score and box loss of a batch (B, N), (B, N, 4), each per unit of target score; the parts for
+    the log.
+    """
     boxes = decode_boxes(sides, centers, strides)
     score = logits.detach().sigmoid()
     given = assign(score, boxes.detach(), targets.boxes, centers)
@@ -101,23 +136,34 @@ def detector_loss(
     wanted = targets.boxes[image, given.person[image, cell]]
     overlap = giou(boxes[image, cell], wanted)
     box_loss = ((1 - overlap) * given.score[image, cell].clamp(min=0.05)).sum() / mass
-    parts = {"score": float(score_loss.detach()), "box": float(box_loss.detach()), "people": float(mass)}
+    parts = {
+        "score": float(score_loss.detach()),
+        "box": float(box_loss.detach()),
+        "people": float(mass),
+    }
     return score_loss + BOX_WEIGHT * box_loss, parts
 
 
 def joint_loss(logits: Tensor, targets: Targets) -> Tensor:
-    """Penalty-reduced focal loss of joint heatmaps (CenterNet: Zhou et al. 2019, equation 1), per labelled joint."""
+    """Penalty-reduced focal loss of joint heatmaps (CenterNet: Zhou et al. 2019, equation 1), per
+    labelled joint.
+    """
     heat, weight = targets.heatmaps, targets.heatmap_weights
     score = logits.sigmoid()
     peak = (heat > 0.95).float()
-    log_yes, log_no = torch.nn.functional.logsigmoid(logits), torch.nn.functional.logsigmoid(-logits)
+    log_yes, log_no = (
+        torch.nn.functional.logsigmoid(logits),
+        torch.nn.functional.logsigmoid(-logits),
+    )
     yes = peak * (1 - score).square() * log_yes
     no = (1 - peak) * (1 - heat) ** 4 * score.square() * log_no
     return -JOINT_WEIGHT * (weight * (yes + no)).sum() / (peak * weight).sum().clamp(min=1.0)
 
 
 def joint_targets(picture: Picture) -> tuple[FloatArray, FloatArray]:
-    """Heatmaps (K, h, w) with a Gaussian of peak 1 per joint, and weights: 0 where nobody knows of one."""
+    """Heatmaps (K, h, w) with a Gaussian of peak 1 per joint, and weights: 0 where nobody knows of
+    one.
+    """
     cells = picture.ground.shape[0]
     count = picture.joints.shape[1]
     heat = np.zeros((count, cells, cells), np.float32)

@@ -1,4 +1,6 @@
-"""Where a step is computed: one process and one device in full precision; ``training.fabric`` has the others."""
+"""Where a step is computed: one process and one device in full precision; ``training.fabric`` has
+the others.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from torch import Tensor, nn
 
 
 class Engine:
-    """One process, one device, float32: nothing but torch. ``rank`` of ``world`` processes; 0 writes the files."""
+    """One process, one device, float32: nothing but torch. ``rank`` of ``world`` processes; 0
+    writes the files.
+    """
 
     rank = 0
     world = 1
@@ -21,11 +25,15 @@ class Engine:
         self.device, self.compiled = device or torch.device("cpu"), compiled
 
     def wrap(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Called once, when network and optimiser are complete and on the device; ``net`` itself stays as it is."""
+        """Called once, when network and optimiser are complete and on the device; ``net`` itself
+        stays as it is.
+        """
         self.net, self.optimizer = compile_net(net) if self.compiled else net, optimizer
 
     def part(self, last: bool) -> AbstractContextManager[None]:
-        """Around forward and backward of a part of a batch; ``last`` is False while more parts follow."""
+        """Around forward and backward of a part of a batch; ``last`` is False while more parts
+        follow.
+        """
         return nullcontext()
 
     def forward(self, x: Tensor) -> Any:
@@ -56,7 +64,10 @@ class Engine:
 
 
 def compile_net(net: nn.Module) -> nn.Module:
-    """``net`` compiled when it is first used; it shares its weights with ``net``, whose names stay as they are."""
-    # torch.compile would make shapes variables once a second input size comes: slower, and stages are few
+    """``net`` compiled when it is first used; it shares its weights with ``net``, whose names stay
+    as they are.
+    """
+    # torch.compile would make shapes variables once a second input size comes: slower, and stages
+    # are few
     compiled: nn.Module = torch.compile(net, dynamic=False)  # type: ignore[assignment]
     return compiled

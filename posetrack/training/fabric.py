@@ -1,4 +1,6 @@
-"""Training on several devices, or in half precision: Lightning Fabric behind the interface of ``Engine``."""
+"""Training on several devices, or in half precision: Lightning Fabric behind the interface of
+``Engine``.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,17 @@ _NAMES: dict[str, Any] = {
 
 
 def make_engine(
-    device: str = "auto", precision: str = "auto", devices: int = 1, nodes: int = 1, compiled: bool = False
+    device: str = "auto",
+    precision: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    compiled: bool = False,
 ) -> Engine:
-    """One device in float32 is plain torch; all else is Fabric, which starts the other processes by itself.
+    """One device in float32 is plain torch; all else is Fabric, which starts the other processes by
+    itself.
 
-    "auto" precision is a half one on CUDA and float32 elsewhere. Under ``torchrun`` its processes are used.
-    ``compiled`` runs the network through torch.compile. Raises UsageError.
+    "auto" precision is a half one on CUDA and float32 elsewhere. Under ``torchrun`` its processes
+    are used. ``compiled`` runs the network through torch.compile. Raises UsageError.
     """
     picked = pick_device(device)
     if precision not in PRECISIONS:
@@ -62,14 +69,22 @@ def _fabric(device: torch.device, precision: str, devices: int, nodes: int) -> A
     strategy = "ddp" if several else "auto"
     try:
         return Fabric(
-            accelerator=device.type, devices=which, num_nodes=nodes, strategy=strategy, precision=_NAMES[precision]
+            accelerator=device.type,
+            devices=which,
+            num_nodes=nodes,
+            strategy=strategy,
+            precision=_NAMES[precision],
         )
     except Exception as error:  # Fabric has many classes for what a machine does not have
-        raise UsageError(f"This machine cannot train on {devices} {device.type} devices: {error}") from error
+        raise UsageError(
+            f"This machine cannot train on {devices} {device.type} devices: {error}"
+        ) from error
 
 
 class FabricEngine(Engine):
-    """A step under Fabric. Every process learns its share of each batch; gradients and batch norms are common."""
+    """A step under Fabric. Every process learns its share of each batch; gradients and batch norms
+    are common.
+    """
 
     def __init__(self, fabric: Any, compiled: bool = False) -> None:
         fabric.launch()
@@ -78,14 +93,18 @@ class FabricEngine(Engine):
         self.rank, self.world = int(fabric.global_rank), int(fabric.world_size)
 
     def wrap(self, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        if self.world > 1 and self.device.type == "cuda":  # on the CPU torch has no common batch norm
+        if (
+            self.world > 1 and self.device.type == "cuda"
+        ):  # on the CPU torch has no common batch norm
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)  # type: ignore[no-untyped-call]
         if self.compiled:  # Fabric takes it apart and compiles again around its own wrapping
             net = compile_net(net)
         self.net, self.optimizer = self.fabric.setup(net, optimizer)
 
     def part(self, last: bool) -> AbstractContextManager[None]:
-        context: AbstractContextManager[None] = self.fabric.no_backward_sync(self.net, enabled=not last)
+        context: AbstractContextManager[None] = self.fabric.no_backward_sync(
+            self.net, enabled=not last
+        )
         return context
 
     def backward(self, loss: Tensor) -> None:
@@ -93,11 +112,15 @@ class FabricEngine(Engine):
 
     def step(self, clip_norm: float) -> None:
         if clip_norm:
-            self.fabric.clip_gradients(self.net, self.optimizer, max_norm=clip_norm, error_if_nonfinite=False)
+            self.fabric.clip_gradients(
+                self.net, self.optimizer, max_norm=clip_norm, error_if_nonfinite=False
+            )
         self.optimizer.step()
 
     def mean(self, value: float) -> float:
-        return float(self.fabric.all_reduce(torch.tensor(value, device=self.device), reduce_op="mean"))
+        return float(
+            self.fabric.all_reduce(torch.tensor(value, device=self.device), reduce_op="mean")
+        )
 
     def any(self, flag: bool) -> bool:
         return flag if self.world == 1 else self.mean(float(flag)) > 0

@@ -1,4 +1,6 @@
-"""Batches ahead of the network: from a thread, or from worker processes; the same batches in the same order."""
+"""Batches ahead of the network: from a thread, or from worker processes; the same batches in the
+same order.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,14 @@ from posetrack.training.task import B, Batches
 
 
 def batches(samples: Batches[B], epoch: int, start: int, workers: int = 0) -> Iterator[B]:
-    """The batches of an epoch from number ``start`` on, each made while the one before is learnt."""
-    return _from_processes(samples, epoch, start, workers) if workers else _from_thread(samples, epoch, start)
+    """The batches of an epoch from number ``start`` on, each made while the one before is
+    learnt.
+    """
+    return (
+        _from_processes(samples, epoch, start, workers)
+        if workers
+        else _from_thread(samples, epoch, start)
+    )
 
 
 def _from_thread(samples: Batches[B], epoch: int, start: int) -> Iterator[B]:

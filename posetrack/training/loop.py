@@ -1,8 +1,9 @@
-"""The training core: a recipe and a task (what is learnt, from what) in, a checkpoint that runs anywhere out.
+"""The training core: a recipe and a task (what is learnt, from what) in, a checkpoint that runs
+anywhere out.
 
-State: one device, or several under Lightning Fabric (``training.fabric``). The order of samples and their augmentation
-are pure functions of (seed, epoch), and the state file holds weights, averaged weights, optimiser and step, so that a
-resumed run goes on as if never stopped.
+State: one device, or several under Lightning Fabric (``training.fabric``). The order of samples and
+their augmentation are pure functions of (seed, epoch), and the state file holds weights, averaged
+weights, optimiser and step, so that a resumed run goes on as if never stopped.
 """
 
 from __future__ import annotations
@@ -67,7 +68,15 @@ def start(
     freeze(net, recipe.frozen)
     averaged.load_state_dict(net.state_dict())
     steps = [s.epochs * max(1, len(task) // s.batch_size) for s in recipe.stages]
-    return Run(recipe, task, net, averaged, make_optimizer(recipe, net), steps, engine=engine or Engine(device))
+    return Run(
+        recipe,
+        task,
+        net,
+        averaged,
+        make_optimizer(recipe, net),
+        steps,
+        engine=engine or Engine(device),
+    )
 
 
 def train(
@@ -96,11 +105,13 @@ def learn(
     workers: int = 0,
     engine: Engine | None = None,
 ) -> Run:
-    """Run a recipe; writes ``last.safetensors``, ``best.safetensors``, ``state.pt`` and ``metrics.jsonl`` into ``out``.
+    """Run a recipe; writes ``last.safetensors``, ``best.safetensors``, ``state.pt`` and
+    ``metrics.jsonl`` into ``out``.
 
-    ``best`` is the highest mean of the validations' scores (the last one without any). Batches are made by ``workers``
-    processes (0: a thread). Ctrl-C saves the state and raises KeyboardInterrupt. Raises TrainingError where a loss is
-    no number, OutputError where nothing can be written.
+    ``best`` is the highest mean of the validations' scores (the last one without any). Batches are
+    made by ``workers`` processes (0: a thread). Ctrl-C saves the state and raises
+    KeyboardInterrupt. Raises TrainingError where a loss is no number, OutputError where nothing can
+    be written.
     """
     out.mkdir(parents=True, exist_ok=True)
     engine = engine or Engine(torch.device(device))
@@ -165,11 +176,15 @@ def _stalled(run: Run) -> bool:
     patience = run.recipe.patience
     if not patience or len(scores) <= patience or None in scores:
         return False
-    return max(s for s in scores[-patience:] if s is not None) <= max(s for s in scores[:-patience] if s is not None)
+    return max(s for s in scores[-patience:] if s is not None) <= max(
+        s for s in scores[:-patience] if s is not None
+    )
 
 
 def _score(row: Mapping[str, Any]) -> float | None:
-    """The mean of an epoch's validations by the first metric of ``METRICS`` that there is; None without any."""
+    """The mean of an epoch's validations by the first metric of ``METRICS`` that there is; None
+    without any.
+    """
     for metric in METRICS:
         if values := [v for k, v in row.items() if k.startswith(f"{metric}_")]:
             return float(np.mean(values))
@@ -215,7 +230,9 @@ def _loss(run: Run, stage: Stage, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def _average(run: Run) -> None:
-    """Move the averaged weights towards the current ones; faster at the start, when the current ones learn quickly."""
+    """Move the averaged weights towards the current ones; faster at the start, when the current
+    ones learn quickly.
+    """
     decay = min(run.recipe.ema, (1 + run.step) / (10 + run.step))
     mine, theirs = run.averaged.state_dict(), run.net.state_dict()
     floats = [k for k, v in mine.items() if v.dtype.is_floating_point]
@@ -239,5 +256,7 @@ def _finish_epoch(run: Run, stage: Stage, row: dict[str, Any], out: Path) -> Non
     if best:
         checkpoints.save(out / "best.safetensors", run.averaged.state_dict(), spec)
     save_state(run, out / "state.pt")
-    with write_beside(out / "metrics.jsonl") as part:  # the whole file, so that no line is missing or twice
+    with write_beside(
+        out / "metrics.jsonl"
+    ) as part:  # the whole file, so that no line is missing or twice
         part.write_text("".join(json.dumps(row) + "\n" for row in run.history), encoding="utf-8")

@@ -1,8 +1,8 @@
 """Losses on heatmaps: squared error (official), spatial cross-entropy, online hard keypoint mining.
 
-All take predicted and target maps (B, K, h, w) and weights (B, K), 0 where a joint is not to be learnt, and give one
-number. A target map of zeros says "this joint is not in the picture": squared errors push it down, the cross-entropy
-leaves it out.
+All take predicted and target maps (B, K, h, w) and weights (B, K), 0 where a joint is not to be
+learnt, and give one number. A target map of zeros says "this joint is not in the picture": squared
+errors push it down, the cross-entropy leaves it out.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-# Softmax of SHARPNESS x heatmap: a peak of height 1 on a map of some thousand zeros then holds nearly all the mass, so
-# that the heatmap the cross-entropy wants is close to the one the squared error wants.
+# Softmax of SHARPNESS x heatmap: a peak of height 1 on a map of some thousand zeros then holds
+# nearly all the mass, so that the heatmap the cross-entropy wants is close to the one the squared
+# error wants.
 SHARPNESS = 10.0
 OHKM_JOINTS = 8  # hardest joints per person that count; official code
 
@@ -34,7 +35,8 @@ def ohkm(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def spatial_ce(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy of the softmax over positions against the target as a distribution; it learns much faster than MSE.
+    """Cross-entropy of the softmax over positions against the target as a distribution; it learns
+    much faster than MSE.
 
     The mean over the joints that are in the picture; 0 where there is none.
     """
@@ -45,11 +47,15 @@ def spatial_ce(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return (joints * weight).sum() / weight.sum().clamp(min=1)
 
 
-def ce_mse(pred: Tensor, target: Tensor, weight: Tensor, ce_share: float = 1.0, mse_share: float = 1.0) -> Tensor:
-    """``ce_share`` x spatial cross-entropy + ``mse_share`` x squared error in units of a target's own energy.
+def ce_mse(
+    pred: Tensor, target: Tensor, weight: Tensor, ce_share: float = 1.0, mse_share: float = 1.0
+) -> Tensor:
+    """``ce_share`` x spatial cross-entropy + ``mse_share`` x squared error in units of a target's
+    own energy.
 
-    The second term gives the maximum of a map its meaning as a confidence: 1 where the joint surely lies, low where
-    it may lie anywhere, 0 where it is not in the picture. The first learns faster but knows no absolute height.
+    The second term gives the maximum of a map its meaning as a confidence: 1 where the joint surely
+    lies, low where it may lie anywhere, 0 where it is not in the picture. The first learns faster
+    but knows no absolute height.
     """
     loss = pred.new_zeros(())
     if ce_share:
@@ -71,6 +77,8 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 
 
 def supervised(outputs: Tensor | list[Tensor], loss: Callable[[Tensor], Tensor]) -> Tensor:
-    """The sum of ``loss`` over the outputs of a network with intermediate supervision, or over its only one."""
+    """The sum of ``loss`` over the outputs of a network with intermediate supervision, or over its
+    only one.
+    """
     parts = outputs if isinstance(outputs, list) else [outputs]
     return torch.stack([loss(p) for p in parts]).sum()

@@ -1,4 +1,6 @@
-"""What moves the weights: optimisers by name, the learning rate of a step, and parameters that stay where they are."""
+"""What moves the weights: optimisers by name, the learning rate of a step, and parameters that stay
+where they are.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,16 @@ OPTIMIZERS: dict[str, Callable[[Groups, Recipe], torch.optim.Optimizer]] = {
     "adamw": lambda groups, recipe: torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas),
     "adam": lambda groups, recipe: torch.optim.Adam(groups, lr=recipe.lr, betas=recipe.betas),
     "muon": lambda groups, recipe: Muon(groups, recipe.lr),
-    "sgd": lambda groups, recipe: torch.optim.SGD(groups, lr=recipe.lr, momentum=SGD_MOMENTUM, nesterov=True),
+    "sgd": lambda groups, recipe: torch.optim.SGD(
+        groups, lr=recipe.lr, momentum=SGD_MOMENTUM, nesterov=True
+    ),
 }
 
 
 def make_optimizer(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimiser over the parameters that are learnt; batch norms and biases decay only if it says so."""
+    """The recipe's optimiser over the parameters that are learnt; batch norms and biases decay only
+    if it says so.
+    """
     learnt = [p for p in net.parameters() if p.requires_grad]
     decayed = [p for p in learnt if p.ndim > 1]
     plain = [p for p in learnt if p.ndim <= 1]
@@ -41,8 +47,12 @@ def make_optimizer(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
 
 
 def rate(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
-    """The learning rate of ``step`` in ``epoch`` (from 0): linear warm-up, then steps at milestones, or a cosine."""
-    warm = max(1, round(recipe.warmup * total_steps)) if recipe.warmup or not recipe.milestones else 0
+    """The learning rate of ``step`` in ``epoch`` (from 0): linear warm-up, then steps at
+    milestones, or a cosine.
+    """
+    warm = (
+        max(1, round(recipe.warmup * total_steps)) if recipe.warmup or not recipe.milestones else 0
+    )
     if step < warm:
         return recipe.lr * (step + 1) / warm
     if recipe.milestones:
@@ -52,18 +62,27 @@ def rate(recipe: Recipe, step: int, total_steps: int, epoch: int) -> float:
 
 
 def freeze(net: nn.Module, beginnings: Iterable[str]) -> None:
-    """Take the parameters whose names begin so out of learning. Raises UsageError where none does."""
+    """Take the parameters whose names begin so out of learning. Raises UsageError where
+    none does.
+    """
     for beginning in beginnings:
         found = [p for name, p in net.named_parameters() if name.startswith(beginning)]
         if not found:
-            parts = ", ".join(dict.fromkeys(name.split(".")[0] for name, _ in net.named_parameters()))
-            raise UsageError(f"No parameter begins with {beginning!r}, so it cannot be frozen; there are {parts}.")
+            parts = ", ".join(
+                dict.fromkeys(name.split(".")[0] for name, _ in net.named_parameters())
+            )
+            raise UsageError(
+                f"No parameter begins with {beginning!r}, so it cannot be frozen; there are "
+                f"{parts}."
+            )
         for parameter in found:
             parameter.requires_grad_(False)
 
 
 def keep_norms(net: nn.Module, recipe: Recipe) -> None:
-    """Put batch norms that must keep their statistics into eval mode: all of them, or those of frozen parts."""
+    """Put batch norms that must keep their statistics into eval mode: all of them, or those of
+    frozen parts.
+    """
     if not (recipe.fixed_norms or recipe.frozen):
         return
     for name, module in net.named_modules():

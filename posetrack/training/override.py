@@ -1,4 +1,6 @@
-"""Changes to a recipe by name, as a command line gives them: ``lr=1e-4``, ``augmentation.rotation_deg=30``."""
+"""Changes to a recipe by name, as a command line gives them: ``lr=1e-4``,
+``augmentation.rotation_deg=30``.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,11 @@ _KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with other values; those of a stage change in all stages, ``augmentation.NAME`` likewise.
+    """The recipe with other values; those of a stage change in all stages, ``augmentation.NAME``
+    likewise.
 
-    Values may be text, as it stands in JSON. With other ``epochs`` the milestones move along; another ``net`` loses the
-    arguments of the old one. Raises UsageError naming the key.
+    Values may be text, as it stands in JSON. With other ``epochs`` the milestones move along;
+    another ``net`` loses the arguments of the old one. Raises UsageError naming the key.
     """
     if "net" in changes and changes["net"] != recipe.net:
         recipe = replace(recipe, net_args={})
@@ -49,9 +52,13 @@ def _with(recipe: Recipe, key: str, value: Any) -> Recipe:
         return replace(recipe, stages=tuple(replace(s, **part) for s in recipe.stages))
     if key.startswith(_AUGMENTATION) and name in of_how:
         part = {name: _value(key, value, of_how[name])}
-        stages = tuple(replace(s, augmentation=replace(s.augmentation, **part)) for s in recipe.stages)
+        stages = tuple(
+            replace(s, augmentation=replace(s.augmentation, **part)) for s in recipe.stages
+        )
         return replace(recipe, stages=stages)
-    raise unknown_name("setting", key, [*of_recipe, *of_stage, *(_AUGMENTATION + n for n in of_how)])
+    raise unknown_name(
+        "setting", key, [*of_recipe, *of_stage, *(_AUGMENTATION + n for n in of_how)]
+    )
 
 
 def _settable(kind: type) -> dict[str, Any]:
@@ -65,7 +72,9 @@ def _value(key: str, value: Any, kind: Any) -> Any:
         try:
             value = json.loads(value)
         except json.JSONDecodeError:
-            raise UsageError(f"The setting {key} cannot be {value!r}; write it as in JSON ({_wanted(kind)}).") from None
+            raise UsageError(
+                f"The setting {key} cannot be {value!r}; write it as in JSON ({_wanted(kind)})."
+            ) from None
     wanted = _KINDS.get(kind)
     if wanted is None:
         return _collection(key, value, kind)

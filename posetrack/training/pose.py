@@ -41,14 +41,25 @@ class PoseTask:
     def batches(self, recipe: Recipe, stage: Stage, rank: int = 0, world: int = 1) -> Sampler:
         """Augmented crops with their heatmaps."""
         return Sampler(
-            self.crops, self.skeleton, recipe.spec(stage), stage.sigma, stage.augmentation, stage.batch_size,
-            recipe.seed, recipe.targets, rank, world,
-        )  # fmt: skip
+            self.crops,
+            self.skeleton,
+            recipe.spec(stage),
+            stage.sigma,
+            stage.augmentation,
+            stage.batch_size,
+            recipe.seed,
+            recipe.targets,
+            rank,
+            world,
+        )
 
     def loss(self, recipe: Recipe, stage: Stage, output: Any, batch: Batch) -> Tensor:
         """The recipe's loss over all outputs of the network."""
         device = (output[0] if isinstance(output, list) else output).device
-        target, weight = torch.from_numpy(batch.target).to(device), torch.from_numpy(batch.weight).to(device)
+        target, weight = (
+            torch.from_numpy(batch.target).to(device),
+            torch.from_numpy(batch.weight).to(device),
+        )
         loss_of = losses.LOSSES[recipe.loss]
         if recipe.loss == "ce_mse":
             loss_of = partial(losses.ce_mse, ce_share=stage.ce_share, mse_share=stage.mse_share)

@@ -20,7 +20,8 @@ from posetrack.training.recipes import Recipe
 from posetrack.training.task import Task
 
 STATE_SCHEMA = 1
-# Scores of a validation, METRIC_NAME in a line of metrics; the first that there is decides which epoch is best.
+# Scores of a validation, METRIC_NAME in a line of metrics; the first that there is decides which
+# epoch is best.
 METRICS = ("top1", "map", "ap", "pckh", "pck", "top5")
 
 
@@ -103,7 +104,9 @@ def load_state(run: Run, path: Path) -> None:
         run.averaged.load_state_dict(state["averaged"])
         run.optimizer.load_state_dict(state["optimizer"])
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise TrainingError(f"{path} does not belong to this recipe or is damaged: {error}.") from error
+        raise TrainingError(
+            f"{path} does not belong to this recipe or is damaged: {error}."
+        ) from error
     run.step, run.best, run.history = state["step"], state["best"], state["history"]
     run.epoch_loss, run.epoch_steps = state.get("epoch_loss", 0.0), state.get("epoch_steps", 0)
     if "random" in state:

@@ -43,8 +43,11 @@ from posetrack.training.pose import PoseTask
 from posetrack.training.recipes import Recipe
 from posetrack.training.validation import Validation
 
-CROP_MEMORY = 4 << 30  # bytes of crops that are kept in memory; larger datasets are read from disk all along
-DETAIL = 1.25  # sides of the network's input that a person is kept at: as large as augmentation enlarges it
+CROP_MEMORY = (
+    4 << 30
+)  # bytes of crops that are kept in memory; larger datasets are read from disk all along
+# sides of the network's input that a person is kept at: as large as augmentation enlarges it
+DETAIL = 1.25
 TARGETS = ("subpixel", "official")
 RECIPE_FILE = "recipe.json"
 
@@ -63,22 +66,32 @@ def check_recipe(recipe: Recipe) -> None:
             raise unknown_name(kind, name, known)
     numbers = {"lr": recipe.lr, "padding": recipe.padding, "accumulate": recipe.accumulate}
     for number, stage in enumerate(recipe.stages):
-        numbers |= {f"epochs of stage {number + 1}": stage.epochs, "batch_size": stage.batch_size, "sigma": stage.sigma}
+        numbers |= {
+            f"epochs of stage {number + 1}": stage.epochs,
+            "batch_size": stage.batch_size,
+            "sigma": stage.sigma,
+        }
         if min(stage.size_wh) < 1 or any(side % STRIDE for side in stage.size_wh):
-            raise UsageError(f"The input size {stage.size_wh} must be a multiple of 4, say 192x256.")
+            raise UsageError(
+                f"The input size {stage.size_wh} must be a multiple of 4, say 192x256."
+            )
     for name, value in numbers.items():
         if not value > 0:
             raise UsageError(f"The setting {name} is {value}; it must be more than 0.")
     for stage in recipe.stages:
         if recipe.task == "classify" and not 0 < stage.augmentation.area <= 1:
-            raise UsageError(f"The setting augmentation.area is {stage.augmentation.area}; it is a share, up to 1.")
+            raise UsageError(
+                f"The setting augmentation.area is {stage.augmentation.area}; it is a share, up "
+                f"to 1."
+            )
     if not 0 <= recipe.ema < 1:
         raise UsageError(f"The setting ema is {recipe.ema}; it must be from 0 to less than 1.")
     nets.NETS[recipe.net]
 
 
 def check_net(recipe: Recipe, outputs: int) -> None:
-    """Raise UsageError where the network cannot be built for so many joints or classes, or does not give such.
+    """Raise UsageError where the network cannot be built for so many joints or classes, or does not
+    give such.
 
     Heatmaps must be of a quarter of the input's size, the numbers of a classifier one a class.
     Nothing is computed: shapes go through the network on torch's "meta" device.
@@ -87,15 +100,26 @@ def check_net(recipe: Recipe, outputs: int) -> None:
         with torch.device("meta"):
             kind = "classes" if recipe.task == "classify" else "joints"
             net = nets.build(recipe.net, **{kind: outputs}, **recipe.net_args).eval()
-            made = [net(torch.zeros(1, 3, stage.size_wh[1], stage.size_wh[0])) for stage in recipe.stages]
+            made = [
+                net(torch.zeros(1, 3, stage.size_wh[1], stage.size_wh[0]))
+                for stage in recipe.stages
+            ]
     except (TypeError, ValueError, KeyError) as error:
         raise UsageError(f"The network {recipe.net} cannot be trained so: {error}.") from error
     for stage, output in zip(recipe.stages, made, strict=True):
-        maps_hw = () if recipe.task == "classify" else (stage.size_wh[1] // STRIDE, stage.size_wh[0] // STRIDE)
+        maps_hw = (
+            ()
+            if recipe.task == "classify"
+            else (stage.size_wh[1] // STRIDE, stage.size_wh[0] // STRIDE)
+        )
         wanted = (1, outputs, *maps_hw)
         maps = output if isinstance(output, list) else [output]
         if not all(isinstance(m, torch.Tensor) and tuple(m.shape) == wanted for m in maps):
-            what = "is no classifier" if recipe.task == "classify" else "makes no heatmaps of a quarter of its input"
+            what = (
+                "is no classifier"
+                if recipe.task == "classify"
+                else "makes no heatmaps of a quarter of its input"
+            )
             raise UsageError(f"{recipe.net} {what}; posetrack nets lists others.")
 
 
@@ -104,19 +128,24 @@ def check_share(recipe: Recipe, processes: int) -> None:
     for stage in recipe.stages:
         if stage.batch_size % processes:
             raise UsageError(
-                f"A batch of {stage.batch_size} cannot be shared by {processes} devices equally; change --batch-size."
+                f"A batch of {stage.batch_size} cannot be shared by {processes} devices equally; "
+                f"change --batch-size."
             )
 
 
 def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe on the network of a checkpoint, unless ``changes`` ask for another; a classifier's trunk for poses.
+    """The recipe on the network of a checkpoint, unless ``changes`` ask for another; a classifier's
+    trunk for poses.
 
-    "finetune" also takes the input size of a pose checkpoint, because weights know people at one size best.
+    "finetune" also takes the input size of a pose checkpoint, because weights know people at one
+    size best.
     """
     args = {k: v for k, v in spec.net_args.items() if k not in ("joints", "classes")}
     if spec.task == "classify":
         name = spec.net if recipe.task == "classify" else spec.net.removesuffix("_cls")
-        return replace(recipe, net=name, net_args=args) if changes.get("net", name) == name else recipe
+        return (
+            replace(recipe, net=name, net_args=args) if changes.get("net", name) == name else recipe
+        )
     if spec.task != "pose" or recipe.task != "pose":
         return recipe
     if changes.get("net", spec.net) == spec.net:
@@ -128,14 +157,20 @@ def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recip
 
 
 def read_sets(sources: Sequence[str]) -> list[PersonSet]:
-    """The people of every source, images unopened. Raises InputError and UsageError before anything is loaded."""
+    """The people of every source, images unopened. Raises InputError and UsageError before anything
+    is loaded.
+    """
     return [read(source) for source in sources]
 
 
-def pick_skeleton(name: str | None, sets: Sequence[PersonSet], report: Report = lambda _: None) -> Skeleton:
-    """The joints to learn: a name in ``SKELETONS``, joint names with commas between them, or (None) those of the data.
+def pick_skeleton(
+    name: str | None, sets: Sequence[PersonSet], report: Report = lambda _: None
+) -> Skeleton:
+    """The joints to learn: a name in ``SKELETONS``, joint names with commas between them, or (None)
+    those of the data.
 
-    Raises UsageError where datasets with different joints are not told how to join, or a joint is in none of them.
+    Raises UsageError where datasets with different joints are not told how to join, or a joint is
+    in none of them.
     """
     if name is None:
         return _joints_of_all(sets)
@@ -144,12 +179,19 @@ def pick_skeleton(name: str | None, sets: Sequence[PersonSet], report: Report = 
             raise unknown_name("skeleton", name, SKELETONS)
         skeleton = SKELETONS[name]
         missing = [
-            j for i, j in enumerate(skeleton.joints) if all(joint_map(s.skeleton, skeleton)[i] < 0 for s in sets)
+            j
+            for i, j in enumerate(skeleton.joints)
+            if all(joint_map(s.skeleton, skeleton)[i] < 0 for s in sets)
         ]
         if len(missing) == len(skeleton):
-            raise UsageError(f"No dataset has a joint of {name}; leave --skeleton out to learn the joints of the data.")
+            raise UsageError(
+                f"No dataset has a joint of {name}; leave --skeleton out to learn the joints of "
+                f"the data."
+            )
         if missing:
-            report(f"No dataset labels {', '.join(missing)}: these joints of {name} are not learnt.")
+            report(
+                f"No dataset labels {', '.join(missing)}: these joints of {name} are not learnt."
+            )
         return skeleton
     wanted = [j.strip() for j in name.split(",") if j.strip()]
     known = {canonical_joint(j) for s in sets for j in s.skeleton.joints}
@@ -181,20 +223,26 @@ def load_data(
     report: Report = lambda _: None,
     memory: int = CROP_MEMORY,
 ) -> PoseTask:
-    """Crops of all people on the joints ``skeleton``; what takes more than ``memory`` bytes stays on disk.
+    """Crops of all people on the joints ``skeleton``; what takes more than ``memory`` bytes stays
+    on disk.
 
-    Validation counts the joints that the held-out set has. Raises TrainingError where no image can be read.
+    Validation counts the joints that the held-out set has. Raises TrainingError where no image can
+    be read.
     """
     side = DETAIL * max(max(stage.size_wh) for stage in recipe.stages)
     names = _different([s.name for s in held_out])
-    validations = tuple(_validation(n, s, skeleton, side, report) for n, s in zip(names, held_out, strict=True))
+    validations = tuple(
+        _validation(n, s, skeleton, side, report) for n, s in zip(names, held_out, strict=True)
+    )
     people = unite(train, skeleton).people
     if memory_bytes(people, side) > memory:
         return PoseTask(skeleton, CropFiles(people, side, report), validations)
     return PoseTask(skeleton, CropStore(people, side, report), validations)
 
 
-def load_classes(recipe: Recipe, train: Path, held_out: Sequence[Path], report: Report = lambda _: None) -> ClassTask:
+def load_classes(
+    recipe: Recipe, train: Path, held_out: Sequence[Path], report: Report = lambda _: None
+) -> ClassTask:
     """The pictures of a folder of classes, unopened; held-out folders have some of its classes.
 
     Raises InputError and UsageError, also where the network does not fit.
@@ -202,7 +250,9 @@ def load_classes(recipe: Recipe, train: Path, held_out: Sequence[Path], report: 
     images = read_classes(train, report=report)
     check_net(recipe, len(images.names))
     names = _different([folder.resolve().name for folder in held_out])
-    sets = tuple((n, read_classes(f, images.names, report)) for n, f in zip(names, held_out, strict=True))
+    sets = tuple(
+        (n, read_classes(f, images.names, report)) for n, f in zip(names, held_out, strict=True)
+    )
     return ClassTask(images, sets)
 
 
@@ -212,31 +262,40 @@ def _different(names: Sequence[str]) -> list[str]:
     return [f"{word}_{i + 1}" if words.count(word) > 1 else word for i, word in enumerate(words)]
 
 
-def _validation(name: str, people: PersonSet, skeleton: Skeleton, side: float, report: Report) -> Validation:
+def _validation(
+    name: str, people: PersonSet, skeleton: Skeleton, side: float, report: Report
+) -> Validation:
     joints = tuple(i for i, j in enumerate(joint_map(people.skeleton, skeleton)) if j >= 0)
     if not joints:
-        raise UsageError(f"The validation set {people.name} has none of the joints of {skeleton.name}.")
+        raise UsageError(
+            f"The validation set {people.name} has none of the joints of {skeleton.name}."
+        )
     return Validation(name, CropStore(people.mapped(skeleton).people, side, report), joints)
 
 
-# --- the recipe beside the run ---------------------------------------------------------------------------------------
+# --- the recipe beside the run
+# ---------------------------------------------------------------------------------------
 
 
 def remember_recipe(out: Path, recipe: Recipe, crops: int, resume: bool) -> None:
     """Write the recipe into the run's folder; a resumed run must have the same one.
 
-    Raises TrainingError where the folder holds a run that is not to be resumed, or one of another recipe.
+    Raises TrainingError where the folder holds a run that is not to be resumed, or one of another
+    recipe.
     """
     path, mine = out / RECIPE_FILE, {**to_json(recipe), "people": crops}
     there = recipe_on_disk(out)
     if there is not None and not resume and (out / "state.pt").exists():
-        raise TrainingError(f"{out} holds a run already; go on with it (--resume), or name another folder.")
+        raise TrainingError(
+            f"{out} holds a run already; go on with it (--resume), or name another folder."
+        )
     if there is not None and resume:
         other = [k for k in mine if not _same(mine[k], there.get(k, mine[k]))]
         if other:
             key = other[0]
             raise TrainingError(
-                f"{out} was begun with other settings ({', '.join(other)}): {key} was {there.get(key)} and is now "
+                f"{out} was begun with other settings ({', '.join(other)}): {key} was "
+                f"{there.get(key)} and is now "
                 f"{mine[key]}; resume with the same ones, or begin another run."
             )
         return

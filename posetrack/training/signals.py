@@ -21,7 +21,9 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C of the block into a request. Outside of the main thread nothing changes."""
+    """Turn the first Ctrl-C of the block into a request. Outside of the main thread nothing
+    changes.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request

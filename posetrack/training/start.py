@@ -1,4 +1,6 @@
-"""Start from a checkpoint: tensors of the same name and shape are taken, those of joints sorted by joint name."""
+"""Start from a checkpoint: tensors of the same name and shape are taken, those of joints sorted by
+joint name.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ SHOWN = 6  # names listed in a sentence
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a network got: names of tensors ``taken``, ``remapped``, left ``random`` and not ``used``; joints without
-    any weights of their own (``new_joints``)."""
+    """What a network got: names of tensors ``taken``, ``remapped``, left ``random`` and not
+    ``used``; joints without any weights of their own (``new_joints``).
+    """
 
     taken: tuple[str, ...]
     remapped: tuple[str, ...]
@@ -33,11 +36,16 @@ class Loaded:
 
     def describe(self) -> str:
         """Some sentences for the user."""
-        lines = [f"{len(self.taken)} tensors loaded, {len(self.remapped)} sorted by joint, {len(self.random)} random."]
+        lines = [
+            f"{len(self.taken)} tensors loaded, {len(self.remapped)} sorted by joint, "
+            f"{len(self.random)} random."
+        ]
         if self.remapped:
             lines.append(f"Sorted by joint: {_some(self.remapped)}.")
         if self.new_joints:
-            lines.append(f"Joints that the checkpoint does not know, random: {', '.join(self.new_joints)}.")
+            lines.append(
+                f"Joints that the checkpoint does not know, random: {', '.join(self.new_joints)}."
+            )
         if self.random:
             lines.append(f"Left random: {_some(self.random)}.")
         if self.unused:
@@ -46,7 +54,9 @@ class Loaded:
 
 
 def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return ", ".join(names[:SHOWN]) + (
+        f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    )
 
 
 def load_weights(
@@ -56,15 +66,20 @@ def load_weights(
     state: Mapping[str, Tensor],
     source: Skeleton | None,
 ) -> Loaded:
-    """Copy ``state`` into ``net``, which is the network ``build`` (name, arguments) with the joints of ``skeleton``.
+    """Copy ``state`` into ``net``, which is the network ``build`` (name, arguments) with the joints
+    of ``skeleton``.
 
-    ``source`` are the joints of ``state``, None where it has none (a classifier). Raises WeightsError where not one
-    tensor fits.
+    ``source`` are the joints of ``state``, None where it has none (a classifier). Raises
+    WeightsError where not one tensor fits.
     """
     mine = net.state_dict()
     heads = _joint_axes(build, len(skeleton))
     order = joint_map(source, skeleton) if source else [-1] * len(skeleton)
-    same_joints = source is not None and [j for j in order if j >= 0] == list(range(len(source))) and -1 not in order
+    same_joints = (
+        source is not None
+        and [j for j in order if j >= 0] == list(range(len(source)))
+        and -1 not in order
+    )
     taken, remapped = [], []
     for name in (n for n in mine if n in state):
         if name in heads and not same_joints:
@@ -79,9 +94,11 @@ def load_weights(
 
 
 def load_same(net: nn.Module, name: str, state: Mapping[str, Tensor]) -> Loaded:
-    """Copy the tensors of ``state`` that have the same name and shape in ``net``, the network ``name``.
+    """Copy the tensors of ``state`` that have the same name and shape in ``net``, the network
+    ``name``.
 
-    So a classifier of other classes starts with a random head. Raises WeightsError where not one tensor fits.
+    So a classifier of other classes starts with a random head. Raises WeightsError where not one
+    tensor fits.
     """
     mine = net.state_dict()
     taken = [n for n in mine if n in state and mine[n].shape == state[n].shape]
@@ -99,19 +116,27 @@ def _loaded(
     new_joints: tuple[str, ...],
 ) -> Loaded:
     if not taken:
-        raise WeightsError(f"No tensor of the checkpoint fits {name}; start from weights of the same network.")
+        raise WeightsError(
+            f"No tensor of the checkpoint fits {name}; start from weights of the same network."
+        )
     done = {*taken, *remapped}
     random, unused = (tuple(n for n in names if n not in done) for names in (mine, state))
     return Loaded(tuple(taken), tuple(remapped), random, unused, new_joints)
 
 
 def _joint_axes(build: tuple[str, Mapping[str, Any]], joints: int) -> dict[str, tuple[int, ...]]:
-    """The tensors, and their axes, that grow with the number of joints: found by building one with a joint more."""
+    """The tensors, and their axes, that grow with the number of joints: found by building one with
+    a joint more.
+    """
     make = partial(nets.build, build[0], **build[1])
     with torch.device("meta"):
         shapes = make(joints=joints).state_dict(), make(joints=joints + 1).state_dict()
     axes = {
-        name: tuple(axis for axis, (a, b) in enumerate(zip(t.shape, shapes[1][name].shape, strict=True)) if a != b)
+        name: tuple(
+            axis
+            for axis, (a, b) in enumerate(zip(t.shape, shapes[1][name].shape, strict=True))
+            if a != b
+        )
         for name, t in shapes[0].items()
     }
     return {name: found for name, found in axes.items() if found}

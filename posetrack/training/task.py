@@ -1,5 +1,5 @@
-"""What the training loop is given to learn: samples, a loss and a validation. ``training.pose`` has people's joints,
-``training.classes`` pictures in folders; add yours with the same seven names.
+"""What the training loop is given to learn: samples, a loss and a validation. ``training.pose`` has
+people's joints, ``training.classes`` pictures in folders; add yours with the same seven names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ B_co = TypeVar("B_co", bound="Batch", covariant=True)
 
 
 class Batch(Protocol):
-    """Pictures (B, H, W, 3) uint8 with whatever a task's loss wants beside them; ``names`` are those of the images."""
+    """Pictures (B, H, W, 3) uint8 with whatever a task's loss wants beside them; ``names`` are
+    those of the images.
+    """
 
     @property
     def image(self) -> npt.NDArray[np.uint8]:
@@ -35,7 +37,9 @@ class Batch(Protocol):
 
 
 class Batches(Protocol[B_co]):
-    """The batches of every epoch, each a pure function of (seed, epoch, number), so that a resumed run repeats them."""
+    """The batches of every epoch, each a pure function of (seed, epoch, number), so that a resumed
+    run repeats them.
+    """
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -61,7 +65,9 @@ class Task(Protocol[B]):
         """One number from the network's output on the pictures of ``batch``."""
 
     def validate(self, recipe: Recipe, stage: Stage, net: nn.Module) -> dict[str, float]:
-        """Scores METRIC_NAME in percent on what is held out (``training_run.METRICS``); empty where nothing is."""
+        """Scores METRIC_NAME in percent on what is held out (``training_run.METRICS``); empty where
+        nothing is.
+        """
 
     def spec(self, recipe: Recipe, stage: Stage, notes: dict[str, Any]) -> ModelSpec:
         """What a checkpoint says about itself."""

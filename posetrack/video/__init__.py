@@ -1,4 +1,6 @@
-"""Video in and out: files, pictures, cameras and streams as frames; H.264 with the source's time stamps and sound."""
+"""Video in and out: files, pictures, cameras and streams as frames; H.264 with the source's time
+stamps and sound.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""Decoding a video file or network stream with PyAV: upright RGB frames with their true time stamps.
+"""Decoding a video file or network stream with PyAV: upright RGB frames with their true time
+stamps.
 
-* **Time** counts from the start of the video stream, so the first frame of a file is at 0. Time stamps are the
-  file's own, whatever its rate does; where a stream repeats or loses one, the next is one frame's length later.
+* **Time** counts from the start of the video stream, so the first frame of a file is at 0. Time
+  stamps are the file's own, whatever its rate does; where a stream repeats or loses one, the next
+  is one frame's length later.
 * **Rotation.** The display matrix that phones write is applied here, once; ``rotation`` records it.
-* **Damage.** What decodes is delivered. Packets that do not decode are skipped, a file that breaks off ends there, and
-  one warning at the end says how much is missing. Only a video without a single frame is an error.
+* **Damage.** What decodes is delivered. Packets that do not decode are skipped, a file that breaks
+  off ends there, and one warning at the end says how much is missing. Only a video without a single
+  frame is an error.
 """
 
 from __future__ import annotations
@@ -37,11 +40,14 @@ _PLAIN = np.eye(2, dtype=np.int64)
 class Decoder:
     """One opened file or address, standing before the first frame of ``start_s <= time < end_s``.
 
-    ``frames()`` delivers once; open anew to read again. ``rotation`` is how far the stored picture was turned, in
-    degrees clockwise (0, 90, 180, 270). ``frame_count`` is what the header promises, or None.
+    ``frames()`` delivers once; open anew to read again. ``rotation`` is how far the stored picture
+    was turned, in degrees clockwise (0, 90, 180, 270). ``frame_count`` is what the header promises,
+    or None.
     """
 
-    def __init__(self, address: str, label: str, *, start_s: float | None, end_s: float | None, live: bool) -> None:
+    def __init__(
+        self, address: str, label: str, *, start_s: float | None, end_s: float | None, live: bool
+    ) -> None:
         """``address`` is what FFmpeg opens, ``label`` what messages call it. Raises InputError."""
         self.label, self.live = label, live
         self._start_s, self._end_s = start_s or 0.0, math.inf if end_s is None else end_s
@@ -79,7 +85,9 @@ class Decoder:
         self.size_wh = (width, height) if a else (height, width)
 
     def close(self) -> None:
-        """Let go of the file or connection; a thread that is decoding from it ends with the packet it is at."""
+        """Let go of the file or connection; a thread that is decoding from it ends with the packet
+        it is at.
+        """
         with self._lock:
             self._closed = True
             self._container.close()
@@ -97,7 +105,8 @@ class Decoder:
         if not self._closed:
             self._report_losses(index, last_s)
 
-    # --- time --------------------------------------------------------------------------------------------------------
+    # --- time
+    # ----------------------------------------------------------------------------------------------
 
     def _start_of_stream(self) -> float | None:
         """Time of the stream's own clock at the first frame; None: take it from the first frame."""
@@ -131,7 +140,9 @@ class Decoder:
             yield time_s, picture
 
     def _seek(self, timed: Iterator[tuple[float, Any]]) -> Iterator[tuple[float, Any]]:
-        """Jump to the key frame before the range; decode from the beginning where that does not work."""
+        """Jump to the key frame before the range; decode from the beginning where that does not
+        work.
+        """
         import av
 
         try:
@@ -148,7 +159,9 @@ class Decoder:
         return int((time_s + (self._zero or 0.0)) / self._stream.time_base)
 
     def _index_of(self, time_s: float) -> int:
-        """Index in the whole video of the frame at ``time_s``: counts packets before it, without decoding."""
+        """Index in the whole video of the frame at ``time_s``: counts packets before it, without
+        decoding.
+        """
         if self.live:
             return 0
         bound = self._ticks(time_s - _TIME_SLACK_S)
@@ -161,14 +174,17 @@ class Decoder:
                     count += 1
         return count
 
-    # --- packets -----------------------------------------------------------------------------------------------------
+    # --- packets
+    # ----------------------------------------------------------------------------------------------
 
     def _pictures(self) -> Iterator[Any]:
         """All pictures that can be decoded, in presentation order."""
         packets = self._container.demux(self._stream)
         pictures: list[Any] | None = []
         while pictures is not None:
-            with self._lock:  # another thread may close the container, but not in the middle of a packet
+            with (
+                self._lock
+            ):  # another thread may close the container, but not in the middle of a packet
                 pictures = None if self._closed else self._next_pictures(packets)
             yield from pictures or ()
 
@@ -179,7 +195,9 @@ class Decoder:
         try:
             packet = next(packets, None)
         except (av.FFmpegError, OSError) as error:
-            _log.warning("%s: reading stopped (%s); the frames so far are used.", self.label, _reason(error))
+            _log.warning(
+                "%s: reading stopped (%s); the frames so far are used.", self.label, _reason(error)
+            )
             packet = None
         try:
             if packet is None:
@@ -193,21 +211,34 @@ class Decoder:
     def _report_losses(self, delivered: int, last_s: float) -> None:
         """Warn where packets did not decode, or the file ends long before its header says."""
         if self._packets_broken:
-            _log.warning("%s: %d packets could not be decoded and were skipped.", self.label, self._packets_broken)
+            _log.warning(
+                "%s: %d packets could not be decoded and were skipped.",
+                self.label,
+                self._packets_broken,
+            )
         promised, duration = self._stream.frames, self._container.duration
         whole_file = not self.live and self._start_s == 0 and math.isinf(self._end_s)
         if not whole_file or not promised or not duration or self._packets_read >= promised:
             return
         if last_s + 2 / self.fps < duration / 1_000_000:
-            _log.warning("%s is cut off: it has %d of %d frames; these are used.", self.label, delivered, promised)
+            _log.warning(
+                "%s is cut off: it has %d of %d frames; these are used.",
+                self.label,
+                delivered,
+                promised,
+            )
 
     def _nothing(self) -> InputError:
         if self._start_s > 0 or not math.isinf(self._end_s):
             known = self._container.duration
             length = f"; it lasts {known / 1_000_000:.2f} s" if known else ""
             end = "its end" if math.isinf(self._end_s) else f"{self._end_s:g} s"
-            return InputError(f"{self.label} has no frames between {self._start_s:g} s and {end}{length}.")
-        return InputError(f"{self.label} holds no frame that can be decoded: it is empty, cut off or damaged.")
+            return InputError(
+                f"{self.label} has no frames between {self._start_s:g} s and {end}{length}."
+            )
+        return InputError(
+            f"{self.label} holds no frame that can be decoded: it is empty, cut off or damaged."
+        )
 
 
 def _open(address: str, label: str, live: bool) -> Any:
@@ -230,10 +261,14 @@ def _open(address: str, label: str, live: bool) -> Any:
 
 
 def _video_stream(container: Any, label: str) -> Any:
-    """The first moving picture of a container: cover art of a song is not one. Raises InputError."""
+    """The first moving picture of a container: cover art of a song is not one. Raises
+    InputError.
+    """
     import av
 
-    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    streams = [
+        s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic
+    ]
     if not streams:
         raise InputError(f"{label} holds no video stream.")
     return streams[0]
@@ -243,11 +278,14 @@ def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
 
 
-# --- orientation -----------------------------------------------------------------------------------------------------
+# --- orientation
+# --------------------------------------------------------------------------------------------------
 
 
 def _orientation(picture: Any) -> npt.NDArray[np.int64]:
-    """The display matrix as 2x2 signs ``[[a, c], [b, d]]``: x' = a x + c y, y' = b x + d y (one of eight)."""
+    """The display matrix as 2x2 signs ``[[a, c], [b, d]]``: x' = a x + c y, y' = b x + d y (one of
+    eight).
+    """
     data = next((bytes(s) for s in picture.side_data if s.type.name == "DISPLAYMATRIX"), None)
     if data is None:
         return _PLAIN

@@ -23,15 +23,25 @@ IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .bmp .webp .tif .tiff .ppm .pgm".spl
 
 def images_in(folder: Path) -> list[Path]:
     """The pictures of a folder. Raises InputError where it holds none."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    files = [
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
+    ]
     if not files:
-        raise InputError(f"The folder {folder} holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+        raise InputError(
+            f"The folder {folder} holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})."
+        )
     return files
 
 
 def open_glob(pattern: str, fps: float, start_s: float | None, end_s: float | None) -> VideoSource:
     """The pictures that fit a pattern. Raises InputError where none does."""
-    files = [Path(p) for p in glob.glob(pattern, recursive=True) if Path(p).suffix.lower() in IMAGE_SUFFIXES]
+    files = [
+        Path(p)
+        for p in glob.glob(pattern, recursive=True)
+        if Path(p).suffix.lower() in IMAGE_SUFFIXES
+    ]
     if not files:
         raise InputError(f"No picture matches {pattern}; quote the pattern and check it.")
     folder = files[0].parent
@@ -42,15 +52,19 @@ def open_glob(pattern: str, fps: float, start_s: float | None, end_s: float | No
 def open_images(
     files: list[Path], name: str, path: Path, fps: float, start_s: float | None, end_s: float | None
 ) -> VideoSource:
-    """Pictures as a video of ``fps``. The first is read at once, to know the size and that there is one.
+    """Pictures as a video of ``fps``. The first is read at once, to know the size and that there is
+    one.
 
-    The frames carry the pictures' names where all lie in one folder: for labels several folders are several videos.
+    The frames carry the pictures' names where all lie in one folder: for labels several folders are
+    several videos.
     """
     ordered = sorted(files, key=_natural_key)
     low = math.ceil((start_s or 0) * fps - 1e-6)
     high = len(ordered) if end_s is None else min(len(ordered), math.ceil(end_s * fps - 1e-6))
     if low >= high:
-        raise InputError(f"{path} has no pictures in that time range: it holds {len(ordered)}, {fps:g} a second.")
+        raise InputError(
+            f"{path} has no pictures in that time range: it holds {len(ordered)}, {fps:g} a second."
+        )
     height, width = _read_image(ordered[low]).shape[:2]
     together = len({file.parent for file in ordered}) == 1
 
@@ -59,18 +73,27 @@ def open_images(
             image = _read_image(ordered[index])
             if image.shape[:2] != (height, width):
                 raise InputError(
-                    f"{ordered[index]} is {image.shape[1]}x{image.shape[0]}, the pictures before it {width}x{height}; "
+                    f"{ordered[index]} is {image.shape[1]}x{image.shape[0]}, the pictures before "
+                    f"it {width}x{height}; "
                     "the frames of a video must have one size."
                 )
-            yield Frame(index, index / fps, image, _label_name(ordered[index]) if together else None)
+            yield Frame(
+                index, index / fps, image, _label_name(ordered[index]) if together else None
+            )
 
-    return VideoSource(name, name, (width, height), fps, high - low, 0, path, False, False, frames, lambda: None)
+    return VideoSource(
+        name, name, (width, height), fps, high - low, 0, path, False, False, frames, lambda: None
+    )
 
 
 def _label_name(path: Path) -> str:
-    """A picture as label files name it: from a folder ``images`` on, as PoseTrack has it, else with its own folder."""
+    """A picture as label files name it: from a folder ``images`` on, as PoseTrack has it, else with
+    its own folder.
+    """
     parts = path.absolute().parts
-    begin = max((i for i, part in enumerate(parts[:-1]) if part == "images"), default=len(parts) - 2)
+    begin = max(
+        (i for i, part in enumerate(parts[:-1]) if part == "images"), default=len(parts) - 2
+    )
     return "/".join(parts[max(begin, 0) :])
 
 
@@ -90,11 +113,15 @@ def _read_image(path: Path) -> Image:
         raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from error
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
-        raise InputError(f"The picture {path} cannot be decoded; it is damaged or not a picture. Remove or replace it.")
+        raise InputError(
+            f"The picture {path} cannot be decoded; it is damaged or not a picture. Remove or "
+            f"replace it."
+        )
     return np.ascontiguousarray(image[:, :, ::-1])
 
 
-# --- camera ----------------------------------------------------------------------------------------------------------
+# --- camera
+# --------------------------------------------------------------------------------------------------
 
 
 def open_camera(index: int, start_s: float | None, end_s: float | None) -> VideoSource:
@@ -124,4 +151,6 @@ def open_camera(index: int, start_s: float | None, end_s: float | None) -> Video
     height, width = image.shape[:2]
     name = f"camera{index}"
     rate = fps if 0 < fps < 1000 else DEFAULT_FPS
-    return VideoSource(name, name, (width, height), rate, None, 0, None, False, True, frames, camera.release)
+    return VideoSource(
+        name, name, (width, height), rate, None, 0, None, False, True, frames, camera.release
+    )

@@ -1,7 +1,9 @@
-"""Video in: a file, a folder or glob of pictures, a camera or a network address, as a stream of upright RGB frames.
+"""Video in: a file, a folder or glob of pictures, a camera or a network address, as a stream of
+upright RGB frames.
 
-``open_source`` takes any of them and gives a ``VideoSource``; ``read_ahead`` moves the decoding to a thread. Memory
-does not grow with the length of the video. ``VideoWriter`` (video out) can be imported from here too.
+``open_source`` takes any of them and gives a ``VideoSource``; ``read_ahead`` moves the decoding to
+a thread. Memory does not grow with the length of the video. ``VideoWriter`` (video out) can be
+imported from here too.
 """
 
 from __future__ import annotations
@@ -24,7 +26,17 @@ from posetrack.video.images import IMAGE_SUFFIXES, images_in, open_camera, open_
 from posetrack.video.source import VideoSource
 from posetrack.video.writer import VideoWriter
 
-_NETWORK = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "rtp://", "srt://", "tcp://")
+_NETWORK = (
+    "rtsp://",
+    "rtsps://",
+    "rtmp://",
+    "http://",
+    "https://",
+    "udp://",
+    "rtp://",
+    "srt://",
+    "tcp://",
+)
 
 Item = TypeVar("Item")
 
@@ -38,12 +50,16 @@ def open_source(
 ) -> VideoSource:
     """Open anything that shows people moving.
 
-    ``source``: a video file; a folder or glob pattern of pictures (in natural order: 2 before 10); a camera's index
-    (0, "0"); an RTSP, RTMP or HTTP address. ``start_s <= time < end_s`` limits the frames; their ``index`` counts from
-    the start of the source nevertheless. ``image_fps`` is the rate of pictures. Raises InputError, UsageError.
+    ``source``: a video file; a folder or glob pattern of pictures (in natural order: 2 before 10);
+    a camera's index (0, "0"); an RTSP, RTMP or HTTP address. ``start_s <= time < end_s`` limits the
+    frames; their ``index`` counts from the start of the source nevertheless. ``image_fps`` is the
+    rate of pictures. Raises InputError, UsageError.
     """
     if (start_s or 0) < 0 or (end_s is not None and end_s <= (start_s or 0)):
-        raise UsageError(f"The time range {start_s or 0} s to {end_s} s is empty; start at 0 or later, end after that.")
+        raise UsageError(
+            f"The time range {start_s or 0} s to {end_s} s is empty; start at 0 or later, end "
+            f"after that."
+        )
     text = str(source)
     if isinstance(source, int) or (text.isdecimal() and not Path(text).exists()):
         return open_camera(int(text), start_s, end_s)
@@ -51,7 +67,9 @@ def open_source(
         return _open_decoder(text, _without_password(text), None, start_s, end_s)
     path = Path(text)
     if path.is_dir():
-        return open_images(images_in(path), path.name or path.resolve().name, path, image_fps, start_s, end_s)
+        return open_images(
+            images_in(path), path.name or path.resolve().name, path, image_fps, start_s, end_s
+        )
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return open_images([path], path.stem, path, image_fps, start_s, end_s)
     if path.exists():
@@ -108,14 +126,16 @@ def _without_password(address: str) -> str:
     return re.sub(r"(?<=://)[^/@]*@", "", address)
 
 
-# --- reading ahead ---------------------------------------------------------------------------------------------------
+# --- reading ahead
+# --------------------------------------------------------------------------------------------------
 
 
 def read_ahead(items: Iterable[Item], depth: int = 16) -> Iterator[Item]:
     """Iterate ``items`` on a thread of its own, at most ``depth`` items ahead.
 
-    An exception of ``items`` is raised here, after the items before it. Closing this generator (or leaving its loop)
-    stops the thread, and closes ``items`` where it is a generator, before returning.
+    An exception of ``items`` is raised here, after the items before it. Closing this generator (or
+    leaving its loop) stops the thread, and closes ``items`` where it is a generator, before
+    returning.
     """
     ready: queue.Queue[tuple[bool, Item | BaseException | None]] = queue.Queue(maxsize=depth)
     stop = threading.Event()

@@ -1,7 +1,8 @@
-"""The sound of a written video: the source's own packets, copied without coding them again, as the pictures go on.
+"""The sound of a written video: the source's own packets, copied without coding them again, as the
+pictures go on.
 
-What MP4 does not hold (PCM, Vorbis, ...) is coded as AAC, with a warning that says so; sound that cannot be read at all
-is left out, with a warning too. The pictures never fail because of the sound.
+What MP4 does not hold (PCM, Vorbis, ...) is coded as AAC, with a warning that says so; sound that
+cannot be read at all is left out, with a warning too. The pictures never fail because of the sound.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Sound:
 
     @classmethod
     def find(cls, path: Path, container: Any) -> Sound | None:
-        """The sound of the file ``path``, to be written into ``container``; None where there is none to be had."""
+        """The sound of the file ``path``, to be written into ``container``; None where there is
+        none to be had.
+        """
         import av
 
         try:
@@ -51,14 +54,22 @@ class Sound:
                 return None
             codec = source.streams.audio[0].codec_context.name
             if codec not in MP4_CODECS:
-                _log.warning("The sound of %s (%s) does not fit into MP4; it is coded again as AAC.", path, codec)
+                _log.warning(
+                    "The sound of %s (%s) does not fit into MP4; it is coded again as AAC.",
+                    path,
+                    codec,
+                )
             return cls(source, container)
         except (av.FFmpegError, OSError, ValueError) as error:
-            _log.warning("The sound of %s cannot be read (%s); the video is written without.", path, error)
+            _log.warning(
+                "The sound of %s cannot be read (%s); the video is written without.", path, error
+            )
             return None
 
     def write_until(self, time_s: float, origin_s: float) -> None:
-        """Write what sounds from ``origin_s`` to ``time_s`` and was not written yet; ``origin_s`` becomes 0."""
+        """Write what sounds from ``origin_s`` to ``time_s`` and was not written yet; ``origin_s``
+        becomes 0.
+        """
         tick = self._stream.time_base
         shift = round((self._zero_s + origin_s) / tick)
         while (packet := self._next()) is not None and packet.pts * tick - self._zero_s < time_s:

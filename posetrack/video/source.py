@@ -16,9 +16,10 @@ from posetrack.structures import Frame
 class VideoSource:
     """An opened video: what is known about it, and its frames by iterating.
 
-    A file or folder can be iterated again, each time from its start; a camera or stream only once. ``size_wh`` is that
-    of the upright frames. ``frame_count`` is an estimate for progress bars (None: unknown). ``rotation`` is the turn
-    that was applied, degrees clockwise. ``path`` is None for cameras and streams (``live``).
+    A file or folder can be iterated again, each time from its start; a camera or stream only once.
+    ``size_wh`` is that of the upright frames. ``frame_count`` is an estimate for progress bars
+    (None: unknown). ``rotation`` is the turn that was applied, degrees clockwise. ``path`` is None
+    for cameras and streams (``live``).
     """
 
     name: str
@@ -40,7 +41,10 @@ class VideoSource:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

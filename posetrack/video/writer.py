@@ -1,11 +1,12 @@
 """Video out: H.264 in MP4 that plays everywhere, with the source's time stamps, size and sound.
 
-libx264, yuv420p, index at the front ("faststart"), colours tagged BT.709. An odd width or height, which yuv420p cannot
-hold, grows by one pixel that repeats the edge. The file is written as ``NAME.part`` and renamed by ``close``, after a
-look whether all frames are in it; ``abort`` leaves nothing.
+libx264, yuv420p, index at the front ("faststart"), colours tagged BT.709. An odd width or height,
+which yuv420p cannot hold, grows by one pixel that repeats the edge. The file is written as
+``NAME.part`` and renamed by ``close``, after a look whether all frames are in it; ``abort`` leaves
+nothing.
 
-Sound comes from the source, shifted and cut to the frames that are written (see ``video.sound``). Without libx264 the
-file is MPEG-4 Part 2, and a warning says so.
+Sound comes from the source, shifted and cut to the frames that are written (see ``video.sound``).
+Without libx264 the file is MPEG-4 Part 2, and a warning says so.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from posetrack.video.sound import Sound
 _log = logging.getLogger(__name__)
 
 CRF = 20  # constant quality of x264: 23 is its default, 18 is taken to be indistinguishable
-PRESET = "veryfast"  # encodes several times faster than poses are estimated, for files about 10 % larger
+PRESET = (
+    "veryfast"  # encodes several times faster than poses are estimated, for files about 10 % larger
+)
 MPEG4_BITS_PER_PIXEL = 0.25  # of the fallback codec, which knows no constant quality
 MIN_TICKS_PER_S = 10_000  # time stamps are kept to 0.1 ms at least
 MAX_FPS_DENOMINATOR = 1001  # of broadcast rates such as 30000/1001
@@ -44,9 +47,10 @@ WRITE_BEHIND_FRAMES = 8  # that wait to be encoded, at most
 class VideoWriter:
     """Writes RGB frames of ``size_wh`` to an MP4 file.
 
-    ``fps`` sets the tick of the file's clock; the frames come when their own ``time_s`` says, so a variable rate
-    survives. The first frame is at 0 in the file. ``audio_from`` is a video whose sound is copied: its time 0 is that
-    of its first frame, as ``open_source`` counts. ``end_s`` ends the sound (default: with the last frame).
+    ``fps`` sets the tick of the file's clock; the frames come when their own ``time_s`` says, so a
+    variable rate survives. The first frame is at 0 in the file. ``audio_from`` is a video whose
+    sound is copied: its time 0 is that of its first frame, as ``open_source`` counts. ``end_s``
+    ends the sound (default: with the last frame).
     """
 
     def __init__(
@@ -74,7 +78,8 @@ class VideoWriter:
         self._behind: deque[Future[None]] = deque()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._part.touch()  # FFmpeg opens it with the first packet; a bad place is told before the work
+            # FFmpeg opens it with the first packet; a bad place is told before the work
+            self._part.touch()
             self._open(audio_from)
         except BaseException as error:
             self._fail(error)
@@ -82,7 +87,9 @@ class VideoWriter:
     def _open(self, audio_from: str | Path | None) -> None:
         import av
 
-        self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        self._container = av.open(
+            str(self._part), "w", format="mp4", options={"movflags": "+faststart"}
+        )
         self._stream = self._add_stream()
         if audio_from is not None:
             self._sound = Sound.find(Path(audio_from), self._container)
@@ -90,12 +97,19 @@ class VideoWriter:
     def _add_stream(self) -> Any:
         width, height = (n + n % 2 for n in self.size_wh)
         if _has_x264():
-            stream = self._container.add_stream("libx264", self._rate, options={"preset": PRESET, "crf": str(CRF)})
+            stream = self._container.add_stream(
+                "libx264", self._rate, options={"preset": PRESET, "crf": str(CRF)}
+            )
         else:
-            _log.warning("This build of PyAV has no H.264 encoder; %s is written as MPEG-4 Part 2.", self.path)
+            _log.warning(
+                "This build of PyAV has no H.264 encoder; %s is written as MPEG-4 Part 2.",
+                self.path,
+            )
             stream = self._container.add_stream("mpeg4", self._rate)
             stream.bit_rate = int(width * height * float(self._rate) * MPEG4_BITS_PER_PIXEL)
-            self._tick = 1 / self._rate if self._rate.numerator < 1 << 16 else Fraction(1, 1000)  # 16 bits in MPEG-4
+            self._tick = (
+                1 / self._rate if self._rate.numerator < 1 << 16 else Fraction(1, 1000)
+            )  # 16 bits in MPEG-4
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
         context.time_base = self._tick
@@ -105,14 +119,17 @@ class VideoWriter:
         return stream
 
     def write(self, image: Image, time_s: float) -> None:
-        """Append a frame (H, W, 3) uint8 RGB shown from ``time_s`` on. Times must grow. Raises OutputError.
+        """Append a frame (H, W, 3) uint8 RGB shown from ``time_s`` on. Times must grow. Raises
+        OutputError.
 
-        The frame is encoded on another thread while the caller goes on: ``image`` must not be changed any more, and a
-        fault may be raised by a later call.
+        The frame is encoded on another thread while the caller goes on: ``image`` must not be
+        changed any more, and a fault may be raised by a later call.
         """
         width, height = self.size_wh
         if image.shape != (height, width, 3):
-            raise ValueError(f"VideoWriter.write: expected shape {(height, width, 3)}, got {image.shape}")
+            raise ValueError(
+                f"VideoWriter.write: expected shape {(height, width, 3)}, got {image.shape}"
+            )
         if self.frame_count == 0:
             self._origin_s = time_s
         try:
@@ -143,7 +160,9 @@ class VideoWriter:
             self._sound.write_until(time_s, self._origin_s)
 
     def close(self) -> None:
-        """Finish the file, check it, and give it its name. A writer without frames leaves none. Raises OutputError."""
+        """Finish the file, check it, and give it its name. A writer without frames leaves none.
+        Raises OutputError.
+        """
         if self._container is None:
             return
         if self.frame_count == 0:
@@ -154,8 +173,12 @@ class VideoWriter:
             self._worker.shutdown()
             self._container.mux(self._stream.encode(None))
             if self._sound:
-                last_s = self._origin_s + float((self._last_tick + 1 / (self._rate * self._tick)) * self._tick)
-                self._sound.write_until(last_s if self._end_s is None else min(self._end_s, last_s), self._origin_s)
+                last_s = self._origin_s + float(
+                    (self._last_tick + 1 / (self._rate * self._tick)) * self._tick
+                )
+                self._sound.write_until(
+                    last_s if self._end_s is None else min(self._end_s, last_s), self._origin_s
+                )
                 self._sound.finish()
                 self._sound.close()
             self._container.close()
@@ -181,7 +204,9 @@ class VideoWriter:
         remove_part(self._part)
 
     def _fail(self, error: BaseException) -> None:
-        """Abort and raise: faults of the disk and of FFmpeg as OutputError, anything else as it is."""
+        """Abort and raise: faults of the disk and of FFmpeg as OutputError, anything else
+        as it is.
+        """
         import av
 
         self.abort()
@@ -196,13 +221,18 @@ class VideoWriter:
         with av.open(str(self._part)) as container:
             found = container.streams.video[0].frames
         if found != self.frame_count:
-            raise OutputError(f"{self.path} came out with {found} of {self.frame_count} frames; it was not kept.")
+            raise OutputError(
+                f"{self.path} came out with {found} of {self.frame_count} frames; it was not kept."
+            )
 
     def __enter__(self) -> VideoWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close, or abort where the block failed or was interrupted."""
         if kind is None:

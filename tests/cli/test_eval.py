@@ -45,18 +45,35 @@ def test_json_has_everything_at_full_precision(capsys: pytest.CaptureFixture[str
     data = json.loads(out)
     assert code == 0
     np.testing.assert_allclose(data["total"]["AP"]["ap"], EXPECTED["all"]["AP"]["ap"], rtol=1e-9)
-    np.testing.assert_allclose(data["total"]["MOT"]["motp"], EXPECTED["all"]["MOT"]["motp"], rtol=1e-9)
+    np.testing.assert_allclose(
+        data["total"]["MOT"]["motp"], EXPECTED["all"]["MOT"]["motp"], rtol=1e-9
+    )
     assert sorted(data["sequences"]) == sorted(EXPECTED["sequences"])
     assert {"posetrack", "numpy", "scipy", "python"} <= data["versions"].keys()
     assert data["settings"]["protocol"] == "poseval"
     assert len(data["files"]) == 8
-    assert all(len(f["truth_sha256"]) == 64 and len(f["prediction_sha256"]) == 64 for f in data["files"])
+    assert all(
+        len(f["truth_sha256"]) == 64 and len(f["prediction_sha256"]) == 64 for f in data["files"]
+    )
 
 
 def test_output_files_are_poseval_s(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(capsys, "posetrack", GT, PRED, "--output", str(tmp_path / "new" / "out"), "--metrics", "ap,mot")
+    run(
+        capsys,
+        "posetrack",
+        GT,
+        PRED,
+        "--output",
+        str(tmp_path / "new" / "out"),
+        "--metrics",
+        "ap,mot",
+    )
     written = {p.name for p in (tmp_path / "new" / "out").iterdir()}
-    assert {"total_AP_metrics.json", "total_MOT_metrics.json", "000004_bonn_test_AP_metrics.json"} <= written
+    assert {
+        "total_AP_metrics.json",
+        "total_MOT_metrics.json",
+        "000004_bonn_test_AP_metrics.json",
+    } <= written
     assert len(written) == 2 * 9 + 1
     ap = json.loads((tmp_path / "new" / "out" / "total_AP_metrics.json").read_text())
     mot = json.loads((tmp_path / "new" / "out" / "total_MOT_metrics.json").read_text())
@@ -78,7 +95,9 @@ def test_csv_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, err) == (2, "Error: Choose one of --json, --csv and --markdown.\n")
 
 
-def test_sweep_names_the_best_threshold_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sweep_names_the_best_threshold_and_plots(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = "000002_mpii_test.json.gz"
     pair = (str(GOLDEN / "gt" / name), str(GOLDEN / "pred" / name))
     words = ("--sweep-joint-threshold", "--metrics", "ap,mot", "--output", str(tmp_path))
@@ -126,8 +145,12 @@ def coco_files(folder: Path) -> tuple[Path, Path, list[dict[str, Any]]]:
     for n in range(6):
         xy = rng.uniform(20, 180, (17, 2))
         keypoints = np.column_stack([xy, np.full(17, 2)]).ravel().tolist()
-        people.append({"id": n + 1, "image_id": n // 2, "keypoints": keypoints, "bbox": [0, 0, 200, 200]})
-        rows.append({"image_id": n // 2, "category_id": 1, "keypoints": keypoints, "score": 0.9 - 0.1 * n})
+        people.append(
+            {"id": n + 1, "image_id": n // 2, "keypoints": keypoints, "bbox": [0, 0, 200, 200]}
+        )
+        rows.append(
+            {"image_id": n // 2, "category_id": 1, "keypoints": keypoints, "score": 0.9 - 0.1 * n}
+        )
     truth = {"images": [{"id": i} for i in range(3)], "annotations": people}
     (folder / "gt.json").write_text(json.dumps(truth))
     (folder / "results.json").write_text(json.dumps(rows))
@@ -175,7 +198,11 @@ def test_mpii_in_every_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (tmp_path / "pred.json").write_text(json.dumps(rows))
     people = [{"image": f"{n}.jpg", "joints": [[0, 0]] * 16} for n in range(len(predicted))]
     (tmp_path / "valid.json").write_text(json.dumps(people))
-    for gt, pred in (("gt_valid.mat", "pred.mat"), ("gt_valid.mat", "pred.npy"), ("valid.json", "pred.json")):
+    for gt, pred in (
+        ("gt_valid.mat", "pred.mat"),
+        ("gt_valid.mat", "pred.npy"),
+        ("valid.json", "pred.json"),
+    ):
         code, out, err = run(capsys, "mpii", str(tmp_path / gt), str(tmp_path / pred), "--json")
         assert (code, err) == (0, "")
         data = json.loads(out)
@@ -195,11 +222,20 @@ def test_mpii_in_every_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_mpii_s_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A small file of the official structure: the second person has no joints, the second image is a test image."""
+    """A small file of the official structure: the second person has no joints, the second image is
+    a test image.
+    """
     from scipy.io import savemat
 
     points = [{"x": 10.0 + 3 * j, "y": 20.0 + j, "id": j, "is_visible": 1} for j in range(16)]
-    box = {"x1": 5.0, "y1": 5.0, "x2": 35.0, "y2": 45.0, "scale": 1.0, "objpos": {"x": 30.0, "y": 30.0}}
+    box = {
+        "x1": 5.0,
+        "y1": 5.0,
+        "x2": 35.0,
+        "y2": 45.0,
+        "scale": 1.0,
+        "objpos": {"x": 30.0, "y": 30.0},
+    }
     people = [{**box, "annopoints": {"point": points}}, {**box, "annopoints": []}]
     first = {"image": {"name": "a.jpg"}, "annorect": people}
     second = {"image": {"name": "b.jpg"}, "annorect": [box]}
@@ -207,11 +243,18 @@ def test_mpii_s_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     savemat(tmp_path / "mpii.mat", {"RELEASE": release})
     predicted = np.array([[[p["x"] - 1, p["y"] - 1] for p in points]])
     np.save(tmp_path / "pred.npy", predicted)
-    _, out, _ = run(capsys, "mpii", str(tmp_path / "mpii.mat"), str(tmp_path / "pred.npy"), "--json")
+    _, out, _ = run(
+        capsys, "mpii", str(tmp_path / "mpii.mat"), str(tmp_path / "pred.npy"), "--json"
+    )
     assert json.loads(out)["mean"] == 100
 
 
 def test_help_is_light() -> None:
-    code = "import sys; import posetrack.cli.eval; print(sorted({'numpy', 'torch', 'rich'} & set(sys.modules)))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        "import sys; import posetrack.cli.eval; print(sorted({'numpy', 'torch', 'rich'} & "
+        "set(sys.modules)))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert out.strip() == "[]"

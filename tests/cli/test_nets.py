@@ -39,7 +39,16 @@ def test_the_table_has_every_network_and_only_data_on_stdout(run: Run) -> None:
     assert set(PUBLISHED) <= first_words
     assert "weights x output positions" in err
     line = next(line for line in out.splitlines() if line.startswith("simple_baseline_50"))
-    assert line.split()[:8] == ["simple_baseline_50", "34.00", "M", "256x192", "5.43", "8.99", "70.4", "AP"]
+    assert line.split()[:8] == [
+        "simple_baseline_50",
+        "34.00",
+        "M",
+        "256x192",
+        "5.43",
+        "8.99",
+        "70.4",
+        "AP",
+    ]
 
 
 def test_json_has_exact_counts_scores_and_weights(run: Run) -> None:
@@ -67,7 +76,9 @@ def test_a_network_that_no_paper_has_is_counted(run: Run, monkeypatch: pytest.Mo
     assert row["published"]["coco_ap"] is None
 
 
-def test_speeds_of_the_last_benchmark(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speeds_of_the_last_benchmark(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine = {
         "device": "Abacus",
         "threads": 2,
@@ -77,7 +88,14 @@ def test_speeds_of_the_last_benchmark(run: Run, tmp_path: Path, monkeypatch: pyt
         "runs": 5,
         "clock": "wall clock",
     }
-    speeds = {"hourglass_1": {"size_wh": [256, 256], "crops_per_s": 12.34, "lowest": 12.0, "highest": 13.0}}
+    speeds = {
+        "hourglass_1": {
+            "size_wh": [256, 256],
+            "crops_per_s": 12.34,
+            "lowest": 12.0,
+            "highest": 13.0,
+        }
+    }
     path = tmp_path / "nets.json"
     path.write_text(json.dumps({"machine": machine, "networks": speeds}))
     monkeypatch.setattr(overview, "RESULTS", path)
@@ -90,7 +108,9 @@ def test_speeds_of_the_last_benchmark(run: Run, tmp_path: Path, monkeypatch: pyt
 
 def test_measuring_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "SECONDS_A_RUN", 0.0)
-    code, out, err = run("lite_hrnet_18", "--measure", "--batch-size", "1", "--device", "cpu", "--json")
+    code, out, err = run(
+        "lite_hrnet_18", "--measure", "--batch-size", "1", "--device", "cpu", "--json"
+    )
     assert code == 0
     assert _row(out, "lite_hrnet_18", [192, 256])["crops_per_s"] > 0
     assert _row(out, "lite_hrnet_18", [288, 384])["crops_per_s"] is None

@@ -1,4 +1,6 @@
-"""``posetrack train``: from a label file with joints of its own to tracks, and every mistake in one sentence."""
+"""``posetrack train``: from a label file with joints of its own to tracks, and every mistake in one
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,25 @@ from posetrack.skeletons import LSP_14, make_skeleton
 from posetrack.training import loop as training
 
 OWN = make_skeleton("own", ["left_ear", "right_ear", "tail", "tip"])
-QUICK = ("--net", "tiny", "--epochs", "2", "--batch-size", "2", "--input", "32x32", "--device", "cpu")
+QUICK = (
+    "--net",
+    "tiny",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "2",
+    "--input",
+    "32x32",
+    "--device",
+    "cpu",
+)
 
 
 def _train(*args: object, **more: Any) -> Result:
     arguments = ["train", *(str(a) for a in args)]
-    return CliRunner().invoke(_root, arguments, catch_exceptions=False, standalone_mode=False, **more)
+    return CliRunner().invoke(
+        _root, arguments, catch_exceptions=False, standalone_mode=False, **more
+    )
 
 
 @pytest.fixture
@@ -58,12 +73,16 @@ def test_joints_of_ones_own_from_labels_to_tracks(labels: Path, tmp_path: Path) 
     (tmp_path / "clip").mkdir()
     for i, image in enumerate(draw_sequence(3, frames=2, size_wh=(96, 64), people=1).images):
         cv2.imwrite(str(tmp_path / "clip" / f"{i}.png"), image)
-    tracker = PoseTracker(weights=str(run / "best.safetensors"), detector="hog", device="cpu", min_new_score=0.0)
+    tracker = PoseTracker(
+        weights=str(run / "best.safetensors"), detector="hog", device="cpu", min_new_score=0.0
+    )
     found = list(tracker.track(tmp_path / "clip"))
     assert len(found) == 2
 
 
-def test_a_run_goes_on_with_resume_only(labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_goes_on_with_resume_only(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     _train(labels, "-o", whole, *QUICK, "--quiet")
     steps = training._step
@@ -90,15 +109,38 @@ def test_starts_from_weights_with_other_joints(labels: Path, tmp_path: Path) -> 
     (tmp_path / "lsp").mkdir()
     _train(write_people(tmp_path / "lsp", 2, LSP_14), "-o", tmp_path / "a", *QUICK, "--quiet")
     first = tmp_path / "a" / "best.safetensors"
-    result = _train(labels, "-o", tmp_path / "b", "--init", first, "--epochs", 1, "--device", "cpu", "--lr", 1e-4)
+    result = _train(
+        labels,
+        "-o",
+        tmp_path / "b",
+        "--init",
+        first,
+        "--epochs",
+        1,
+        "--device",
+        "cpu",
+        "--lr",
+        1e-4,
+    )
     assert "9 tensors loaded, 2 sorted by joint" in result.stderr
     assert "does not know, random: left_ear, right_ear, tail, tip" in result.stderr
     spec = checkpoints.read_spec(tmp_path / "b" / "best.safetensors")
-    assert (spec.net, spec.input.size_wh) == ("tiny", (32, 32))  # the checkpoint's, without being told
+    assert (spec.net, spec.input.size_wh) == (
+        "tiny",
+        (32, 32),
+    )  # the checkpoint's, without being told
 
 
 def test_the_recipe_is_printed_with_its_changes() -> None:
-    result = _train("--recipe", "coco", "--print-recipe", "--epochs", 21, "--set", "augmentation.rotation_deg=30")
+    result = _train(
+        "--recipe",
+        "coco",
+        "--print-recipe",
+        "--epochs",
+        21,
+        "--set",
+        "augmentation.rotation_deg=30",
+    )
     recipe = json.loads(result.stdout)
     assert (recipe["net"], recipe["lr"], recipe["milestones"]) == ("hrnet_w32", 1e-3, [17, 20])
     assert recipe["stages"][0]["augmentation"]["rotation_deg"] == 30
@@ -126,14 +168,26 @@ def _wrong(labels: Path, **changes: Any) -> Path:
         (["{labels}x", "-o", "{run}"], InputError, "There is no dataset at"),
         (["{empty}", "-o", "{run}"], InputError, "holds no labelled person"),
         (["{labels}", "-o", "{run}", "--recipe", "cocoo"], UsageError, "did you mean 'coco'"),
-        (["{labels}", "-o", "{run}", "--skeleton", "tail,noze"], UsageError, "Unknown joint 'noze'"),
+        (
+            ["{labels}", "-o", "{run}", "--skeleton", "tail,noze"],
+            UsageError,
+            "Unknown joint 'noze'",
+        ),
         (["{labels}", "-o", "{run}", "--net", "hrnet32"], UsageError, "Unknown network"),
         (["{labels}", "-o", "{run}", "--input", "big"], UsageError, "WIDTHxHEIGHT"),
         (["{labels}", "-o", "{run}", "--set", "lr"], UsageError, "KEY=VALUE"),
         (["{labels}", "-o", "{run}", "--set", "rl=1"], UsageError, "Unknown setting"),
-        (["{labels}", "-o", "{run}", "--init", "nothing.safetensors"], PosetrackError, "no checkpoint at"),
+        (
+            ["{labels}", "-o", "{run}", "--init", "nothing.safetensors"],
+            PosetrackError,
+            "no checkpoint at",
+        ),
         (["{labels}", "-o", "{run}", "--init", "nothing_like_it"], UsageError, "Unknown weights"),
-        (["{labels}", "-o", "{run}", "--net", "tiny", "--device", "tpu"], UsageError, "Unknown device"),
+        (
+            ["{labels}", "-o", "{run}", "--net", "tiny", "--device", "tpu"],
+            UsageError,
+            "Unknown device",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence_before_anything_starts(
@@ -146,7 +200,10 @@ def test_mistakes_are_one_sentence_before_anything_starts(
 
 
 def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
-    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    labels: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     steps = training._step
 
@@ -163,7 +220,9 @@ def test_ctrl_c_saves_says_how_to_go_on_and_exits_130(
 
 
 def test_what_workers_are_given_survives_being_sent(labels: Path) -> None:
-    """Where processes are spawned (macOS, Windows) the samples are pickled, messages and archives included."""
+    """Where processes are spawned (macOS, Windows) the samples are pickled, messages and archives
+    included.
+    """
     import pickle
 
     from posetrack.cli.train_run import teller

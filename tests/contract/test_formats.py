@@ -1,4 +1,5 @@
-"""Every format of the table keeps its promise: what is written is read back, and bad files are one sentence.
+"""Every format of the table keeps its promise: what is written is read back, and bad files are one
+sentence.
 
 A format added to FORMATS is tested here without further ado; what it cannot hold is said in LOSES.
 """
@@ -27,8 +28,17 @@ LOSES = {
     "posetrack17": {"boxes", "score of absent joints"},
     "posetrack18": {"score of absent joints"},
 }
-# Largest difference of a coordinate or score: formats that write x and width lose a rounding of float32.
-TOLERANCE = {"coco": 1e-3, "csv": 0, "native": 0, "openpose": 0, "parquet": 0, "posetrack17": 1e-3, "posetrack18": 1e-3}
+# Largest difference of a coordinate or score: formats that write x and width lose a rounding of
+# float32.
+TOLERANCE = {
+    "coco": 1e-3,
+    "csv": 0,
+    "native": 0,
+    "openpose": 0,
+    "parquet": 0,
+    "posetrack17": 1e-3,
+    "posetrack18": 1e-3,
+}
 
 
 def _frame(index: int, ids: list[int], rng: np.random.Generator) -> FrameLabels:
@@ -38,14 +48,18 @@ def _frame(index: int, ids: list[int], rng: np.random.Generator) -> FrameLabels:
     for person in range(n):
         xy[person, rng.integers(0, 15)] = np.nan
     corner = rng.uniform(0, 400, (n, 2)).astype(np.float32)
-    boxes = np.concatenate([corner, corner + rng.uniform(10, 500, (n, 2)).astype(np.float32)], axis=1)
+    boxes = np.concatenate(
+        [corner, corner + rng.uniform(10, 500, (n, 2)).astype(np.float32)], axis=1
+    )
     poses = Poses(xy, score, Boxes(boxes, rng.uniform(0.1, 1, n).astype(np.float32)), POSETRACK_15)
     return FrameLabels(index, index / 25, Tracks(np.array(ids, np.int64), poses))
 
 
 @pytest.fixture(name="sequence")
 def _sequence_fixture() -> Sequence:
-    """Five frames: people who come, go and swap places in the list; one frame without anybody; absent joints."""
+    """Five frames: people who come, go and swap places in the list; one frame without anybody;
+    absent joints.
+    """
     rng = np.random.default_rng(3)
     people = [[0, 4], [4, 0, 17], [], [17], [17, 0]]
     frames = tuple(_frame(i, ids, rng) for i, ids in enumerate(people))
@@ -54,7 +68,9 @@ def _sequence_fixture() -> Sequence:
 
 def _kept(frames: Iterator[FrameLabels], name: str) -> list[FrameLabels]:
     frames_left = list(frames)
-    return [f for f in frames_left if len(f.tracks)] if "empty frames" in LOSES[name] else frames_left
+    return (
+        [f for f in frames_left if len(f.tracks)] if "empty frames" in LOSES[name] else frames_left
+    )
 
 
 def test_every_format_says_what_it_loses() -> None:
@@ -72,7 +88,9 @@ def test_round_trip(tmp_path: Path, sequence: Sequence, name: str) -> None:
     assert back.skeleton == POSETRACK_15 or "skeleton" in loses
     expected, found = _kept(iter(sequence.frames), name), list(back.frames)
     assert [f.index for f in found] == [f.index for f in expected]
-    assert "times" in loses or [f.time_s for f in found] == pytest.approx([f.time_s for f in expected])
+    assert "times" in loses or [f.time_s for f in found] == pytest.approx(
+        [f.time_s for f in expected]
+    )
     for a, b in zip(expected, found, strict=True):
         assert a.tracks.id.tolist() == b.tracks.id.tolist()
         _check_poses(*_shared_joints(a.tracks.poses, b.tracks.poses), loses, TOLERANCE[name])
@@ -81,7 +99,9 @@ def test_round_trip(tmp_path: Path, sequence: Sequence, name: str) -> None:
 def _shared_joints(a: Poses, b: Poses) -> tuple[Poses, Poses]:
     """The joints that both skeletons have, in the order of the first."""
     index = joint_map(b.skeleton, a.skeleton)
-    both = make_skeleton("both", [j for j, i in zip(a.skeleton.joints, index, strict=True) if i >= 0])
+    both = make_skeleton(
+        "both", [j for j, i in zip(a.skeleton.joints, index, strict=True) if i >= 0]
+    )
     parts = ((a, [k for k, i in enumerate(index) if i >= 0]), (b, [i for i in index if i >= 0]))
     first, second = (Poses(p.xy[:, kept], p.score[:, kept], p.boxes, both) for p, kept in parts)
     return first, second
@@ -117,7 +137,9 @@ def test_a_video_without_people(tmp_path: Path, sequence: Sequence, name: str) -
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_the_format_is_found_by_name_and_content(tmp_path: Path, sequence: Sequence, name: str) -> None:
+def test_the_format_is_found_by_name_and_content(
+    tmp_path: Path, sequence: Sequence, name: str
+) -> None:
     named, plain = tmp_path / f"walk.{FORMATS[name].suffix}", tmp_path / "plain"
     for path in (named, plain):
         FORMATS[name].write(path, sequence)
@@ -127,7 +149,9 @@ def test_the_format_is_found_by_name_and_content(tmp_path: Path, sequence: Seque
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_a_failure_on_the_way_leaves_the_old_file(tmp_path: Path, sequence: Sequence, name: str) -> None:
+def test_a_failure_on_the_way_leaves_the_old_file(
+    tmp_path: Path, sequence: Sequence, name: str
+) -> None:
     def broken() -> Iterator[FrameLabels]:
         yield from list(sequence.frames)[:2]
         raise KeyboardInterrupt
@@ -148,7 +172,9 @@ def test_an_unwritable_place(tmp_path: Path, sequence: Sequence, name: str) -> N
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00", b'{"people": 3}', b"a,b,c\n1,2,3\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00", b'{"people": 3}', b"a,b,c\n1,2,3\n"]
+)
 def test_a_bad_file_is_one_sentence(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / f"bad.{FORMATS[name].suffix}"
     path.write_bytes(content)

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.parametrize("name", sorted(TRACKERS))
 
 
 def _crowd(seed: int, skeleton: Skeleton = POSETRACK_15) -> Iterator[tuple[Frame, Poses, Flow]]:
-    """People who wander, vanish, come back and stand in each other's way, with absent joints and weak scores."""
+    """People who wander, vanish, come back and stand in each other's way, with absent joints and
+    weak scores.
+    """
     rng = np.random.default_rng(seed)
     place = rng.uniform(20, 200, (5, 2))
     shape = rng.uniform(0, 50, (5, len(skeleton), 2))
@@ -35,7 +37,9 @@ def _crowd(seed: int, skeleton: Skeleton = POSETRACK_15) -> Iterator[tuple[Frame
         yield Frame(index, index / 25, image), Poses(xy, score, boxes, skeleton), flow
 
 
-def _run(tracker: MemoryTracker, seed: int, skeleton: Skeleton = POSETRACK_15) -> list[tuple[Boxes, Tracks]]:
+def _run(
+    tracker: MemoryTracker, seed: int, skeleton: Skeleton = POSETRACK_15
+) -> list[tuple[Boxes, Tracks]]:
     return [
         (tracker.propose(frame, flow), tracker.update(frame, poses, flow))
         for frame, poses, flow in _crowd(seed, skeleton)
@@ -43,7 +47,9 @@ def _run(tracker: MemoryTracker, seed: int, skeleton: Skeleton = POSETRACK_15) -
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_identities_are_positive_rising_and_unique_and_poses_come_from_the_input(name: str, seed: int) -> None:
+def test_identities_are_positive_rising_and_unique_and_poses_come_from_the_input(
+    name: str, seed: int
+) -> None:
     tracker = build_tracker(name, POSETRACK_15)
     for (frame, poses, flow), (_, tracks) in zip(_crowd(seed), _run(tracker, seed), strict=True):
         assert (np.diff(tracks.id, prepend=0) > 0).all()
@@ -64,7 +70,9 @@ def test_a_restored_tracker_goes_on_as_if_nothing_had_happened(name: str) -> Non
     for cut, (frame, poses, flow) in enumerate(_crowd(4)):
         if cut == 12:
             before, state = build_tracker(name, POSETRACK_15), before.state()
-            before.restore({key: np.array(value.tolist(), value.dtype) for key, value in state.items()})
+            before.restore(
+                {key: np.array(value.tolist(), value.dtype) for key, value in state.items()}
+            )
         proposed = before.propose(frame, flow)
         tracks = before.update(frame, poses, flow)
         np.testing.assert_array_equal(proposed.xyxy, whole[cut][0].xyxy)

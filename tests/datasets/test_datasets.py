@@ -1,4 +1,6 @@
-"""People are read from COCO-style files, mapped by joint name, and cut out of folders, tar and zip files."""
+"""People are read from COCO-style files, mapped by joint name, and cut out of folders, tar and zip
+files.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from posetrack.samples.keypoints import Sampler
 from posetrack.skeletons import COCO_17, LSP_14, POSETRACK_15
 from posetrack.structures import InputSpec
 
-_spec = importlib.util.spec_from_file_location("people_on_disk", Path(__file__).parents[1] / "people_on_disk.py")
+_spec = importlib.util.spec_from_file_location(
+    "people_on_disk", Path(__file__).parents[1] / "people_on_disk.py"
+)
 assert _spec
 assert _spec.loader
 disk = importlib.util.module_from_spec(_spec)
@@ -31,7 +35,9 @@ def test_reads_people_joints_and_boxes(tmp_path: Path) -> None:
     assert len(people) == 3
     assert people.skeleton.joints == POSETRACK_15.joints
     crop = CropStore(people.people, 1000)[0]
-    np.testing.assert_allclose(crop.xy * 1.0, people.people[0].xy)  # the whole small image is kept as it is
+    np.testing.assert_allclose(
+        crop.xy * 1.0, people.people[0].xy
+    )  # the whole small image is kept as it is
     assert crop.image.shape == (disk.SIZE_WH[1], disk.SIZE_WH[0], 3)
 
 
@@ -66,16 +72,19 @@ def test_ranges_and_repetition(tmp_path: Path) -> None:
 def test_union_masks_the_joints_a_dataset_does_not_have(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    lsp, coco = read(disk.write_people(tmp_path / "a", 1, LSP_14)), read(disk.write_people(tmp_path / "b", 1, COCO_17))
+    lsp, coco = (
+        read(disk.write_people(tmp_path / "a", 1, LSP_14)),
+        read(disk.write_people(tmp_path / "b", 1, COCO_17)),
+    )
     both = unite([lsp, coco], POSETRACK_15)
     known = {n: p.known for n, p in zip(("lsp", "coco"), both.people, strict=True)}
     names = list(POSETRACK_15.joints)
     assert not known["lsp"][names.index("nose")]
     assert known["lsp"][names.index("head_bottom")]  # LSP calls it neck
     assert not known["coco"][names.index("head_top")]
-    batch = Sampler(CropStore(both.people, 100), POSETRACK_15, InputSpec((64, 64)), 1.0, NO_AUGMENTATION, 2, 0).batch(
-        0, 0
-    )
+    batch = Sampler(
+        CropStore(both.people, 100), POSETRACK_15, InputSpec((64, 64)), 1.0, NO_AUGMENTATION, 2, 0
+    ).batch(0, 0)
     assert sorted(batch.weight.sum(axis=1).tolist()) == [13, 14]
     assert (batch.target.max(axis=(2, 3))[batch.weight == 0] == 0).all()
 

@@ -1,4 +1,6 @@
-"""MPII's and PoseTrack's own layouts are read as people with the boxes the papers use, and COCO's with any joints."""
+"""MPII's and PoseTrack's own layouts are read as people with the boxes the papers use, and COCO's
+with any joints.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from posetrack.geometry import box_to_center_scale
 from posetrack.samples.crops import CropStore
 from posetrack.skeletons import MPII_16, POSETRACK_15
 
-# --- MPII ------------------------------------------------------------------------------------------------------------
+# --- MPII
+# --------------------------------------------------------------------------------------------------
 
 CENTER, SCALE = (60.0, 70.0), 0.5
 
@@ -38,7 +41,13 @@ def _image(folder: Path) -> None:
 def _mpii_json(folder: Path, **changes: Any) -> Path:
     _image(folder)
     seen = [1] * 15 + [0]
-    person = {"image": "1.jpg", "center": CENTER, "scale": SCALE, "joints": _joints().tolist(), "joints_vis": seen}
+    person = {
+        "image": "1.jpg",
+        "center": CENTER,
+        "scale": SCALE,
+        "joints": _joints().tolist(),
+        "joints_vis": seen,
+    }
     path = folder / "train.json"
     path.write_text(json.dumps([{**person, **changes}, {**person, "joints_vis": [0] * 16}]))
     return path
@@ -56,7 +65,10 @@ def _mpii_mat(folder: Path) -> Path:
     image = {"image": {"name": "1.jpg"}, "annorect": np.array([labelled, head_only], object)}
     test = {"image": {"name": "2.jpg"}, "annorect": np.zeros((0, 0))}
     path = folder / "mpii_human_pose_v1_u12_1.mat"
-    savemat(path, {"RELEASE": {"annolist": np.array([image, test], object), "img_train": np.array([1, 0])}})
+    savemat(
+        path,
+        {"RELEASE": {"annolist": np.array([image, test], object), "img_train": np.array([1, 0])}},
+    )
     return path
 
 
@@ -68,7 +80,9 @@ def test_mpii_people(tmp_path: Path, write: Any) -> None:
     assert people.skeleton == MPII_16
     (person,) = people.people
     assert person.image == "1.jpg"
-    np.testing.assert_allclose(person.xy[:15], _joints()[:15] - 1)  # pixels count from 1 in the file
+    np.testing.assert_allclose(
+        person.xy[:15], _joints()[:15] - 1
+    )  # pixels count from 1 in the file
     assert np.isnan(person.xy[15]).all()
     assert person.flag[15] == 0
     assert CropStore(people.people, 200)[0].image.shape[2] == 3
@@ -79,7 +93,9 @@ def test_mpii_people(tmp_path: Path, write: Any) -> None:
 
 @pytest.mark.parametrize("center", [CENTER, (-1.0, 70.0)])
 def test_mpii_boxes_are_the_official_crops(center: tuple[float, float]) -> None:
-    found_center, found_scale = box_to_center_scale(person_box(np.array(center), SCALE)[None], (256, 256))
+    found_center, found_scale = box_to_center_scale(
+        person_box(np.array(center), SCALE)[None], (256, 256)
+    )
     lower, larger = (0, 1) if center[0] == -1 else (15 * SCALE, 1.25)
     np.testing.assert_allclose(found_scale, [[SCALE * larger] * 2], rtol=1e-6)
     np.testing.assert_allclose(found_center, [[center[0] - 1, center[1] + lower - 1]], rtol=1e-5)
@@ -94,7 +110,9 @@ def test_mpii_boxes_are_the_official_crops(center: tuple[float, float]) -> None:
     ],
 )
 def test_broken_mpii_files_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(FormatError, match=rf"train\.json is not laid out as MPII's labels are .*{words}"):
+    with pytest.raises(
+        FormatError, match=rf"train\.json is not laid out as MPII's labels are .*{words}"
+    ):
         read(_mpii_json(tmp_path, **changes))
 
 
@@ -111,7 +129,8 @@ def test_mat_files_of_something_else_are_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-# --- LSP -------------------------------------------------------------------------------------------------------------
+# --- LSP
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("extended", [False, True])
@@ -119,10 +138,15 @@ def test_lsp_people(tmp_path: Path, extended: bool) -> None:
     joints = np.random.default_rng(0).uniform(10, 90, (2, 14, 3))
     joints[..., 2] = 1
     joints[0, 3, 2] = 0
-    savemat(tmp_path / "joints.mat", {"joints": joints.transpose(1, 2, 0) if extended else joints.transpose(2, 1, 0)})
+    savemat(
+        tmp_path / "joints.mat",
+        {"joints": joints.transpose(1, 2, 0) if extended else joints.transpose(2, 1, 0)},
+    )
     assert {kind_of(tmp_path), kind_of(tmp_path / "joints.mat")} == {"lsp"}
     people = read(tmp_path)
-    assert people.images == (("im00001.jpg", "im00002.jpg") if extended else ("im0001.jpg", "im0002.jpg"))
+    assert people.images == (
+        ("im00001.jpg", "im00002.jpg") if extended else ("im0001.jpg", "im0002.jpg")
+    )
     assert people.people[0].flag.sum() == 2 * (13 if extended else 14)
     np.testing.assert_allclose(people.people[1].xy, joints[1, :, :2], rtol=1e-6)
 
@@ -133,7 +157,8 @@ def test_an_array_of_another_shape_is_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-# --- PoseTrack -------------------------------------------------------------------------------------------------------
+# --- PoseTrack
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +179,9 @@ def test_posetrack_people(tmp_path: Path, drawn: Any, layout: str) -> None:
     person = people.people[0]
     np.testing.assert_allclose(person.xy, truth.xy[0], atol=0.01)
     low, high = np.nanmin(person.xy, axis=0), np.nanmax(person.xy, axis=0)
-    np.testing.assert_allclose(person.xyxy, [*low - 0.075 * (high - low), *high + 0.075 * (high - low)], rtol=1e-4)
+    np.testing.assert_allclose(
+        person.xyxy, [*low - 0.075 * (high - low), *high + 0.075 * (high - low)], rtol=1e-4
+    )
     assert CropStore(people.people, 100).skipped == 0
     assert len({id(p.store) for p in people.people}) == 1
     assert len(read(f"{files[0]}[:1]")) == len(truth)
@@ -169,15 +196,16 @@ def test_posetrack_folders_without_labels_or_with_others(tmp_path: Path, drawn: 
         read(files[0].parent)
 
 
-# --- COCO with one's own joints --------------------------------------------------------------------------------------
+# --- COCO with one's own joints
+# --------------------------------------------------------------------------------------
 
 
 def test_joints_of_ones_own_and_people_without_boxes(tmp_path: Path) -> None:
     path = write_people(tmp_path, 2)
     data = json.loads(path.read_text())
-    data["categories"][0]["keypoints"] = [f"{side}_{part}" for part in "abcdefg" for side in ("left", "right")] + [
-        "tip"
-    ]
+    data["categories"][0]["keypoints"] = [
+        f"{side}_{part}" for part in "abcdefg" for side in ("left", "right")
+    ] + ["tip"]
     for annotation in data["annotations"]:
         del annotation["bbox"]
     path.write_text(json.dumps(data))

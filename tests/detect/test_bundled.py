@@ -43,12 +43,27 @@ def detector(net: torch.nn.Module, side: int = 128, **args: object) -> BundledDe
 def drawn_person(size: int, x: float, y: float, height: float, colour: int) -> BoxImage:
     """A stick figure on plain ground, joints known."""
     image = np.full((size, size, 3), 90, np.uint8)
-    shape = [(-0.1, 1), (-0.1, 0.75), (-0.08, 0.5), (0.08, 0.5), (0.1, 0.75), (0.1, 1), (-0.25, 0.5), (-0.2, 0.35)]
+    shape = [
+        (-0.1, 1),
+        (-0.1, 0.75),
+        (-0.08, 0.5),
+        (0.08, 0.5),
+        (0.1, 0.75),
+        (0.1, 1),
+        (-0.25, 0.5),
+        (-0.2, 0.35),
+    ]
     shape += [(-0.12, 0.2), (0.12, 0.2), (0.2, 0.35), (0.25, 0.5), (0, 0.15), (0, 0)]
     joints = np.array(shape, np.float32) * height + [x, y]
     for a, b in JOINTS.limbs:
         start, end = joints[a].round().astype(int), joints[b].round().astype(int)
-        cv2.line(image, start.tolist(), end.tolist(), (colour, 255 - colour, 200), max(2, int(height / 12)))
+        cv2.line(
+            image,
+            start.tolist(),
+            end.tolist(),
+            (colour, 255 - colour, 200),
+            max(2, int(height / 12)),
+        )
     joints = joints[None].astype(np.float32)
     return BoxImage("drawn", image, joint_boxes(joints), joints, True)
 
@@ -81,7 +96,9 @@ def test_cells_and_decoding_are_exact():
     assert centers[-1].tolist() == [47.5, 15.5]
     assert strides[-1] == 32
     sides = torch.log(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).expand(len(centers), 4)
-    assert torch.allclose(decode_boxes(sides, centers, strides)[0], torch.tensor([-4.5, -12.5, 27.5, 35.5]))
+    assert torch.allclose(
+        decode_boxes(sides, centers, strides)[0], torch.tensor([-4.5, -12.5, 27.5, 35.5])
+    )
     assert torch.isfinite(decode_boxes(torch.full((len(centers), 4), 1e4), centers, strides)).all()
 
 
@@ -95,7 +112,12 @@ class Constructed(torch.nn.Module):
         self.logits = torch.full((1, len(self.strides)), -20.0)
         self.sides = torch.zeros(1, len(self.strides), 4)
         for cell, box, logit in says:
-            reach = torch.cat((self.centers[cell] - torch.tensor(box[:2]), torch.tensor(box[2:]) - self.centers[cell]))
+            reach = torch.cat(
+                (
+                    self.centers[cell] - torch.tensor(box[:2]),
+                    torch.tensor(box[2:]) - self.centers[cell],
+                )
+            )
             self.sides[0, cell] = (reach / self.strides[cell]).log()
             self.logits[0, cell] = logit
 
@@ -105,7 +127,11 @@ class Constructed(torch.nn.Module):
 
 def test_boxes_come_back_in_image_pixels_without_repeats(monkeypatch):
     monkeypatch.setattr("posetrack.inference.folding.fold_batch_norm", lambda net: net)
-    says = [(9, [2.0, 1.0, 30.0, 60.0], 2.0), (10, [3.0, 1.0, 31.0, 60.0], 1.0), (13, [33.0, 4.0, 60.0, 60.0], 0.0)]
+    says = [
+        (9, [2.0, 1.0, 30.0, 60.0], 2.0),
+        (10, [3.0, 1.0, 31.0, 60.0], 1.0),
+        (13, [33.0, 4.0, 60.0, 60.0], 0.0),
+    ]
     says.append((20, [0.0, 0.0, 50.0, 50.0], -4.0))  # hopeless
     boxes = detector(Constructed((64, 64), says), 64).detect([np.zeros((128, 128, 3), np.uint8)])[0]
     assert np.allclose(boxes.xyxy, [[4.5, 2.5, 60.5, 120.5], [66.5, 8.5, 120.5, 120.5]], atol=1e-3)
@@ -115,7 +141,9 @@ def test_boxes_come_back_in_image_pixels_without_repeats(monkeypatch):
 def test_nobody_in_nothing():
     net = tiny()
     torch.nn.init.constant_(net.head.score.bias, -9.0)
-    found = detector(net).detect([np.zeros((0, 0, 3), np.uint8), np.full((90, 120, 3), 128, np.uint8)])
+    found = detector(net).detect(
+        [np.zeros((0, 0, 3), np.uint8), np.full((90, 120, 3), 128, np.uint8)]
+    )
     assert [len(boxes) for boxes in found] == [0, 0]
     assert detector(tiny()).detect([]) == []
 
@@ -136,7 +164,10 @@ def test_odd_sizes(shape):
 
 def test_a_batch_gives_what_single_images_give():
     rng = np.random.default_rng(1)
-    images = [rng.integers(0, 256, (*hw, 3), np.uint8) for hw in [(90, 120), (120, 90), (45, 60), (90, 120), (64, 128)]]
+    images = [
+        rng.integers(0, 256, (*hw, 3), np.uint8)
+        for hw in [(90, 120), (120, 90), (45, 60), (90, 120), (64, 128)]
+    ]
     net = tiny()
     torch.nn.init.constant_(net.head.score.bias, 0.0)
     one = detector(net, batch_size=2)
@@ -173,7 +204,9 @@ def test_assignment_takes_the_best_cells_inside():
 def test_ground_decides_what_a_false_alarm_costs(value, order):
     centers, strides = cell_centers((64, 64))
     ground = torch.full((1, 8, 8), value, dtype=torch.uint8)
-    targets = Targets(torch.zeros(1, 1, 4), ground, torch.zeros(1, 14, 8, 8), torch.ones(1, 14, 8, 8))
+    targets = Targets(
+        torch.zeros(1, 1, 4), ground, torch.zeros(1, 14, 8, 8), torch.ones(1, 14, 8, 8)
+    )
     alarm = torch.full((1, len(centers)), 2.0)
     loss = detector_loss(alarm, torch.zeros(1, len(centers), 4), targets, centers, strides)[0]
     p = torch.sigmoid(torch.tensor(2.0))
@@ -194,8 +227,16 @@ def test_joint_boxes_reach_beyond_the_joints():
 def test_pictures_are_sound_and_repeatable():
     singles = [drawn_person(96, 48, 10, 70, c) for c in (0, 80)]
     singles = [BoxImage("one", p.image, p.boxes, p.joints, False) for p in singles]
-    scenes = [drawn_person(200, 60, 40, 100, 200), BoxImage("empty", singles[0].image, np.zeros((0, 4), np.float32),
-                                                            np.zeros((0, 14, 2), np.float32), True)]  # fmt: skip
+    scenes = [
+        drawn_person(200, 60, 40, 100, 200),
+        BoxImage(
+            "empty",
+            singles[0].image,
+            np.zeros((0, 4), np.float32),
+            np.zeros((0, 14, 2), np.float32),
+            True,
+        ),
+    ]
     sampler, again = MosaicSampler(singles, scenes, 7), MosaicSampler(singles, scenes, 7)
     people = 0
     for _ in range(40):
@@ -250,7 +291,9 @@ def test_joint_targets_peak_on_the_joint_and_mask_the_unknown():
     person = drawn_person(128, 64, 10, 100, 0)
     joints = person.joints.copy()
     joints[0, 3] = np.nan
-    heat, weight = joint_targets(Picture(person.image, np.zeros((16, 16), np.uint8), person.boxes, joints))
+    heat, weight = joint_targets(
+        Picture(person.image, np.zeros((16, 16), np.uint8), person.boxes, joints)
+    )
     x, y = (joints[0, 0] // 8).astype(int)
     assert heat[0, y, x] == 1
     assert heat[3].max() == 0
@@ -261,7 +304,10 @@ def test_joint_targets_peak_on_the_joint_and_mask_the_unknown():
 
 def test_learns_four_drawn_images(tmp_path):
     places = [(40, 8, 70), (80, 20, 90), (64, 30, 60), (50, 5, 110)]
-    drawn = [drawn_person(128, *place, colour) for place, colour in zip(places, (0, 60, 120, 250), strict=True)]
+    drawn = [
+        drawn_person(128, *place, colour)
+        for place, colour in zip(places, (0, 60, 120, 250), strict=True)
+    ]
     ground = np.zeros((16, 16), np.uint8)
     batch = make_batch([Picture(d.image, ground, d.boxes, d.joints) for d in drawn])
     run = DetectorRun(tiny(joints=14), Settings(warmup=5, lr=5e-3, average=0.8, weight_decay=0.0))
@@ -274,18 +320,24 @@ def test_learns_four_drawn_images(tmp_path):
     for image, boxes in zip(drawn, detector(net).detect([d.image for d in drawn]), strict=True):
         low = np.maximum(boxes.xyxy[0, :2], image.boxes[0, :2])
         high = np.minimum(boxes.xyxy[0, 2:], image.boxes[0, 2:])
-        union = boxes.area[0] + np.prod(image.boxes[0, 2:] - image.boxes[0, :2]) - np.prod(high - low)
+        union = (
+            boxes.area[0] + np.prod(image.boxes[0, 2:] - image.boxes[0, :2]) - np.prod(high - low)
+        )
         assert np.prod(high - low) / union > 0.6
 
 
 def test_a_run_goes_on_where_it_was(tmp_path):
     sampler = MosaicSampler([], [drawn_person(128, 64, 10, 100, 0)], 0)
     settings = Settings(minutes=1e-4, batch=2)
-    first = train_detector(DetectorRun(tiny(joints=14), settings), sampler, tmp_path / "run.pt", log=lambda line: None)
+    first = train_detector(
+        DetectorRun(tiny(joints=14), settings), sampler, tmp_path / "run.pt", log=lambda line: None
+    )
     assert first.steps > 0
     assert not list(tmp_path.glob("*.part"))
     lines: list[str] = []
-    second = train_detector(DetectorRun(tiny(joints=14), settings), sampler, tmp_path / "run.pt", log=lines.append)
+    second = train_detector(
+        DetectorRun(tiny(joints=14), settings), sampler, tmp_path / "run.pt", log=lines.append
+    )
     assert second.steps == first.steps
     assert "going on" in lines[0]
     assert all(torch.equal(a, second.average[k]) for k, a in first.average.items())
@@ -297,13 +349,24 @@ def test_a_loss_that_blows_up_stops_the_run():
     torch.nn.init.constant_(run.net.head.score.bias, float("nan"))
     person = drawn_person(64, 32, 5, 50, 0)
     with pytest.raises(TrainingError, match="lower the learning rate"):
-        run.step(*make_batch([Picture(person.image, np.zeros((8, 8), np.uint8), person.boxes, person.joints)]))
+        run.step(
+            *make_batch(
+                [Picture(person.image, np.zeros((8, 8), np.uint8), person.boxes, person.joints)]
+            )
+        )
 
 
 def test_weights_make_the_round_trip(tmp_path):
     net = tiny()
-    state = {k: v.half() if v.is_floating_point() and v.ndim > 1 else v for k, v in net.state_dict().items()}
-    save(tmp_path / "d.safetensors", state, ModelSpec("person_detector", TINY, "detect", InputSpec((416, 416))))
+    state = {
+        k: v.half() if v.is_floating_point() and v.ndim > 1 else v
+        for k, v in net.state_dict().items()
+    }
+    save(
+        tmp_path / "d.safetensors",
+        state,
+        ModelSpec("person_detector", TINY, "detect", InputSpec((416, 416))),
+    )
     spec = read_spec(tmp_path / "d.safetensors")
     again = build(spec.net, **spec.net_args)
     again.load_state_dict(read_state(tmp_path / "d.safetensors"))
@@ -312,21 +375,30 @@ def test_weights_make_the_round_trip(tmp_path):
 
 
 def write_labels(folder, name, boxes, keypoints=None):
-    category = {"id": 1, "name": "person"} | ({"keypoints": list(JOINTS.joints)} if keypoints else {})
+    category = {"id": 1, "name": "person"} | (
+        {"keypoints": list(JOINTS.joints)} if keypoints else {}
+    )
     people = [{"id": i, "image_id": 1, "bbox": b} for i, b in enumerate(boxes)]
     for person, points in zip(people, keypoints or [], strict=False):
         person["keypoints"] = points
     images = [{"id": 1, "file_name": "a.png"}]
-    (folder / name).write_text(json.dumps({"images": images, "annotations": people, "categories": [category]}))
+    (folder / name).write_text(
+        json.dumps({"images": images, "annotations": people, "categories": [category]})
+    )
     return folder / name
 
 
 def test_label_files(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 50, 3), np.uint8))
     points = [10.0, 20.0, 2.0] * 13 + [0.0, 0.0, 0.0]
-    boxed = read_box_images(write_labels(tmp_path, "b.json", [[5, 5, 10, 20], [30, 5, 10, 10]]), [tmp_path],
-                            complete=True)  # fmt: skip
-    partial = read_box_images(write_labels(tmp_path, "k.json", [[5, 5, 10, 21]], [points]), [tmp_path], complete=False)
+    boxed = read_box_images(
+        write_labels(tmp_path, "b.json", [[5, 5, 10, 20], [30, 5, 10, 10]]),
+        [tmp_path],
+        complete=True,
+    )
+    partial = read_box_images(
+        write_labels(tmp_path, "k.json", [[5, 5, 10, 21]], [points]), [tmp_path], complete=False
+    )
     assert boxed[0].boxes.tolist() == [[5, 5, 15, 25], [30, 5, 40, 15]]
     assert np.isnan(boxed[0].joints).all()
     assert np.isnan(partial[0].joints[0, 13]).all()

@@ -36,7 +36,9 @@ def _frames(count: int) -> list[Frame]:
 def test_a_torchvision_detector_gives_people_of_each_image(ssd_state, monkeypatch) -> None:
     monkeypatch.setattr(detect, "HOPELESS_SCORE", 0.0)  # an untrained network believes in nothing
     detector = TorchvisionDetector(SSD, ssd_state, batch_size=2)
-    images = [np.random.default_rng(i).integers(0, 255, (60 + i, 90, 3), np.uint8) for i in range(3)]
+    images = [
+        np.random.default_rng(i).integers(0, 255, (60 + i, 90, 3), np.uint8) for i in range(3)
+    ]
     found = detector.detect(images)
     assert [type(boxes) for boxes in found] == [Boxes] * 3
     for image, boxes in zip(images, found, strict=True):
@@ -81,15 +83,22 @@ def test_building_a_detector_downloads_nothing(ssd_state, monkeypatch) -> None:
 
 
 def test_names_and_weights_are_checked(ssd_state) -> None:
-    assert {"fasterrcnn_resnet50_fpn_v2", "retinanet_resnet50_fpn_v2", SSD} <= set(torchvision_names())
-    with pytest.raises(UsageError, match=r"Unknown detector 'fasterrcnn_resnet50'.*Known: .*fasterrcnn_resnet50_fpn"):
+    assert {"fasterrcnn_resnet50_fpn_v2", "retinanet_resnet50_fpn_v2", SSD} <= set(
+        torchvision_names()
+    )
+    with pytest.raises(
+        UsageError,
+        match=r"Unknown detector 'fasterrcnn_resnet50'.*Known: .*fasterrcnn_resnet50_fpn",
+    ):
         TorchvisionDetector("fasterrcnn_resnet50", {})
     with pytest.raises(WeightsError, match=f"not weights of {SSD}"):
         TorchvisionDetector(SSD, {"a": torch.zeros(1)})
 
 
 def test_hog_finds_nobody_in_an_empty_picture_of_any_size() -> None:
-    found = HogDetector().detect([np.zeros((20, 900, 3), np.uint8), np.full((300, 200, 3), 99, np.uint8)])
+    found = HogDetector().detect(
+        [np.zeros((20, 900, 3), np.uint8), np.full((300, 200, 3), 99, np.uint8)]
+    )
     assert [len(boxes) for boxes in found] == [0, 0]
 
 

@@ -80,7 +80,9 @@ def test_identities_last() -> None:
         for i, person in enumerate(one.labels.tracks.id):
             known = one.labels.tracks.poses.present[i]
             np.testing.assert_allclose(
-                one.labels.tracks.poses.xy[i][known], one.everyone.poses.xy[person][known], atol=1e-4
+                one.labels.tracks.poses.xy[i][known],
+                one.everyone.poses.xy[person][known],
+                atol=1e-4,
             )
     moved = np.linalg.norm(drawn[2].everyone.poses.xy[0] - drawn[0].everyone.poses.xy[0], axis=-1)
     assert moved.min() > 5
@@ -97,25 +99,36 @@ def test_two_who_cross_hide_each_other() -> None:
     i = int(behind.share.argmin())
     assert not behind.visible[i].all()
     assert behind.visible[1 - i].all()
-    assert np.isnan(behind.labels.tracks.poses.xy[list(behind.labels.tracks.id).index(i)][~behind.visible[i]]).all()
+    assert np.isnan(
+        behind.labels.tracks.poses.xy[list(behind.labels.tracks.id).index(i)][~behind.visible[i]]
+    ).all()
 
 
 def test_without_crossing_nobody_is_hidden() -> None:
-    for drawn in draw_sequence(8, frames=3, size_wh=(320, 180), people=3, crossing=False, camera="still"):
+    for drawn in draw_sequence(
+        8, frames=3, size_wh=(320, 180), people=3, crossing=False, camera="still"
+    ):
         assert drawn.share.min() > 0.95
 
 
 def test_things_in_front_hide_joints() -> None:
-    hidden = sum(int((~draw_sequence(s, frames=1, size_wh=SMALL, occluders=4)[0].visible).sum()) for s in range(4))
+    hidden = sum(
+        int((~draw_sequence(s, frames=1, size_wh=SMALL, occluders=4)[0].visible).sum())
+        for s in range(4)
+    )
     assert hidden > 4
 
 
 def test_keypoints_lie_on_their_person() -> None:
     """Taking the person away changes the picture at its joints."""
-    with_one = draw_sequence(5, frames=1, size_wh=(320, 180), people=1, crossing=False, noise=0, blur=0, camera="still")
+    with_one = draw_sequence(
+        5, frames=1, size_wh=(320, 180), people=1, crossing=False, noise=0, blur=0, camera="still"
+    )
     drawn = with_one[0]
     stage = with_one._stage
-    empty = type(stage)(stage.seed, stage.camera, stage.move, stage.seconds, stage.scene, (), 0.0, 0.0)
+    empty = type(stage)(
+        stage.seed, stage.camera, stage.move, stage.seconds, stage.scene, (), 0.0, 0.0
+    )
     ground = empty.draw(0, 25.0, "").frame.image
     column, row = np.round(drawn.everyone.poses.xy[0]).astype(int).T
     changed = np.abs(drawn.frame.image.astype(int) - ground).max(axis=2)[row, column]
@@ -150,7 +163,11 @@ def test_motions_keep_bones_whole_and_feet_on_the_ground(motion: str) -> None:
         joints = dict(zip(POSETRACK_15.joints, keypoints(look, bones), strict=True))
         limbs = [("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")]
         lengths.append(
-            [np.linalg.norm(joints[f"{s}_{a}"] - joints[f"{s}_{b}"]) for s in ("left", "right") for a, b in limbs]
+            [
+                np.linalg.norm(joints[f"{s}_{a}"] - joints[f"{s}_{b}"])
+                for s in ("left", "right")
+                for a, b in limbs
+            ]
         )
         lowest.append(figure.vertices(bones)[:, 1].min() - angles[ANGLES["lift"]])
     np.testing.assert_allclose(lengths, np.tile(lengths[0], (len(lengths), 1)), rtol=1e-9)

@@ -1,4 +1,6 @@
-"""The whole tool on a drawn clip: bundled detector, optical flow, bundled pose network, tracker, writer, evaluator."""
+"""The whole tool on a drawn clip: bundled detector, optical flow, bundled pose network, tracker,
+writer, evaluator.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from posetrack.errors import OutputError
 from posetrack.formats import FORMATS
 from posetrack.video.open import open_source
 
-# A little below what the bundled weights reach on this clip, percent: a fall below means that something broke.
+# A little below what the bundled weights reach on this clip, percent: a fall below means that
+# something broke.
 AT_LEAST = {"mAP": 28.0, "MOTA": 5.0, "IDF1": 25.0, "HOTA": 10.0}
 
 
@@ -39,8 +42,11 @@ def test_everybody_is_found_and_few_are_mistaken(run: tuple[Path, dict[str, Any]
 def test_files(run: tuple[Path, dict[str, Any]]) -> None:
     folder, printed = run
     assert sorted(p.name for p in folder.iterdir()) == [
-        "drawn.mp4", "drawn.tracked.jsonl", "drawn.tracked.mp4", "drawn.truth.posetrack18.json",
-    ]  # fmt: skip
+        "drawn.mp4",
+        "drawn.tracked.jsonl",
+        "drawn.tracked.mp4",
+        "drawn.truth.posetrack18.json",
+    ]
     assert {Path(p) for p in printed["files"].values()} == set(folder.iterdir())
     (truth,) = FORMATS["posetrack18"].read(folder / "drawn.truth.posetrack18.json")
     (tracks,) = FORMATS["native"].read(folder / "drawn.tracked.jsonl")

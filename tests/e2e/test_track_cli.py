@@ -1,4 +1,5 @@
-"""``posetrack track`` as scripts see it: names of files, standard output, exit codes, sentences, resume after a kill.
+"""``posetrack track`` as scripts see it: names of files, standard output, exit codes, sentences,
+resume after a kill.
 
 The networks are a tiny untrained one and boxes from a file, which is all the plumbing needs.
 """
@@ -46,7 +47,9 @@ LOOSE = [
 
 def _draw(path: Path, frames: int = FRAMES) -> Path:
     """A clip of two textured squares: one walks, one stands."""
-    texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8), (0, 0), 1)
+    texture = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8), (0, 0), 1
+    )
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", 25)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
@@ -65,14 +68,20 @@ def _places(index: int) -> list[tuple[int, int]]:
 
 @pytest.fixture(scope="module", name="here")
 def _here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a clip, a tiny network, and boxes for the clip (the walker is missed in every third frame)."""
+    """A folder with a clip, a tiny network, and boxes for the clip (the walker is missed in every
+    third frame).
+    """
     folder = tmp_path_factory.mktemp("track")
     _draw(folder / "clip.mp4")
     torch.manual_seed(0)
     args = {"joints": 15, "modules": [1, 1, 1], "blocks": 1}
     net = build("hrnet_w4", **args)
     torch.nn.init.normal_(net.final_layer.weight, std=0.01)
-    save(folder / "tiny.safetensors", net.state_dict(), ModelSpec("hrnet_w4", args, input=InputSpec((32, 32))))
+    save(
+        folder / "tiny.safetensors",
+        net.state_dict(),
+        ModelSpec("hrnet_w4", args, input=InputSpec((32, 32))),
+    )
     rows = [
         {"image_id": index, "category_id": 1, "bbox": [x, y, 24, 24], "score": 0.9}
         for index in range(FRAMES)
@@ -86,7 +95,16 @@ def _here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _args(here: Path, *more: str | Path, boxes: str = "boxes.json") -> list[str]:
     """The arguments of a small run."""
-    given = ["--weights", here / "tiny.safetensors", "--boxes", here / boxes, "--precision", "float32", *LOOSE, *more]
+    given = [
+        "--weights",
+        here / "tiny.safetensors",
+        "--boxes",
+        here / boxes,
+        "--precision",
+        "float32",
+        *LOOSE,
+        *more,
+    ]
     return ["track", *map(str, given)]
 
 
@@ -102,7 +120,8 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-# --- options -------------------------------------------------------------------------------------------------------
+# --- options
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_command_has_every_option_of_the_library_with_its_default() -> None:
@@ -125,15 +144,21 @@ def test_the_command_has_every_option_of_the_library_with_its_default() -> None:
         ("--device", "tpu", "Unknown device 'tpu'"),
     ],
 )
-def test_unknown_values_name_the_known_ones(here: Path, tmp_path: Path, capsys, option, value, sentence) -> None:
-    code, out, err = _run(_args(here, here / "clip.mp4", "-o", tmp_path / "out", option, value), capsys)
+def test_unknown_values_name_the_known_ones(
+    here: Path, tmp_path: Path, capsys, option, value, sentence
+) -> None:
+    code, out, err = _run(
+        _args(here, here / "clip.mp4", "-o", tmp_path / "out", option, value), capsys
+    )
     assert (code, out) == (2, "")
     assert sentence in err
     assert _names(tmp_path / "out") == set()
 
 
 @pytest.mark.parametrize(("asked", "found"), [([], "dark"), (["--decode", "quarter"], "quarter")])
-def test_a_checkpoint_says_how_it_wants_to_be_decoded(here: Path, tmp_path: Path, capsys, asked, found) -> None:
+def test_a_checkpoint_says_how_it_wants_to_be_decoded(
+    here: Path, tmp_path: Path, capsys, asked, found
+) -> None:
     spec = replace(read_spec(here / "tiny.safetensors"), notes={"decode": "dark"})
     save(tmp_path / "dark.safetensors", read_state(here / "tiny.safetensors"), spec)
     more = ["-o", tmp_path, "--no-video", "--weights", tmp_path / "dark.safetensors", *asked]
@@ -153,7 +178,8 @@ def test_the_library_checks_its_options_too() -> None:
         PoseTracker(min_oks=3)
 
 
-# --- results -------------------------------------------------------------------------------------------------------
+# --- results
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_run_writes_what_it_says_where_it_says(here: Path, tmp_path: Path, capsys) -> None:
@@ -168,12 +194,18 @@ def test_a_run_writes_what_it_says_where_it_says(here: Path, tmp_path: Path, cap
     assert all(stage in err for stage in ("decode", "detect", "pose", "track", "render", "write"))
     with av.open(str(out / "clip.mp4")) as video:
         stream = video.streams.video[0]
-        assert (stream.width, stream.height, stream.frames, float(stream.average_rate)) == (*SIZE, FRAMES, 25.0)
+        assert (stream.width, stream.height, stream.frames, float(stream.average_rate)) == (
+            *SIZE,
+            FRAMES,
+            25.0,
+        )
     frames = list(read(out / "clip.jsonl")[0].frames)
     assert [f.tracks.id.tolist() for f in frames[1:]] == [[1, 2]] * (FRAMES - 1)
 
 
-def test_without_a_folder_the_results_lie_beside_the_input(here: Path, tmp_path: Path, capsys) -> None:
+def test_without_a_folder_the_results_lie_beside_the_input(
+    here: Path, tmp_path: Path, capsys
+) -> None:
     clip = _draw(tmp_path / "walk.mp4", 6)
     code, _, err = _run(_args(here, clip, "--quiet"), capsys)
     assert (code, err) == (0, "")
@@ -181,7 +213,9 @@ def test_without_a_folder_the_results_lie_beside_the_input(here: Path, tmp_path:
 
 
 def test_json_summary_and_no_video(here: Path, tmp_path: Path, capsys) -> None:
-    code, out, _ = _run(_args(here, here / "clip.mp4", "-o", tmp_path, "--no-video", "--json"), capsys)
+    code, out, _ = _run(
+        _args(here, here / "clip.mp4", "-o", tmp_path, "--no-video", "--json"), capsys
+    )
     assert code == 0
     (summary,) = json.loads(out)
     assert (summary["frames"], summary["tracks"]) == (FRAMES, 2)
@@ -190,20 +224,38 @@ def test_json_summary_and_no_video(here: Path, tmp_path: Path, capsys) -> None:
 
 
 def test_a_time_range(here: Path, tmp_path: Path, capsys) -> None:
-    args = _args(here, here / "clip.mp4", "-o", tmp_path, "--start", "0.2", "--end", "0.6", "--no-video")
+    args = _args(
+        here, here / "clip.mp4", "-o", tmp_path, "--start", "0.2", "--end", "0.6", "--no-video"
+    )
     assert _run(args, capsys)[0] == 0
     assert [f.index for f in read(tmp_path / "clip.jsonl")[0].frames] == list(range(5, 15))
 
 
-def test_the_window_and_the_library_give_the_same_tracks(here: Path, tmp_path: Path, capsys) -> None:
+def test_the_window_and_the_library_give_the_same_tracks(
+    here: Path, tmp_path: Path, capsys
+) -> None:
     for window in (1, 8):
-        args = _args(here, here / "clip.mp4", "-o", tmp_path / str(window), "--no-video", "--window", str(window))
+        args = _args(
+            here,
+            here / "clip.mp4",
+            "-o",
+            tmp_path / str(window),
+            "--no-video",
+            "--window",
+            str(window),
+        )
         assert _run(args, capsys)[0] == 0
     one, eight = (list(read(tmp_path / w / "clip.jsonl")[0].frames) for w in ("1", "8"))
     tracker = PoseTracker(
-        weights=str(here / "tiny.safetensors"), boxes=str(here / "boxes.json"), precision="float32", tracker="iou",
-        min_pose_score=0, min_new_score=0, min_joint_score=0, oks_nms=1,
-    )  # fmt: skip
+        weights=str(here / "tiny.safetensors"),
+        boxes=str(here / "boxes.json"),
+        precision="float32",
+        tracker="iou",
+        min_pose_score=0,
+        min_new_score=0,
+        min_joint_score=0,
+        oks_nms=1,
+    )
     for a, b, c in zip(one, eight, tracker.track(here / "clip.mp4"), strict=True):
         assert a.tracks.id.tolist() == b.tracks.id.tolist() == c.id.tolist()
         np.testing.assert_allclose(a.tracks.poses.xy, b.tracks.poses.xy, atol=1e-3)
@@ -212,7 +264,12 @@ def test_the_window_and_the_library_give_the_same_tracks(here: Path, tmp_path: P
 
 def test_a_video_without_people_is_a_valid_empty_result(here: Path, tmp_path: Path, capsys) -> None:
     args = _args(
-        here, here / "clip.mp4", "-o", tmp_path, *(f"--format={name}" for name in FORMATS), boxes="nobody.json"
+        here,
+        here / "clip.mp4",
+        "-o",
+        tmp_path,
+        *(f"--format={name}" for name in FORMATS),
+        boxes="nobody.json",
     )
     code, _, err = _run(args, capsys)
     assert code == 0
@@ -227,7 +284,13 @@ def test_a_folder_of_pictures(here: Path, tmp_path: Path, capsys) -> None:
     (tmp_path / "walk").mkdir()
     for index in range(5):
         cv2.imwrite(str(tmp_path / f"walk/{index}.png"), np.full((32, 48, 3), 50 * index, np.uint8))
-    assert _run(_args(here, tmp_path / "walk", "--format", "posetrack18", "--format", "posetrack17"), capsys)[0] == 0
+    assert (
+        _run(
+            _args(here, tmp_path / "walk", "--format", "posetrack18", "--format", "posetrack17"),
+            capsys,
+        )[0]
+        == 0
+    )
     more = {"walk.tracked.posetrack17.json", "walk.tracked.posetrack18.json"}
     assert _names(tmp_path) == {"walk", "walk.tracked.mp4", "walk.tracked.jsonl", *more}
     for fmt in ("native", "posetrack17", "posetrack18"):
@@ -235,21 +298,26 @@ def test_a_folder_of_pictures(here: Path, tmp_path: Path, capsys) -> None:
         assert [f.image for f in sequence.frames] == [f"walk/{index}.png" for index in range(5)]
 
 
-# --- several inputs, progress ----------------------------------------------------------------------------------------
+# --- several inputs, progress
+# ----------------------------------------------------------------------------------------
 
 
-def test_several_inputs_each_have_tracks_of_their_own_and_one_failure_stops_none(here, tmp_path, capsys) -> None:
+def test_several_inputs_each_have_tracks_of_their_own_and_one_failure_stops_none(
+    here, tmp_path, capsys
+) -> None:
     clips = [_draw(tmp_path / "a.mp4", 6), tmp_path / "missing.mp4", _draw(tmp_path / "b.mp4", 6)]
     code, out, err = _run(_args(here, *clips, "-o", tmp_path / "out", "--no-video"), capsys)
     assert code == 1
     assert "Error: There is no file or folder" in err
     assert out.split() == [str(tmp_path / "out/a.jsonl"), str(tmp_path / "out/b.jsonl")]
-    assert (tmp_path / "out/a.jsonl").read_bytes().split(b"\n")[1:] == (tmp_path / "out/b.jsonl").read_bytes().split(
-        b"\n"
-    )[1:]
+    assert (tmp_path / "out/a.jsonl").read_bytes().split(b"\n")[1:] == (
+        tmp_path / "out/b.jsonl"
+    ).read_bytes().split(b"\n")[1:]
 
 
-def test_progress_in_a_pipe_is_a_line_now_and_then(here: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+def test_progress_in_a_pipe_is_a_line_now_and_then(
+    here: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
     from posetrack.cli import progress
 
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
@@ -269,7 +337,9 @@ def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch) -> None:
         report(12, None)
 
 
-def test_show_without_a_display_is_one_sentence(here: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+def test_show_without_a_display_is_one_sentence(
+    here: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
     def refuse(*_: object) -> None:
         raise cv2.error("no GUI")
 
@@ -279,7 +349,8 @@ def test_show_without_a_display_is_one_sentence(here: Path, tmp_path: Path, caps
     assert "cannot open a window" in err
 
 
-# --- bad input -------------------------------------------------------------------------------------------------------
+# --- bad input
+# --------------------------------------------------------------------------------------------------
 
 
 def _bad_inputs(folder: Path) -> dict[str, Path]:
@@ -291,11 +362,18 @@ def _bad_inputs(folder: Path) -> dict[str, Path]:
         (folder / name).mkdir()
     cv2.imwrite(str(folder / "broken/0.png"), np.zeros((32, 32, 3), np.uint8))
     (folder / "broken/1.png").write_bytes(b"no picture")
-    return {name: folder / name for name in ("missing.mp4", "text.mp4", "empty.mp4", "cut.mp4", "nothing", "broken")}
+    return {
+        name: folder / name
+        for name in ("missing.mp4", "text.mp4", "empty.mp4", "cut.mp4", "nothing", "broken")
+    }
 
 
-@pytest.mark.parametrize("name", ["missing.mp4", "text.mp4", "empty.mp4", "cut.mp4", "nothing", "broken"])
-def test_bad_input_is_one_sentence_and_leaves_nothing(here: Path, tmp_path: Path, capsys, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["missing.mp4", "text.mp4", "empty.mp4", "cut.mp4", "nothing", "broken"]
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    here: Path, tmp_path: Path, capsys, name: str
+) -> None:
     path = _bad_inputs(tmp_path)[name]
     code, out, err = _run(_args(here, path, "-o", tmp_path / "out", "--quiet"), capsys)
     assert (code, out) == (1, "")
@@ -324,7 +402,14 @@ def test_an_output_that_is_no_folder(here: Path, tmp_path: Path, capsys) -> None
 
 def test_bad_boxes_and_bad_weights(here: Path, tmp_path: Path, capsys) -> None:
     (tmp_path / "bad.json").write_text('[{"image_id": 0}]')
-    args = ["track", str(here / "clip.mp4"), "-o", str(tmp_path / "out"), "--weights", str(here / "tiny.safetensors")]
+    args = [
+        "track",
+        str(here / "clip.mp4"),
+        "-o",
+        str(tmp_path / "out"),
+        "--weights",
+        str(here / "tiny.safetensors"),
+    ]
     code, _, err = _run([*args, "--boxes", str(tmp_path / "bad.json")], capsys)
     assert code == 1
     assert "bad.json, entry 0: a box needs image_id" in err
@@ -338,7 +423,8 @@ def test_bad_boxes_and_bad_weights(here: Path, tmp_path: Path, capsys) -> None:
     assert _names(tmp_path / "out") == set()
 
 
-# --- interruption ----------------------------------------------------------------------------------------------------
+# --- interruption
+# --------------------------------------------------------------------------------------------------
 
 
 STOPPED = """
@@ -356,11 +442,15 @@ main({args!r})
 
 
 @pytest.mark.parametrize(("kill", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_run_that_was_stopped_resumes_to_the_same_bytes(here: Path, tmp_path: Path, capsys, kill, code) -> None:
+def test_a_run_that_was_stopped_resumes_to_the_same_bytes(
+    here: Path, tmp_path: Path, capsys, kill, code
+) -> None:
     clip = [here / "clip.mp4", "--tracker", "flow", "--window", "4", "-o"]
     assert _run(_args(here, *clip, tmp_path / "whole"), capsys)[0] == 0
     script = STOPPED.format(signal=int(kill), args=_args(here, *clip, tmp_path / "cut"))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == code, done.stderr
     assert [f.index for f in read(tmp_path / "cut/clip.jsonl.part")[0].frames] == list(range(11))
     assert not _names(tmp_path / "cut") & {"clip.jsonl", "clip.mp4"}
@@ -368,7 +458,9 @@ def test_a_run_that_was_stopped_resumes_to_the_same_bytes(here: Path, tmp_path: 
         assert "11 finished frames are in" in done.stderr
         assert "Traceback" not in done.stderr
     assert _run(_args(here, *clip, tmp_path / "cut", "--resume"), capsys)[0] == 0
-    assert (tmp_path / "cut/clip.jsonl").read_bytes() == (tmp_path / "whole/clip.jsonl").read_bytes()
+    assert (tmp_path / "cut/clip.jsonl").read_bytes() == (
+        tmp_path / "whole/clip.jsonl"
+    ).read_bytes()
     assert _names(tmp_path / "cut") == {"clip.mp4", "clip.jsonl"}
     _, _, err = _run(_args(here, *clip, tmp_path / "cut", "--resume"), capsys)
     assert "complete already" in err

@@ -1,4 +1,6 @@
-"""Running networks over datasets: boxes, crops, pyramid, written predictions, and what the tables say about them."""
+"""Running networks over datasets: boxes, crops, pyramid, written predictions, and what the tables
+say about them.
+"""
 
 from __future__ import annotations
 
@@ -55,11 +57,15 @@ class Known:
 
     batch_size = 2
 
-    def __init__(self, people: dict[tuple[float, ...], np.ndarray], skeleton: object = COCO_17) -> None:
+    def __init__(
+        self, people: dict[tuple[float, ...], np.ndarray], skeleton: object = COCO_17
+    ) -> None:
         self.people, self.skeleton, self.spec = people, skeleton, InputSpec((48, 64))
         self.calls: list[int] = []
 
-    def estimate(self, images: SequenceABC[Image], boxes: SequenceABC[Boxes], *, padded: bool = True) -> list[Poses]:
+    def estimate(
+        self, images: SequenceABC[Image], boxes: SequenceABC[Boxes], *, padded: bool = True
+    ) -> list[Poses]:
         self.calls.append(len(images))
         result = []
         for given in boxes:
@@ -78,7 +84,9 @@ def dot(x: float, y: float) -> Image:
 
 def estimator() -> PoseEstimator:
     one = make_skeleton("one", ["nose"])
-    return PoseEstimator(Brightness(), InputSpec((64, 64)), one, precision="float32", device="cpu", batch_size=2)
+    return PoseEstimator(
+        Brightness(), InputSpec((64, 64)), one, precision="float32", device="cpu", batch_size=2
+    )
 
 
 def test_the_pyramid_finds_what_one_scale_finds() -> None:
@@ -86,7 +94,9 @@ def test_the_pyramid_finds_what_one_scale_finds() -> None:
     boxes = [Boxes([[10, 10, 86, 86]], [1.0])] * 3
     single = estimate_pyramid(estimator(), images, boxes)
     pyramid = estimate_pyramid(estimator(), images, boxes, PYRAMID)
-    for image, a, b, place in zip(images, single, pyramid, [(40, 50), (60, 30), (52, 66)], strict=True):
+    for image, a, b, place in zip(
+        images, single, pyramid, [(40, 50), (60, 30), (52, 66)], strict=True
+    ):
         assert image.shape == (SIZE, SIZE, 3)
         np.testing.assert_allclose(a.xy[0, 0], place, atol=4)
         np.testing.assert_allclose(b.xy[0, 0], place, atol=4)
@@ -108,12 +118,26 @@ def coco_truth() -> tuple[dict[str, object], dict[tuple[float, ...], np.ndarray]
         keypoints = np.column_stack([xy, np.full(17, 2)]).ravel().tolist()
         area = box[2] * box[3]
         people.append(
-            {"id": n, "image_id": n // 2, "keypoints": keypoints, "bbox": box, "area": area, "iscrowd": 0,
-             "num_keypoints": 17, "category_id": 1}
-        )  # fmt: skip
-        known[tuple(np.round(geometry.clean_coco_boxes(np.array([box]), (96, 96))[0], 2).tolist())] = xy
+            {
+                "id": n,
+                "image_id": n // 2,
+                "keypoints": keypoints,
+                "bbox": box,
+                "area": area,
+                "iscrowd": 0,
+                "num_keypoints": 17,
+                "category_id": 1,
+            }
+        )
+        known[
+            tuple(np.round(geometry.clean_coco_boxes(np.array([box]), (96, 96))[0], 2).tolist())
+        ] = xy
     images = [{"id": i, "file_name": f"{i}.png", "width": SIZE, "height": SIZE} for i in range(3)]
-    return {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}, known
+    return {
+        "images": images,
+        "annotations": people,
+        "categories": [{"id": 1, "name": "person"}],
+    }, known
 
 
 def test_coco_on_true_boxes_of_a_knowing_network() -> None:
@@ -142,7 +166,9 @@ def test_doubles_are_suppressed_and_detections_read(tmp_path: Path) -> None:
     boxes = detection_boxes(tmp_path / "boxes.json", min_score=0.2)
     assert boxes[0].score.tolist() == pytest.approx([0.9, 0.6])
     xy = np.array(person["keypoints"]).reshape(17, 3)[:, :2]
-    found = predict_coco(truth, lambda name: dot(1, 1), Known({(10.0, 20.0, 70.0, 90.0): xy}), boxes)  # type: ignore[arg-type]
+    found = predict_coco(
+        truth, lambda name: dot(1, 1), Known({(10.0, 20.0, 70.0, 90.0): xy}), boxes
+    )  # type: ignore[arg-type]
     assert len(found) == 1
     (tmp_path / "boxes.json").write_text('[{"image_id": 0}]')
     with pytest.raises(FormatError, match="detection 0: image_id, bbox or score"):
@@ -156,7 +182,9 @@ def mpii_truth(n: int = 3) -> MpiiTruth:
     xy = rng.uniform(10, 80, (n, 16, 2)).astype(np.float32).astype(np.float64)
     places = np.column_stack([np.full(n, 50.0), np.full(n, 40.0), np.full(n, 0.4)])
     names = tuple(f"{i}.png" for i in range(n))
-    return MpiiTruth(xy + 1, np.zeros((n, 16), bool), np.tile([0, 0, 20.0, 20], (n, 1)), names, places)
+    return MpiiTruth(
+        xy + 1, np.zeros((n, 16), bool), np.tile([0, 0, 20.0, 20], (n, 1)), names, places
+    )
 
 
 def test_mpii_boxes_are_the_official_crops() -> None:
@@ -183,7 +211,9 @@ def test_mpii_of_a_knowing_network() -> None:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sequences of four pictures with two people each, a tiny network, and COCO labels of one picture."""
+    """Two sequences of four pictures with two people each, a tiny network, and COCO labels of one
+    picture.
+    """
     folder = tmp_path_factory.mktemp("set")
     rng = np.random.default_rng(3)
     body = rng.uniform(0, 25, (2, 15, 2)) + np.array([[[10, 10]], [[55, 50]]])
@@ -196,7 +226,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
             boxes = Boxes([[5, 5, 40, 40], [50, 45, 90, 90]], [1, 1])
             poses = Poses(body + f, np.full((2, 15), np.nan), boxes, POSETRACK_15)
             heads = np.array([[0, 0, 20, 20]] * 2, np.float32)
-            frames.append(FrameLabels(f, f / 25, Tracks([0, 1], poses), f"images/{name}/{f:06d}.png", head_xyxy=heads))
+            frames.append(
+                FrameLabels(
+                    f, f / 25, Tracks([0, 1], poses), f"images/{name}/{f:06d}.png", head_xyxy=heads
+                )
+            )
         clip = Sequence(name, (SIZE, SIZE), 25.0, POSETRACK_15, tuple(frames))
         FORMATS["posetrack18"].write(folder / "labels" / f"{name}.json", clip)
     net = build("hrnet_w4", joints=15)
@@ -216,7 +250,15 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 def test_matching_alone_says_so_and_is_perfect_here(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("posetrack", dataset / "labels", tmp_path / "pred", "--images", dataset, "--boxes", "poses")
+    words = (
+        "posetrack",
+        dataset / "labels",
+        tmp_path / "pred",
+        "--images",
+        dataset,
+        "--boxes",
+        "poses",
+    )
     code, out, _ = run(capsys, *words, "--json", "--track", "flow=none")
     assert code == 0
     data = json.loads(out)
@@ -234,8 +276,25 @@ def test_matching_alone_says_so_and_is_perfect_here(
 def test_the_tracker_runs_over_a_dataset_on_true_boxes(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("--model", dataset / "tiny.safetensors", "--images", dataset, "--boxes", "truth", "--track", "flow=none")
-    few = ("--track", "min_joint_score=0", "--track", "min_pose_score=0", "--track", "min_new_score=0", "--no-flip")
+    words = (
+        "--model",
+        dataset / "tiny.safetensors",
+        "--images",
+        dataset,
+        "--boxes",
+        "truth",
+        "--track",
+        "flow=none",
+    )
+    few = (
+        "--track",
+        "min_joint_score=0",
+        "--track",
+        "min_pose_score=0",
+        "--track",
+        "min_new_score=0",
+        "--no-flip",
+    )
     files = (dataset / "labels", tmp_path / "pred")
     code, out, err = run(capsys, "posetrack", *files, *words, *few, "--protocol", "corrected")
     assert code == 0, err
@@ -243,14 +302,26 @@ def test_the_tracker_runs_over_a_dataset_on_true_boxes(
     written = sorted(p.name for p in (tmp_path / "pred").iterdir())
     assert written == ["000001_made.json", "000002_made.json"]
     content = json.loads((tmp_path / "pred" / "000001_made.json").read_text())
-    assert [image["file_name"][-10:] for image in content["images"]] == [f"{f:06d}.png" for f in range(4)]
+    assert [image["file_name"][-10:] for image in content["images"]] == [
+        f"{f:06d}.png" for f in range(4)
+    ]
 
 
-def test_coco_with_a_model(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_coco_with_a_model(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     truth = json.loads((dataset / "labels" / "000001_made.json").read_text())
     (tmp_path / "gt.json").write_text(json.dumps(truth))
-    words = ("coco", tmp_path / "gt.json", tmp_path / "out.json", "--model", dataset / "tiny.safetensors")
-    code, out, err = run(capsys, *words, "--images", dataset, "--six-scales", "--json", "--batch-size", 4)
+    words = (
+        "coco",
+        tmp_path / "gt.json",
+        tmp_path / "out.json",
+        "--model",
+        dataset / "tiny.safetensors",
+    )
+    code, out, err = run(
+        capsys, *words, "--images", dataset, "--six-scales", "--json", "--batch-size", 4
+    )
     assert code == 0, err
     data = json.loads(out)
     assert data["settings"]["boxes"] == "truth"
@@ -258,10 +329,22 @@ def test_coco_with_a_model(dataset: Path, tmp_path: Path, capsys: pytest.Capture
     assert len(json.loads((tmp_path / "out.json").read_text())) > 0
 
 
-def test_options_that_would_do_nothing(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = run(capsys, "posetrack", dataset / "labels", dataset / "labels", "--boxes", "truth")
+def test_options_that_would_do_nothing(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(
+        capsys, "posetrack", dataset / "labels", dataset / "labels", "--boxes", "truth"
+    )
     assert (code, err) == (2, "Error: --boxes and --images only matter with --model.\n")
-    words = ("posetrack", dataset / "labels", tmp_path / "x", "--images", dataset, "--boxes", "poses")
+    words = (
+        "posetrack",
+        dataset / "labels",
+        tmp_path / "x",
+        "--images",
+        dataset,
+        "--boxes",
+        "poses",
+    )
     code, _, err = run(capsys, *words, "--track", "memry=3")
     assert code == 2
     assert "did you mean 'memory'" in err

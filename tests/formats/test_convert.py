@@ -31,7 +31,9 @@ def _run(*arguments: object) -> int:
 
 @pytest.mark.parametrize("target", sorted(FORMATS))
 @pytest.mark.parametrize("source", sorted(FORMATS))
-def test_between_all_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, target: str) -> None:
+def test_between_all_formats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, target: str
+) -> None:
     given = _write(tmp_path / "in" / f"walk.{FORMATS[source].suffix}", source)
     wanted = tmp_path / "out" / f"walk.{FORMATS[target].suffix}"
     assert _run(given, wanted) == 0
@@ -39,7 +41,9 @@ def test_between_all_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     frames = list(FORMATS[target].read(wanted)[0].frames)
     assert [(f.index, f.tracks.id.tolist()) for f in frames] == [(i, [4]) for i in range(3)]
     poses = frames[2].tracks.poses
-    np.testing.assert_allclose(poses.xy[0, poses.skeleton.joints.index("right_ankle")], [29, 30], atol=1e-3)
+    np.testing.assert_allclose(
+        poses.xy[0, poses.skeleton.joints.index("right_ankle")], [29, 30], atol=1e-3
+    )
 
 
 def test_native_to_itself_in_place(tmp_path: Path) -> None:
@@ -53,10 +57,16 @@ def test_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("000001_bonn", "000002_mpii"):
         _write(tmp_path / "in" / f"{name}.json", "posetrack18", name)
     assert _run(tmp_path / "in", tmp_path / "out", "--to", "posetrack17") == 0
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["000001_bonn.json", "000002_mpii.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "000001_bonn.json",
+        "000002_mpii.json",
+    ]
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert _run(tmp_path / "out", tmp_path / "native", "--to", "native") == 0
-    assert sorted(p.name for p in (tmp_path / "native").iterdir()) == ["000001_bonn.jsonl", "000002_mpii.jsonl"]
+    assert sorted(p.name for p in (tmp_path / "native").iterdir()) == [
+        "000001_bonn.jsonl",
+        "000002_mpii.jsonl",
+    ]
 
 
 def test_into_an_existing_folder(tmp_path: Path) -> None:
@@ -88,9 +98,13 @@ def test_an_existing_file_needs_force(tmp_path: Path, capsys: pytest.CaptureFixt
     ],
 )
 def test_refusals_are_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    arguments: list[str], code: int, message: str,
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
     _write(tmp_path / "good.jsonl")
     (tmp_path / "empty").mkdir()

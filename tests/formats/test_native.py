@@ -26,13 +26,18 @@ from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Skeleton, 
 HAND = make_skeleton("hand", ["wrist", "thumb", "index"], [(0, 1), (0, 2)])
 
 
-def _labels(index: int, people: int = 2, skeleton: Skeleton = POSETRACK_15, **extras: Any) -> FrameLabels:
+def _labels(
+    index: int, people: int = 2, skeleton: Skeleton = POSETRACK_15, **extras: Any
+) -> FrameLabels:
     rng = np.random.default_rng(index)
     k = len(skeleton)
     poses = Poses(
         rng.uniform(0, 900, (people, k, 2)).astype(np.float32),
         rng.uniform(0, 1, (people, k)).astype(np.float32),
-        Boxes(rng.uniform(0, 900, (people, 4)).astype(np.float32), rng.uniform(0, 1, people).astype(np.float32)),
+        Boxes(
+            rng.uniform(0, 900, (people, 4)).astype(np.float32),
+            rng.uniform(0, 1, people).astype(np.float32),
+        ),
         skeleton,
     )
     return FrameLabels(index, index / 30, Tracks(np.arange(people), poses), **extras)
@@ -48,7 +53,9 @@ def _indices(path: Path) -> list[int]:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    hnp.arrays(np.float32, (2, 3, 3), elements=st.floats(-1e6, 1e6, width=32) | st.just(float("nan"))),
+    hnp.arrays(
+        np.float32, (2, 3, 3), elements=st.floats(-1e6, 1e6, width=32) | st.just(float("nan"))
+    ),
     hnp.arrays(np.float32, (2, 5), elements=st.floats(-1e6, 1e6, width=32) | st.just(float("nan"))),
 )
 def test_every_float32_comes_back_exactly(keypoints: Any, boxes: Any) -> None:
@@ -65,16 +72,26 @@ def test_every_float32_comes_back_exactly(keypoints: Any, boxes: Any) -> None:
 @pytest.mark.parametrize("skeleton", [COCO_17, HAND])
 def test_the_header_comes_back(tmp_path: Path, skeleton: Skeleton) -> None:
     settings_ = {"min_oks": 0.3, "flow": "dis", "source": ["a", 1, None]}
-    native.write(tmp_path / "a.jsonl", _header((_labels(0, skeleton=skeleton),), skeleton, settings=settings_))
+    native.write(
+        tmp_path / "a.jsonl",
+        _header((_labels(0, skeleton=skeleton),), skeleton, settings=settings_),
+    )
     [back] = native.read(tmp_path / "a.jsonl")
-    assert (back.name, back.size_wh, back.fps, back.skeleton) == ("walk", (960, 540), 29.97, skeleton)
+    assert (back.name, back.size_wh, back.fps, back.skeleton) == (
+        "walk",
+        (960, 540),
+        29.97,
+        skeleton,
+    )
     assert back.meta == {"settings": settings_}
 
 
 def test_the_schema_on_disk(tmp_path: Path) -> None:
     """Other programs rely on these names."""
     native.write(tmp_path / "a.jsonl", _header((_labels(0, 1, HAND),), HAND))
-    header, frame, end = (json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines())
+    header, frame, end = (
+        json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()
+    )
     assert list(header) == ["posetrack", "name", "size_wh", "fps", "skeleton"]
     assert header["posetrack"] == 1
     assert list(header["skeleton"]) == ["name", "joints", "limbs", "flip_pairs", "oks_sigmas"]
@@ -87,13 +104,24 @@ def test_the_schema_on_disk(tmp_path: Path) -> None:
 def test_ground_truth_extras_come_back(tmp_path: Path) -> None:
     heads = np.array([[1, 2, 3, 4], [np.nan] * 4], np.float32)
     region = np.array([[0.5, 1], [10, 1], [10, 20]])
-    frame = _labels(0, image="img/000000.jpg", labeled=False, head_xyxy=heads, ignore_regions=(region, 2 * region))
+    frame = _labels(
+        0,
+        image="img/000000.jpg",
+        labeled=False,
+        head_xyxy=heads,
+        ignore_regions=(region, 2 * region),
+    )
     native.write(tmp_path / "a.jsonl", _header((frame, _labels(1))))
     first, second = native.read(tmp_path / "a.jsonl")[0].frames
     assert (first.image, first.labeled) == ("img/000000.jpg", False)
     assert np.array_equal(first.head_xyxy, heads, equal_nan=True)  # type: ignore[arg-type]
     assert [r.tolist() for r in first.ignore_regions] == [region.tolist(), (2 * region).tolist()]
-    assert (second.image, second.labeled, second.head_xyxy, second.ignore_regions) == (None, True, None, ())
+    assert (second.image, second.labeled, second.head_xyxy, second.ignore_regions) == (
+        None,
+        True,
+        None,
+        (),
+    )
 
 
 def test_unknown_keys_are_skipped(tmp_path: Path) -> None:
@@ -108,21 +136,29 @@ def test_meta_must_not_hide_the_header() -> None:
         native.encode_header(_header(fps=3))
 
 
-# --- files cut short -------------------------------------------------------------------------------------------------
+# --- files cut short
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cut", [1, 10, 200])
 def test_a_cut_last_line_is_ignored(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(native.encode_header(_header()) + b"".join(native.encode_frame(_labels(i)) for i in range(4)))
+    path.write_bytes(
+        native.encode_header(_header())
+        + b"".join(native.encode_frame(_labels(i)) for i in range(4))
+    )
     path.write_bytes(path.read_bytes()[:-cut])
-    assert _indices(path) == ([0, 1, 2, 3] if cut == 1 else [0, 1, 2])  # without its line end a line can still be whole
+    assert _indices(path) == (
+        [0, 1, 2, 3] if cut == 1 else [0, 1, 2]
+    )  # without its line end a line can still be whole
     assert not native.is_complete(path)
 
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(native.encode_header(_header()) + b'{"frame": 0, "peo\n' + native.encode_frame(_labels(1)))
+    path.write_bytes(
+        native.encode_header(_header()) + b'{"frame": 0, "peo\n' + native.encode_frame(_labels(1))
+    )
     with pytest.raises(FormatError, match=r"a\.jsonl, line 2"):
         _indices(path)
 
@@ -131,14 +167,24 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"people": [{"id": 1}]}, "'keypoints' is missing"),
-        ({"people": [{"id": 1, "box": [1, 2, 3, 4], "score": 1, "keypoints": [None]}]}, "has 1 keypoints"),
-        ({"people": [{"id": 1, "box": [1, 2, 3], "score": 1, "keypoints": [None] * 15}]}, "list of 4 numbers"),
+        (
+            {"people": [{"id": 1, "box": [1, 2, 3, 4], "score": 1, "keypoints": [None]}]},
+            "has 1 keypoints",
+        ),
+        (
+            {"people": [{"id": 1, "box": [1, 2, 3], "score": 1, "keypoints": [None] * 15}]},
+            "list of 4 numbers",
+        ),
         ({"people": 3}, "not a frame"),
     ],
 )
 def test_a_broken_frame_says_what(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(native.encode_header(_header()) + json.dumps({"frame": 0, "time_s": 0, **change}).encode() + b"\n")
+    path.write_bytes(
+        native.encode_header(_header())
+        + json.dumps({"frame": 0, "time_s": 0, **change}).encode()
+        + b"\n"
+    )
     with pytest.raises(FormatError, match=message):
         _indices(path)
 
@@ -150,7 +196,8 @@ def test_a_newer_schema(tmp_path: Path) -> None:
         native.read(path)
 
 
-# --- streaming and resuming ------------------------------------------------------------------------------------------
+# --- streaming and resuming
+# ------------------------------------------------------------------------------------------
 
 
 def test_each_frame_is_on_disk_when_write_returns(tmp_path: Path) -> None:
@@ -188,7 +235,9 @@ def test_resume_goes_on_from_the_memory(tmp_path: Path, tail: bytes) -> None:
         assert (writer.frame_count, writer.last_index) == (3, 2)
         assert writer.sequence.name == "walk"
         assert writer.state["next_id"] == 2
-        assert np.array_equal(np.array(writer.state["poses"], np.float32), np.full((1, 2), np.float32(0.1) * 2))
+        assert np.array_equal(
+            np.array(writer.state["poses"], np.float32), np.full((1, 2), np.float32(0.1) * 2)
+        )
         writer.write(_labels(3), {"next_id": 3})
     whole = tmp_path / "whole.jsonl"
     native.write(whole, _header([_labels(i) for i in range(4)]))
@@ -258,7 +307,9 @@ def test_a_killed_process_loses_no_finished_frame(tmp_path: Path) -> None:
                 print(i, flush=True)
         """
     )
-    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         finished = int(process.stdout.readline())
         os.kill(process.pid, signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""OpenPose's folder: joints by name, joints it has and we lack, old folders, files of its own making."""
+"""OpenPose's folder: joints by name, joints it has and we lack, old folders, files of its own
+making.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ def _sequence(skeleton: Skeleton = COCO_17) -> Sequence:
     """Two frames: two people, then one whose first joint is absent."""
     k = len(skeleton)
     xy = np.arange(4 * k, dtype=np.float32).reshape(2, k, 2) + 0.5
-    poses = Poses(xy, np.full((2, k), 0.25), Boxes([[10, 20, 30, 60], [1, 2, 3, 4]], [0.5, 0.75]), skeleton)
+    poses = Poses(
+        xy, np.full((2, k), 0.25), Boxes([[10, 20, 30, 60], [1, 2, 3, 4]], [0.5, 0.75]), skeleton
+    )
     later = xy[:1].copy()
     later[0, 0] = np.nan
     alone = Poses(later, np.full((1, k), 0.5), Boxes([[0, 0, 5, 5]], [1]), skeleton)
@@ -32,7 +34,8 @@ def _sequence(skeleton: Skeleton = COCO_17) -> Sequence:
     return Sequence("walk", (64, 48), 25.0, skeleton, frames)
 
 
-# --- CSV -------------------------------------------------------------------------------------------------------------
+# --- CSV
+# --------------------------------------------------------------------------------------------------
 
 
 def test_csv_is_a_row_a_joint(tmp_path: Path) -> None:
@@ -42,10 +45,25 @@ def test_csv_is_a_row_a_joint(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 * 17
     assert rows[0] == {
-        "frame": "0", "time_s": "0.0", "id": "7", "joint": "nose", "x": "0.5", "y": "1.5", "score": "0.25",
-        "box_x1": "10.0", "box_y1": "20.0", "box_x2": "30.0", "box_y2": "60.0", "box_score": "0.5",
-    }  # fmt: skip
-    assert (rows[34]["joint"], rows[34]["x"], rows[34]["y"], rows[34]["score"]) == ("nose", "", "", "0.5")
+        "frame": "0",
+        "time_s": "0.0",
+        "id": "7",
+        "joint": "nose",
+        "x": "0.5",
+        "y": "1.5",
+        "score": "0.25",
+        "box_x1": "10.0",
+        "box_y1": "20.0",
+        "box_x2": "30.0",
+        "box_y2": "60.0",
+        "box_score": "0.5",
+    }
+    assert (rows[34]["joint"], rows[34]["x"], rows[34]["y"], rows[34]["score"]) == (
+        "nose",
+        "",
+        "",
+        "0.5",
+    )
 
 
 def test_csv_keeps_known_and_own_skeletons(tmp_path: Path) -> None:
@@ -74,7 +92,8 @@ def test_a_bad_csv_line_is_named(tmp_path: Path, old: str, new: str, message: st
         FORMATS["csv"].read(path)
 
 
-# --- Parquet ---------------------------------------------------------------------------------------------------------
+# --- Parquet
+# --------------------------------------------------------------------------------------------------
 
 
 def test_parquet_is_the_same_table_with_types(tmp_path: Path) -> None:
@@ -84,10 +103,17 @@ def test_parquet_is_the_same_table_with_types(tmp_path: Path) -> None:
         FORMATS[name].write(tmp_path / f"walk.{name}", _sequence())
     table = pyarrow.parquet.read_table(tmp_path / "walk.parquet")
     kinds = dict(zip(table.schema.names, map(str, table.schema.types), strict=True))
-    assert (kinds["frame"], kinds["id"], kinds["joint"], kinds["x"]) == ("int64", "int64", "string", "float")
+    assert (kinds["frame"], kinds["id"], kinds["joint"], kinds["x"]) == (
+        "int64",
+        "int64",
+        "string",
+        "float",
+    )
     with (tmp_path / "walk.csv").open(newline="") as file:
         rows = [{k: v or None for k, v in row.items()} for row in csv.DictReader(file)]
-    spelled = [{k: None if v is None else str(v) for k, v in row.items()} for row in table.to_pylist()]
+    spelled = [
+        {k: None if v is None else str(v) for k, v in row.items()} for row in table.to_pylist()
+    ]
     assert spelled == rows
 
 
@@ -107,7 +133,8 @@ def test_parquet_with_other_columns(tmp_path: Path) -> None:
         FORMATS["parquet"].read(tmp_path / "a.parquet")
 
 
-# --- COCO ------------------------------------------------------------------------------------------------------------
+# --- COCO
+# --------------------------------------------------------------------------------------------------
 
 
 def test_pycocotools_takes_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,9 +142,11 @@ def test_pycocotools_takes_the_results(tmp_path: Path, capsys: pytest.CaptureFix
     FORMATS["coco"].write(path, _sequence())
     truth = COCO()
     truth.dataset = {
-        "images": [{"id": 0}, {"id": 1}], "annotations": [], "info": {},
+        "images": [{"id": 0}, {"id": 1}],
+        "annotations": [],
+        "info": {},
         "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.joints)}],
-    }  # fmt: skip
+    }
     truth.createIndex()
     loaded = truth.loadRes(str(path))
     results = loaded.loadAnns(loaded.getAnnIds())
@@ -131,7 +160,10 @@ def test_pycocotools_takes_the_results(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_coco_results_without_identities(tmp_path: Path) -> None:
-    rows = [{"image_id": i, "category_id": 1, "keypoints": [5.0, 6.0, 0.5] * 17, "score": 0.9} for i in (4, 2, 4)]
+    rows = [
+        {"image_id": i, "category_id": 1, "keypoints": [5.0, 6.0, 0.5] * 17, "score": 0.9}
+        for i in (4, 2, 4)
+    ]
     (tmp_path / "dets.json").write_text(json.dumps(rows))
     [sequence] = detect_format(tmp_path / "dets.json").read(tmp_path / "dets.json")
     assert sequence.meta == {"identities": False}
@@ -144,7 +176,15 @@ def _annotations() -> dict[str, Any]:
     keypoints = [0, 0, 0, *[20, 30, 2] * 16]
     return {
         "images": [{"id": 900, "file_name": "b.jpg"}, {"id": 17, "file_name": "a.jpg"}],
-        "annotations": [{"id": 1, "image_id": 17, "category_id": 1, "keypoints": keypoints, "bbox": [1, 2, 30, 40]}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 17,
+                "category_id": 1,
+                "keypoints": keypoints,
+                "bbox": [1, 2, 30, 40],
+            }
+        ],
         "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_17.joints)}],
     }
 
@@ -154,7 +194,12 @@ def test_coco_annotations_are_frames_in_file_order(tmp_path: Path) -> None:
     found = detect_format(tmp_path / "person_keypoints.json")
     assert found.name == "coco"
     first, second = found.read(tmp_path / "person_keypoints.json")[0].frames
-    assert (first.image, len(first.tracks), second.image, len(second.tracks)) == ("b.jpg", 0, "a.jpg", 1)
+    assert (first.image, len(first.tracks), second.image, len(second.tracks)) == (
+        "b.jpg",
+        0,
+        "a.jpg",
+        1,
+    )
     assert second.tracks.poses.present[0].tolist() == [False] + [True] * 16
     assert second.tracks.poses.boxes.xyxy.tolist() == [[1, 2, 31, 42]]
 
@@ -164,9 +209,15 @@ def test_coco_annotations_are_frames_in_file_order(tmp_path: Path) -> None:
     [
         ([{"image_id": "a", "keypoints": []}], "entry 0: image_id must be a whole number"),
         ([{"image_id": 1, "keypoints": [1, 2, 3]}], "keypoints of .3. numbers"),
-        ([{"image_id": 1, "keypoints": [1, 2, 3] * 17, "bbox": [1, 2]}], "entry 0: not enough values"),
+        (
+            [{"image_id": 1, "keypoints": [1, 2, 3] * 17, "bbox": [1, 2]}],
+            "entry 0: not enough values",
+        ),
         ([{"image_id": 1, "keypoints": [1, 2, "x"] * 17}], "entry 0: could not convert"),
-        ([{"image_id": 1, "track_id": 2}, {"image_id": 1, "track_id": 2}], "entry 1: .*an identity repeats"),
+        (
+            [{"image_id": 1, "track_id": 2}, {"image_id": 1, "track_id": 2}],
+            "entry 1: .*an identity repeats",
+        ),
     ],
 )
 def test_bad_coco_results_name_the_entry(tmp_path: Path, rows: list[Any], message: str) -> None:
@@ -175,7 +226,8 @@ def test_bad_coco_results_name_the_entry(tmp_path: Path, rows: list[Any], messag
         FORMATS["coco"].read(tmp_path / "a.coco.json")
 
 
-# --- boxes -----------------------------------------------------------------------------------------------------------
+# --- boxes
+# --------------------------------------------------------------------------------------------------
 
 
 def test_boxes_from_plain_detections(tmp_path: Path) -> None:
@@ -196,10 +248,15 @@ def test_boxes_from_tracks(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"walk.{FORMATS[name].suffix}"
     FORMATS[name].write(path, _sequence())
     boxes = read_boxes(path)
-    assert {i: b.xyxy.tolist() for i, b in boxes.items()} == {0: [[10, 20, 30, 60], [1, 2, 3, 4]], 1: [[0, 0, 5, 5]]}
+    assert {i: b.xyxy.tolist() for i, b in boxes.items()} == {
+        0: [[10, 20, 30, 60], [1, 2, 3, 4]],
+        1: [[0, 0, 5, 5]],
+    }
 
 
-@pytest.mark.parametrize("row", [{}, {"image_id": 1}, {"image_id": 1, "bbox": [1, 2]}, 7, {"image_id": "x", "bbox": 3}])
+@pytest.mark.parametrize(
+    "row", [{}, {"image_id": 1}, {"image_id": 1, "bbox": [1, 2]}, 7, {"image_id": "x", "bbox": 3}]
+)
 def test_bad_boxes_name_the_entry(tmp_path: Path, row: Any) -> None:
     (tmp_path / "dets.json").write_text(json.dumps([{"image_id": 0, "bbox": [1, 2, 3, 4]}, row]))
     with pytest.raises(FormatError, match="entry 1: a box needs image_id"):

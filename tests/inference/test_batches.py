@@ -1,4 +1,6 @@
-"""Batches side by side: order, errors, the number of threads, and the same bits as one after the other."""
+"""Batches side by side: order, errors, the number of threads, and the same bits as one after the
+other.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_results_come_in_order_from_threads_that_compute_alone() -> None:
 
 @pytest.mark.usefixtures("two_threads")
 def test_few_parts_run_where_they_are_asked_for() -> None:
-    assert BatchThreads().map(lambda _: threading.current_thread(), [1]) == [threading.current_thread()]
+    assert BatchThreads().map(lambda _: threading.current_thread(), [1]) == [
+        threading.current_thread()
+    ]
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -62,12 +66,16 @@ def test_an_error_comes_out() -> None:
 @pytest.mark.usefixtures("two_threads")
 def test_poses_have_the_same_bits_as_on_one_thread_after_the_other() -> None:
     torch.manual_seed(0)
-    net = build("hrnet_w32", joints=15, width=8, modules=(1, 1, 1), blocks=1, stem=16, stem_blocks=1)
+    net = build(
+        "hrnet_w32", joints=15, width=8, modules=(1, 1, 1), blocks=1, stem=16, stem_blocks=1
+    )
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (200, 300, 3), dtype=np.uint8)
     low = rng.uniform(0, 100, (21, 2))
     boxes = Boxes(np.concatenate([low, low + rng.uniform(20, 90, (21, 2))], axis=1), np.ones(21))
-    together, alone = (PoseEstimator(net, InputSpec((96, 128)), POSETRACK_15, device="cpu") for _ in range(2))
+    together, alone = (
+        PoseEstimator(net, InputSpec((96, 128)), POSETRACK_15, device="cpu") for _ in range(2)
+    )
     alone.side_by_side = False
     a, b = together.estimate([image], [boxes])[0], alone.estimate([image], [boxes])[0]
     np.testing.assert_array_equal(a.xy, b.xy)

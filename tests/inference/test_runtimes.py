@@ -1,4 +1,6 @@
-"""Runtimes: the numbers of PyTorch for every network of the project, any batch and size, and honest refusals."""
+"""Runtimes: the numbers of PyTorch for every network of the project, any batch and size, and honest
+refusals.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ SMALL = {
     "dilated_resnet_50": {},
 }
 needs_openvino = pytest.mark.skipif(
-    platform.machine().lower() not in ("x86_64", "amd64"), reason="a dependency on x86 processors only"
+    platform.machine().lower() not in ("x86_64", "amd64"),
+    reason="a dependency on x86 processors only",
 )
 
 
@@ -72,20 +75,27 @@ def test_openvino_takes_pictures_of_any_size() -> None:
     detector = weights.load_detector("bundled", device="cpu", runtime="openvino")
     plain = weights.load_detector("bundled", device="cpu", runtime="torch")
     rng = np.random.default_rng(0)
-    images = [rng.integers(0, 255, (*hw, 3), dtype=np.uint8) for hw in ((120, 200), (200, 120), (90, 300), (120, 200))]
+    images = [
+        rng.integers(0, 255, (*hw, 3), dtype=np.uint8)
+        for hw in ((120, 200), (200, 120), (90, 300), (120, 200))
+    ]
     runs = detector._run, plain._run
     assert [run.runtime for run in runs] == ["openvino", "torch"]
     for hw in ((224, 384), (384, 224), (32, 384), (384, 384)):
         for a, b in zip(runs[0](pictures(1, *hw)), runs[1](pictures(1, *hw)), strict=True):
             assert a.shape == b.shape
             assert float((a - b).abs().max()) < 1e-4 * float(b.abs().max())
-    assert [len(boxes) for boxes in detector.detect(images)] == [len(boxes) for boxes in plain.detect(images)]
+    assert [len(boxes) for boxes in detector.detect(images)] == [
+        len(boxes) for boxes in plain.detect(images)
+    ]
 
 
 @needs_openvino
 def test_poses_are_the_same_bits_in_any_batch() -> None:
     net, spec = weights.load_pose("pose_lite")
-    estimator = PoseEstimator(net, spec.input, spec.skeleton, device="cpu", flip_test=False, runtime="openvino")
+    estimator = PoseEstimator(
+        net, spec.input, spec.skeleton, device="cpu", flip_test=False, runtime="openvino"
+    )
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (200, 300, 3), dtype=np.uint8)
     low = rng.uniform(0, 100, (11, 2))

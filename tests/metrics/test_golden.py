@@ -69,7 +69,9 @@ def test_poseval_of_all(report: PoseTrackReport) -> None:
 
 
 def test_joint_order_is_the_official_one() -> None:
-    assert [*JOINTS, "total"] == [{"head_bottom": "neck"}.get(j, j) for j in EXPECTED["joint_order"]]
+    assert [*JOINTS, "total"] == [
+        {"head_bottom": "neck"}.get(j, j) for j in EXPECTED["joint_order"]
+    ]
 
 
 def check_hota(scores: SequenceScores, expected: dict[str, Any], pose_ap: dict[str, Any]) -> None:
@@ -81,7 +83,10 @@ def check_hota(scores: SequenceScores, expected: dict[str, Any], pose_ap: dict[s
         same(values.mean(axis=0)[order], expected[field])
         same(values[9][order], expected["at_alpha_0.5"][field])
     for key in ("tp", "fn", "fp"):
-        same(getattr(scores.hota, key)[:, -1], expected["counts_total_per_alpha"][f"HOTA_{key.upper()}"])
+        same(
+            getattr(scores.hota, key)[:, -1],
+            expected["counts_total_per_alpha"][f"HOTA_{key.upper()}"],
+        )
     for field, key in (("ap", "map"), ("precision", "precision"), ("recall", "recall")):
         parts = part_means(getattr(scores.kit_ap, field))
         same([parts[p] for p in pose_ap[key]], list(pose_ap[key].values()))
@@ -90,7 +95,9 @@ def check_hota(scores: SequenceScores, expected: dict[str, Any], pose_ap: dict[s
 @pytest.mark.parametrize("name", NAMES)
 def test_hota_of_each_sequence(report: PoseTrackReport, name: str) -> None:
     scores = next(s for s in report.sequences if s.name == name)
-    check_hota(scores, HOTA_EXPECTED["sequences"][name], HOTA_EXPECTED["pose_AP"]["sequences"][name])
+    check_hota(
+        scores, HOTA_EXPECTED["sequences"][name], HOTA_EXPECTED["pose_AP"]["sequences"][name]
+    )
 
 
 def test_hota_of_all(report: PoseTrackReport) -> None:
@@ -101,10 +108,14 @@ def test_hota_of_all(report: PoseTrackReport) -> None:
 
 
 def test_hota_from_the_2018_layout() -> None:
-    scored = score_files(GOLDEN / "hota_2018" / "gt", GOLDEN / "hota_2018" / "pred", metrics=["hota"])
+    scored = score_files(
+        GOLDEN / "hota_2018" / "gt", GOLDEN / "hota_2018" / "pred", metrics=["hota"]
+    )
     name = "000006_mpii_test"
     check_hota(
-        scored.report.sequences[0], HOTA_EXPECTED["sequences"][name], HOTA_EXPECTED["pose_AP"]["sequences"][name]
+        scored.report.sequences[0],
+        HOTA_EXPECTED["sequences"][name],
+        HOTA_EXPECTED["pose_AP"]["sequences"][name],
     )
 
 

@@ -38,7 +38,9 @@ def test_the_two_fine_thresholds_are_told_apart() -> None:
 def test_heatmap_accuracy_is_the_official_value(case: int) -> None:
     z = np.load(GOLDEN / "heatmap_accuracy.npz")
     found, mean, count = heatmap_accuracy(
-        z[f"{case}_pred_xy"].astype(float), z[f"{case}_target_xy"].astype(float), tuple(z[f"{case}_hw"])
+        z[f"{case}_pred_xy"].astype(float),
+        z[f"{case}_target_xy"].astype(float),
+        tuple(z[f"{case}_hw"]),
     )
     np.testing.assert_allclose(found, z[f"{case}_acc"], rtol=1e-12)
     assert (mean, count) == (pytest.approx(float(z[f"{case}_avg"])), int(z[f"{case}_count"]))

@@ -1,4 +1,6 @@
-"""Points in polygons: what the official tool's geometry library says of them (checked against it when written)."""
+"""Points in polygons: what the official tool's geometry library says of them (checked against it
+when written).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from posetrack.metrics.polygons import inside
 
 SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10]]
 BOW_TIE = [[0, 0], [10, 10], [10, 0], [0, 10]]  # cuts itself at (5, 5)
-TWICE = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0], [4, 0], [4, 4], [0, 4]]  # a part is covered twice
+TWICE = [
+    [0, 0],
+    [10, 0],
+    [10, 10],
+    [0, 10],
+    [0, 0],
+    [4, 0],
+    [4, 4],
+    [0, 4],
+]  # a part is covered twice
 SLIVER = [[0, 0], [5, 5], [10, 10]]  # no area
 TENTHS = [[0.1, 0.1], [0.3, 0.1], [0.3, 0.3]]
 

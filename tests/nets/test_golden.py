@@ -1,7 +1,9 @@
-"""Networks against the published code: names, shapes, parameters, and outputs with weights filled by a fixed rule.
+"""Networks against the published code: names, shapes, parameters, and outputs with weights filled
+by a fixed rule.
 
-``golden/nets`` holds, for each published network, the hash of its list of (key, shape), its counts and a thinned copy
-of its output in double precision. The filling rule, which both sides follow, is stated in ``_noise`` and ``_fill``.
+``golden/nets`` holds, for each published network, the hash of its list of (key, shape), its counts
+and a thinned copy of its output in double precision. The filling rule, which both sides follow, is
+stated in ``_noise`` and ``_fill``.
 """
 
 from __future__ import annotations
@@ -33,16 +35,19 @@ from posetrack.weights.convert import net_args, to_native
 GOLDEN = Path(__file__).parents[1] / "golden" / "nets"
 NETS: dict[str, Any] = json.loads((GOLDEN / "nets.json").read_text())
 BLOCKS: dict[str, Any] = json.loads((GOLDEN / "blocks.json").read_text())
-TOLERANCE = 1e-5  # of the largest stored value; the references' own float32 runs deviate by 2e-6 at most
+TOLERANCE = (
+    1e-5  # of the largest stored value; the references' own float32 runs deviate by 2e-6 at most
+)
 
 Rows = list[tuple[str, list[int]]]  # published key, shape
 
 
 def _noise(tensor: int, count: int) -> np.ndarray:
-    """``count`` repeatable values in [-1, 1) for tensor number ``tensor``: an integer hash of the element's number.
+    """``count`` repeatable values in [-1, 1) for tensor number ``tensor``: an integer hash of the
+    element's number.
 
-    x = 2654435761 n + 2246822519 (tensor + 1), then xor-shift 15, times 2246822519, xor-shift 13, times 3266489917,
-    xor-shift 16, all modulo 2^32; the value is x / 2^31 - 1.
+    x = 2654435761 n + 2246822519 (tensor + 1), then xor-shift 15, times 2246822519, xor-shift 13,
+    times 3266489917, xor-shift 16, all modulo 2^32; the value is x / 2^31 - 1.
     """
     x = np.arange(count, dtype=np.uint32)
     x *= np.uint32(2654435761)
@@ -54,7 +59,9 @@ def _noise(tensor: int, count: int) -> np.ndarray:
 
 
 def _fill(rows: Rows, bn_gain: float, w_gain: float) -> dict[str, torch.Tensor]:
-    """A state dict under the published keys; a tensor's number is its place among all keys in alphabetical order."""
+    """A state dict under the published keys; a tensor's number is its place among all keys in
+    alphabetical order.
+    """
     numbers = {key: i for i, key in enumerate(sorted(key for key, _ in rows))}
     state = {}
     for key, shape in rows:
@@ -78,11 +85,15 @@ def _fill(rows: Rows, bn_gain: float, w_gain: float) -> dict[str, torch.Tensor]:
 def _wave(height: int, width: int) -> torch.Tensor:
     """The input: sin(0.05 (c + 1) x + 0.03 (c + 2) y + c) in channel c."""
     c, y, x = np.ogrid[:3, :height, :width]
-    return torch.from_numpy(np.sin(0.05 * (c + 1) * x + 0.03 * (c + 2) * y + c)[None].astype(np.float32))
+    return torch.from_numpy(
+        np.sin(0.05 * (c + 1) * x + 0.03 * (c + 2) * y + c)[None].astype(np.float32)
+    )
 
 
 def _rows(net: nn.Module, prefix: str = "") -> Rows:
-    """Keys and shapes of ``net`` under their published names: ``prefix`` leads all but the heatmap layer."""
+    """Keys and shapes of ``net`` under their published names: ``prefix`` leads all but the heatmap
+    layer.
+    """
     head = "keypoint_head." if prefix else ""
     return [
         ((head if key.startswith("final_layer.") else prefix) + key, list(value.shape))
@@ -91,7 +102,9 @@ def _rows(net: nn.Module, prefix: str = "") -> Rows:
 
 
 def _hash(rows: Iterable[tuple[str, Sequence[int]]]) -> str:
-    return hashlib.sha256(json.dumps([list(row) for row in rows], separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([list(row) for row in rows], separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def _golden_array(name: str, output: str) -> np.ndarray:
@@ -109,7 +122,8 @@ def _meta(name: str, **args: Any) -> nn.Module:
         return build(name, **args)
 
 
-# --- names, shapes and counts ----------------------------------------------------------------------------------------
+# --- names, shapes and counts
+# ----------------------------------------------------------------------------------------
 
 SAME_KEYS = [
     ("hrnet_w32_pose_j15", "hrnet_w32", {"joints": 15}, ""),
@@ -159,19 +173,22 @@ def test_parameters(name: str, args: dict[str, Any], parameters: int) -> None:
 @pytest.mark.parametrize(
     ("published", "name"),
     [("simplebaseline_r50_j17", "simple_baseline_50"), ("lite_hrnet_18_j17", "lite_hrnet_18")],
-)  # fmt: skip
+)
 def test_multiply_adds_in_both_conventions(published: str, name: str) -> None:
     golden = NETS[published]
     size, executed = next(iter(golden["macs"].items()))
     height, width = map(int, size.split("x"))
     counted = cost(_meta(name), (width, height))
     assert counted.paper_macs == golden["weight_times_output_positions"][size]
-    if name.startswith("lite"):  # the published code runs each layer that reads branch 0 twice; once is enough
+    if name.startswith(
+        "lite"
+    ):  # the published code runs each layer that reads branch 0 twice; once is enough
         executed = golden["weight_times_output_positions"][size]
     assert counted.macs == executed
 
 
-# --- outputs ---------------------------------------------------------------------------------------------------------
+# --- outputs
+# --------------------------------------------------------------------------------------------------
 
 FORWARD = [
     ("hrnet_w32_pose_j15", "hrnet_w32", ""),
@@ -187,8 +204,15 @@ FORWARD = [
 
 def _published_rows(published: str, name: str, prefix: str | None) -> Rows:
     if prefix is None:  # other names than ours: listed in a file
-        return [(key, shape) for key, shape in json.loads((GOLDEN / f"{published}_keys.json").read_text())]
-    heads = {"classes": 1000} if name.endswith("_cls") else {"joints": int(published.rsplit("_j", 1)[1])}
+        return [
+            (key, shape)
+            for key, shape in json.loads((GOLDEN / f"{published}_keys.json").read_text())
+        ]
+    heads = (
+        {"classes": 1000}
+        if name.endswith("_cls")
+        else {"joints": int(published.rsplit("_j", 1)[1])}
+    )
     return _rows(_meta(name, **heads), prefix)
 
 
@@ -208,20 +232,28 @@ def test_outputs_are_the_published_ones(published: str, name: str, prefix: str |
     for output, g in zip(outputs, stored, strict=True):
         ours, bound = output.numpy(), TOLERANCE * g["max_abs"]
         assert list(ours.shape) == g["shape"]
-        np.testing.assert_allclose(_thin(ours), _golden_array(published, g["output"]), rtol=0, atol=bound)
+        np.testing.assert_allclose(
+            _thin(ours), _golden_array(published, g["output"]), rtol=0, atol=bound
+        )
         # the rest of the array, by what is known of the whole
         np.testing.assert_allclose(
-            [ours.mean(), ours.std(), np.abs(ours).max()], [g["mean"], g["std"], g["max_abs"]], atol=bound
+            [ours.mean(), ours.std(), np.abs(ours).max()],
+            [g["mean"], g["std"], g["max_abs"]],
+            atol=bound,
         )
         if "per_channel_max" in g:
-            np.testing.assert_allclose(ours.max((0, 2, 3)), g["per_channel_max"], rtol=0, atol=bound)
+            np.testing.assert_allclose(
+                ours.max((0, 2, 3)), g["per_channel_max"], rtol=0, atol=bound
+            )
 
 
 @pytest.mark.parametrize("family", ["lite", "dite"])
 def test_every_stage_of_the_light_networks(family: str) -> None:
     """Their heatmaps alone hide faults in the attention branches, so each stage is compared."""
     golden = NETS[f"{family}_hrnet_18_j17"]
-    state = _fill(_rows(_meta(f"{family}_hrnet_18"), "backbone."), golden["bn_gain"], golden["w_gain"])
+    state = _fill(
+        _rows(_meta(f"{family}_hrnet_18"), "backbone."), golden["bn_gain"], golden["w_gain"]
+    )
     net: Any = _meta(f"{family}_hrnet_18")
     net.load_state_dict(to_native(f"{family}_hrnet_18", state), assign=True)
     seen: dict[str, Any] = {}
@@ -238,11 +270,15 @@ def test_every_stage_of_the_light_networks(family: str) -> None:
     for stage in ("stage0", "stage1", "stage2"):
         seen.update({f"{stage}_branch{i}": y for i, y in enumerate(seen.pop(stage))})
     with np.load(GOLDEN / "stages.npz") as file:
-        stored = {key.removeprefix(f"{family}."): file[key] for key in file if key.startswith(family)}
+        stored = {
+            key.removeprefix(f"{family}."): file[key] for key in file if key.startswith(family)
+        }
     assert seen.keys() == {key for key in stored if not key.endswith(".max")}
     for name, output in seen.items():
         bound = TOLERANCE * float(stored[f"{name}.max"])
-        np.testing.assert_allclose(output.numpy().reshape(-1)[::5], stored[name], rtol=0, atol=bound, err_msg=name)
+        np.testing.assert_allclose(
+            output.numpy().reshape(-1)[::5], stored[name], rtol=0, atol=bound, err_msg=name
+        )
 
 
 BLOCK_BUILDERS = {
@@ -252,7 +288,9 @@ BLOCK_BUILDERS = {
     "dite_global_context_modeling": lambda: GlobalContext(40, 4),
     "dite_dynamic_kernel_depthwise_k3": lambda: DynamicConv(20, 20, 3, 1, 20, 4),
     "dite_stem": DiteStem,
-    "lite_fuse_module_3_branches": lambda: LiteModule((40, 80, 160), ConditionalChannelWeighting, relu_first=False),
+    "lite_fuse_module_3_branches": lambda: LiteModule(
+        (40, 80, 160), ConditionalChannelWeighting, relu_first=False
+    ),
     "dite_fuse_module_3_branches": lambda: LiteModule((40, 80, 160), ContextBlock, relu_first=True),
 }
 
@@ -265,7 +303,9 @@ def test_blocks_of_the_light_networks(name: str) -> None:
     assert _hash(rows) == golden["keys_sha256"]
     block.load_state_dict(_fill(rows, golden["bn_gain"], golden["w_gain"]))
     inputs = [
-        torch.from_numpy((scale * _noise(1000 + k, math.prod(shape))).astype(np.float32).reshape(shape))
+        torch.from_numpy(
+            (scale * _noise(1000 + k, math.prod(shape))).astype(np.float32).reshape(shape)
+        )
         for k, (shape, scale) in enumerate(golden["inputs"])
     ]
     takes_branches = len(inputs) > 1
@@ -274,4 +314,6 @@ def test_blocks_of_the_light_networks(name: str) -> None:
     with np.load(GOLDEN / "blocks.npz") as file:
         for i, output in enumerate(outputs if takes_branches else [outputs]):
             bound = TOLERANCE * float(file[f"{name}.{i}.max"])
-            np.testing.assert_allclose(output.numpy().reshape(-1)[::5], file[f"{name}.{i}"], rtol=0, atol=bound)
+            np.testing.assert_allclose(
+                output.numpy().reshape(-1)[::5], file[f"{name}.{i}"], rtol=0, atol=bound
+            )

@@ -1,4 +1,6 @@
-"""The table of networks: names, outputs, arguments, ablations, bad input, and that every weight can learn."""
+"""The table of networks: names, outputs, arguments, ablations, bad input, and that every weight can
+learn.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ from posetrack.nets.cost import cost
 from posetrack.nets.hrnet import HRNet, ParallelModule
 from posetrack.nets.published import PUBLISHED
 
-COMPACT: dict[str, Any] = {"width": 8, "modules": (1, 2, 2), "blocks": 1, "stem": 16, "stem_blocks": 1}
+COMPACT: dict[str, Any] = {
+    "width": 8,
+    "modules": (1, 2, 2),
+    "blocks": 1,
+    "stem": 16,
+    "stem_blocks": 1,
+}
 # Outputs of networks with supervision in between; the others give one tensor.
 OUTPUTS = {"hourglass_2": 2, "hourglass_52": 1, "cpn_50": 5}
 
@@ -30,18 +38,30 @@ def _images(height: int, width: int, batch: int = 1) -> torch.Tensor:
     return torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table
+# --------------------------------------------------------------------------------------------------
 
 
 def test_published_figures_and_the_table_name_the_same_networks() -> None:
     assert set(PUBLISHED) <= set(NETS)
-    documented = """hrnet_w32 hrnet_w48 hrnet_w32_cls simple_baseline_50 simple_baseline_101 simple_baseline_152 cpn_50
-    hourglass_1 hourglass_2 hourglass_8 lite_hrnet_18 lite_hrnet_30 dite_hrnet_18 dite_hrnet_30 dilated_resnet_50"""
+    documented = """
+    hrnet_w32 hrnet_w48 hrnet_w32_cls simple_baseline_50 simple_baseline_101 simple_baseline_152
+    cpn_50 hourglass_1 hourglass_2 hourglass_8 lite_hrnet_18 lite_hrnet_30 dite_hrnet_18
+    dite_hrnet_30 dilated_resnet_50
+    """
     assert set(documented.split()) <= set(PUBLISHED)
 
 
-FAMILIES = ["hrnet_w32", "simple_baseline_50", "hourglass_2", "hourglass_52", "lite_hrnet_18", "dite_hrnet_18",
-            "cpn_50", "dilated_resnet_50"]  # fmt: skip
+FAMILIES = [
+    "hrnet_w32",
+    "simple_baseline_50",
+    "hourglass_2",
+    "hourglass_52",
+    "lite_hrnet_18",
+    "dite_hrnet_18",
+    "cpn_50",
+    "dilated_resnet_50",
+]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -56,13 +76,17 @@ def test_a_pose_network_gives_heatmaps_of_a_quarter_of_the_input(name: str) -> N
     assert all(torch.isfinite(h).all() for h in heatmaps)
 
 
-@pytest.mark.parametrize("name", ["hourglass_52", "cpn_50", "dilated_resnet_50", "simple_baseline_101", "hourglass_1"])
+@pytest.mark.parametrize(
+    "name", ["hourglass_52", "cpn_50", "dilated_resnet_50", "simple_baseline_101", "hourglass_1"]
+)
 def test_published_parameters_are_counted_ones(name: str) -> None:
     assert sum(p.numel() for p in _meta(name).parameters()) == PUBLISHED[name].parameters
 
 
 def test_published_multiply_adds_are_counted_ones() -> None:
-    """One network counted here; those that other code counted too, against its numbers (test_nets_golden counts)."""
+    """One network counted here; those that other code counted too, against its numbers
+    (test_nets_golden counts).
+    """
     size, counts = next(iter(PUBLISHED["dilated_resnet_50"].macs.items()))
     counted = cost(_meta("dilated_resnet_50"), size)
     assert (counted.macs, counted.paper_macs) == counts
@@ -77,12 +101,20 @@ def test_published_multiply_adds_are_counted_ones() -> None:
     }.items():
         assert PUBLISHED[name].parameters == golden[published]["parameters"]
         for (width, height), (macs, paper_macs) in PUBLISHED[name].macs.items():
-            assert paper_macs == golden[published]["weight_times_output_positions"][f"{height}x{width}"]
+            assert (
+                paper_macs
+                == golden[published]["weight_times_output_positions"][f"{height}x{width}"]
+            )
             assert name.startswith("dite") or macs == golden[published]["macs"][f"{height}x{width}"]
 
 
 def test_multiply_adds_of_the_papers_are_weights_times_outputs_over_a_gibi() -> None:
-    printed = {"hrnet_w32": 7.1, "hrnet_w48": 14.6, "simple_baseline_101": 12.4, "simple_baseline_152": 15.7}
+    printed = {
+        "hrnet_w32": 7.1,
+        "hrnet_w48": 14.6,
+        "simple_baseline_101": 12.4,
+        "simple_baseline_152": 15.7,
+    }
     for name, number in printed.items():
         assert PUBLISHED[name].macs[192, 256][1] / 2**30 == pytest.approx(number, abs=0.08)
 
@@ -94,7 +126,9 @@ def test_any_hrnet_width_has_a_name() -> None:
     assert _meta("hrnet_w4_cls", classes=7).get_submodule("classifier").out_features == 7
 
 
-@pytest.mark.parametrize("name", ["hrnet_w", "hrnet_w0", "hrnet_32", "hrnet_w32_", "Hourglass_8", "", "hrnet_w32\n"])
+@pytest.mark.parametrize(
+    "name", ["hrnet_w", "hrnet_w0", "hrnet_32", "hrnet_w32_", "Hourglass_8", "", "hrnet_w32\n"]
+)
 def test_an_unknown_name_is_one_sentence(name: str) -> None:
     with pytest.raises(UsageError, match="Unknown network"):
         build(name, joints=17)
@@ -109,7 +143,8 @@ def test_classification_gives_logits() -> None:
     assert build("hrnet_w4_cls", classes=10).eval()(_images(64, 96, batch=2)).shape == (2, 10)
 
 
-# --- arguments of HRNet ----------------------------------------------------------------------------------------------
+# --- arguments of HRNet
+# ----------------------------------------------------------------------------------------------
 
 
 def test_compact_hrnet() -> None:
@@ -130,7 +165,9 @@ def test_fusion_ablation_has_the_exchanges_of_the_paper(fusions: str, count: int
 
 
 def test_without_exchange_a_branch_does_not_see_the_others() -> None:
-    """With the last fusion only, what the coarse branches do before it cannot change the fine branch's input to it."""
+    """With the last fusion only, what the coarse branches do before it cannot change the fine
+    branch's input to it.
+    """
     net: Any = HRNet(2, **COMPACT, fusions="last").eval()
     seen: list[torch.Tensor] = []
     net.stage4[1].branches[0].register_forward_hook(lambda _, __, output: seen.append(output))
@@ -154,7 +191,12 @@ def test_all_resolutions_from_the_start() -> None:
 def test_heatmaps_from_each_resolution(branch: int) -> None:
     net = HRNet(5, **COMPACT, heatmap_from=branch).eval()
     assert net.heatmap_stride == 4 * 2**branch
-    assert net(_images(64, 128)).shape == (1, 5, 64 // net.heatmap_stride, 128 // net.heatmap_stride)
+    assert net(_images(64, 128)).shape == (
+        1,
+        5,
+        64 // net.heatmap_stride,
+        128 // net.heatmap_stride,
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,12 +229,19 @@ def test_a_size_that_the_network_cannot_halve_is_named(name: str, stride: int) -
         build(name)(_images(128, 100))
 
 
-# --- behaviour -------------------------------------------------------------------------------------------------------
+# --- behaviour
+# --------------------------------------------------------------------------------------------------
 
 SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "compact hrnet": ("hrnet_w8", {k: v for k, v in COMPACT.items() if k != "width"}),
-    "coarse heatmaps": ("hrnet_w8", {**{k: v for k, v in COMPACT.items() if k != "width"}, "heatmap_from": 2}),
-    "fused last": ("hrnet_w8", {**{k: v for k, v in COMPACT.items() if k != "width"}, "fusions": "last"}),
+    "coarse heatmaps": (
+        "hrnet_w8",
+        {**{k: v for k, v in COMPACT.items() if k != "width"}, "heatmap_from": 2},
+    ),
+    "fused last": (
+        "hrnet_w8",
+        {**{k: v for k, v in COMPACT.items() if k != "width"}, "fusions": "last"},
+    ),
     "hourglass": ("hourglass_2", {}),
     "lite": ("lite_hrnet_18", {}),
     "dite": ("dite_hrnet_18", {}),

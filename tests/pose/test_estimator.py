@@ -1,4 +1,6 @@
-"""Pose estimation: geometry end to end, equality with the plain one-by-one procedure, batches, folding, bad input."""
+"""Pose estimation: geometry end to end, equality with the plain one-by-one procedure, batches,
+folding, bad input.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,14 @@ def people() -> tuple[list[np.ndarray], list[Boxes]]:
     """Three images of different sizes with 3, 0 and 2 people; one box lies partly outside."""
     rng = np.random.default_rng(0)
     small = [rng.integers(0, 255, (12, 16, 3), dtype=np.uint8) for _ in range(3)]
-    images = [im.repeat(20 + 5 * i, axis=0).repeat(20 + 5 * i, axis=1) for i, im in enumerate(small)]
+    images = [
+        im.repeat(20 + 5 * i, axis=0).repeat(20 + 5 * i, axis=1) for i, im in enumerate(small)
+    ]
     boxes = [
-        Boxes(np.array([[10, 10, 100, 200], [50, 5, 120, 130], [-30, 100, 60, 300]]), np.array([0.9, 0.8, 0.4])),
+        Boxes(
+            np.array([[10, 10, 100, 200], [50, 5, 120, 130], [-30, 100, 60, 300]]),
+            np.array([0.9, 0.8, 0.4]),
+        ),
         Boxes.empty(),
         Boxes(np.array([[200, 40, 420, 300], [30, 30, 60, 200]]), np.array([1.0, 0.5])),
     ]
@@ -76,11 +83,16 @@ def dots_image(points: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("flip_test", [False, True])
 @pytest.mark.parametrize("decode", ["quarter", "dark"])
 def test_dots_are_found_where_they_are(flip_test: bool, decode: str) -> None:
-    # The boxes have the input's zoom: 4 image pixels a heatmap pixel. The shift of the flip test presumes a network
-    # trained with the official targets; this one is off by the half heatmap pixel between cell corner and cell centre.
-    points = np.array([[[130.0, 90], [170, 130], [150, 160]], [[121.0, 103], [163, 91], [177, 171]]])
+    # The boxes have the input's zoom: 4 image pixels a heatmap pixel. The shift of the flip test
+    # presumes a network trained with the official targets; this one is off by the half heatmap
+    # pixel between cell corner and cell centre.
+    points = np.array(
+        [[[130.0, 90], [170, 130], [150, 160]], [[121.0, 103], [163, 91], [177, 171]]]
+    )
     box = Boxes(np.array([[150 - 38.4, 125 - 51.2, 150 + 38.4, 125 + 51.2]]), np.array([0.5]))
-    estimator = PoseEstimator(Pooled(), SPEC, DOTS, device="cpu", flip_test=flip_test, decode=decode)
+    estimator = PoseEstimator(
+        Pooled(), SPEC, DOTS, device="cpu", flip_test=flip_test, decode=decode
+    )
     found = estimator.estimate([dots_image(p) for p in points], [box, box])
     for pose, truth in zip(found, points, strict=True):
         assert np.abs(pose.xy[0] - truth).max() < 3.0
@@ -91,29 +103,37 @@ def test_dots_are_found_where_they_are(flip_test: bool, decode: str) -> None:
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_equals_the_plain_procedure_one_by_one(net: nn.Module, people, flip_test: bool) -> None:
     images, boxes = people
-    poses = PoseEstimator(net, SPEC, POSETRACK_15, device="cpu", precision="float32", flip_test=flip_test).estimate(
-        images, boxes
-    )
+    poses = PoseEstimator(
+        net, SPEC, POSETRACK_15, device="cpu", precision="float32", flip_test=flip_test
+    ).estimate(images, boxes)
     assert [len(p) for p in poses] == [3, 0, 2]
     net.eval()
     for image, found in zip(images, poses, strict=True):
         for i, box in enumerate(found.boxes.xyxy):
             center, scale = geometry.box_to_center_scale(box[None], SPEC.size_wh)
-            crop = geometry.crop_image(image, geometry.crop_affine(center, scale, SPEC.size_wh)[0], SPEC.size_wh)
-            x = torch.from_numpy(((crop / 255 - SPEC.mean) / SPEC.std).astype(np.float32).transpose(2, 0, 1)[None])
+            crop = geometry.crop_image(
+                image, geometry.crop_affine(center, scale, SPEC.size_wh)[0], SPEC.size_wh
+            )
+            x = torch.from_numpy(
+                ((crop / 255 - SPEC.mean) / SPEC.std).astype(np.float32).transpose(2, 0, 1)[None]
+            )
             with torch.no_grad():
                 maps, mirrored = net(x).numpy(), net(x.flip(3)).numpy()
             if flip_test:
                 maps = heatmaps.flip_average(maps, mirrored, POSETRACK_15.flip_order)
             points, score = heatmaps.decode(maps, "quarter")
             xy = geometry.heatmap_to_image(points, center, scale, (24, 32))
-            np.testing.assert_allclose(found.score[i], score[0], rtol=1e-4, atol=1e-4 * np.abs(maps).max())
+            np.testing.assert_allclose(
+                found.score[i], score[0], rtol=1e-4, atol=1e-4 * np.abs(maps).max()
+            )
             np.testing.assert_allclose(found.xy[i], xy[0], atol=1e-3)
 
 
 def test_batching_changes_nothing(net: nn.Module, people) -> None:
     images, boxes = people
-    estimator = PoseEstimator(net, SPEC, POSETRACK_15, device="cpu", precision="float32", batch_size=8)
+    estimator = PoseEstimator(
+        net, SPEC, POSETRACK_15, device="cpu", precision="float32", batch_size=8
+    )
     together = estimator.estimate(images, boxes)
     for image, given, found in zip(images, boxes, together, strict=True):
         for i in range(len(given)):
@@ -124,9 +144,13 @@ def test_batching_changes_nothing(net: nn.Module, people) -> None:
     np.testing.assert_array_equal(first.score, together[0].score)
 
 
-def test_batch_sizes_that_disagree_are_not_used(net: nn.Module, people, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_sizes_that_disagree_are_not_used(
+    net: nn.Module, people, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images, boxes = people
-    estimator = PoseEstimator(net, SPEC, POSETRACK_15, device="cpu", precision="float32", batch_size=8)
+    estimator = PoseEstimator(
+        net, SPEC, POSETRACK_15, device="cpu", precision="float32", batch_size=8
+    )
     plain, shapes = estimator._forward, []
 
     def forward(crops: np.ndarray) -> np.ndarray:
@@ -175,7 +199,9 @@ def test_nobody_means_no_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_boxes_without_size_give_absent_poses(net: nn.Module) -> None:
     nan = float("nan")
     boxes = Boxes(np.array([[nan] * 4, [5, 5, 5, 5], [9, 9, 2, 2], [2, 2, 40, 60]]), np.ones(4))
-    (poses,) = PoseEstimator(net, SPEC, POSETRACK_15, device="cpu").estimate([np.zeros((64, 64, 3), np.uint8)], [boxes])
+    (poses,) = PoseEstimator(net, SPEC, POSETRACK_15, device="cpu").estimate(
+        [np.zeros((64, 64, 3), np.uint8)], [boxes]
+    )
     assert poses.present.any(axis=1).tolist() == [False, False, False, True]
     assert poses.boxes.score[:3].tolist() == [0, 0, 0]
 
@@ -187,7 +213,9 @@ def test_the_callers_network_stays_as_it_is(net: nn.Module) -> None:
     assert net.training
     after = net.state_dict()
     assert list(before) == list(after)
-    assert all(torch.equal(before[k], after[k]) and before[k].dtype == after[k].dtype for k in before)
+    assert all(
+        torch.equal(before[k], after[k]) and before[k].dtype == after[k].dtype for k in before
+    )
 
 
 def test_names_that_do_not_exist(net: nn.Module) -> None:
@@ -210,7 +238,8 @@ def test_wrong_joint_count_and_lengths(net: nn.Module) -> None:
         PoseEstimator(net, SPEC, POSETRACK_15, device="cpu").estimate([image], [box, box])
 
 
-# --- devices ---------------------------------------------------------------------------------------------------------
+# --- devices
+# --------------------------------------------------------------------------------------------------
 
 
 def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +254,9 @@ def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_bfloat16_is_read_from_the_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False}, raising=False)
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False}, raising=False
+    )
     assert not devices.has_native_bfloat16()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     assert devices.has_native_bfloat16()
@@ -240,7 +271,8 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices.pick_device(torch.device("cpu")).type == "cpu"
 
 
-# --- folding ---------------------------------------------------------------------------------------------------------
+# --- folding
+# --------------------------------------------------------------------------------------------------
 
 
 def norms(net: nn.Module) -> int:
@@ -253,11 +285,15 @@ def test_all_norms_of_hrnet_are_folded(net: nn.Module) -> None:
     x = torch.randn(2, 3, 128, 96, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = net.eval()(x)
-        torch.testing.assert_close(folded(x), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+        torch.testing.assert_close(
+            folded(x), expected, rtol=0, atol=1e-5 * float(expected.abs().max())
+        )
 
 
 def test_transposed_convolutions_fold_too() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ConvTranspose2d(4, 6, 4, 2, 1, bias=False), nn.BatchNorm2d(6))
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2), nn.ConvTranspose2d(4, 6, 4, 2, 1, bias=False), nn.BatchNorm2d(6)
+    )
     randomise(net)
     x = torch.randn(1, 3, 20, 20, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

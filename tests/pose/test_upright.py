@@ -1,4 +1,6 @@
-"""Leaning people: the angle, the turned crop, the upright test and the augmentation that prepares for it."""
+"""Leaning people: the angle, the turned crop, the upright test and the augmentation that prepares
+for it.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,26 @@ HIPS = [NAMES.index("left_hip"), NAMES.index("right_hip")]
 
 def person(lean: float, middle: tuple[float, float] = (300.0, 200.0)) -> np.ndarray:
     """Joints (15, 2) of somebody drawn along a straight line, leaning by ``lean`` degrees."""
-    height = {"nose": -90, "head_top": -110, "head_bottom": -70, "shoulder": -60, "elbow": -30, "wrist": 0}
+    height = {
+        "nose": -90,
+        "head_top": -110,
+        "head_bottom": -70,
+        "shoulder": -60,
+        "elbow": -30,
+        "wrist": 0,
+    }
     height |= {"hip": 10, "knee": 60, "ankle": 110}
-    xy = np.array([[12.0 * (("left" in n) - ("right" in n)), height[n.split("_", 1)[-1] if "_" in n and n not in
-                    ("head_top", "head_bottom") else n]] for n in NAMES])  # fmt: skip
+    xy = np.array(
+        [
+            [
+                12.0 * (("left" in n) - ("right" in n)),
+                height[
+                    n.split("_", 1)[-1] if "_" in n and n not in ("head_top", "head_bottom") else n
+                ],
+            ]
+            for n in NAMES
+        ]
+    )
     a = np.deg2rad(lean)
     return xy @ np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) + middle
 
@@ -45,7 +63,9 @@ def test_without_hips_or_shoulders_there_is_no_angle() -> None:
     xy = person(40)[None].copy()
     xy[:, HIPS] = np.nan
     assert np.isnan(lean_deg(xy, POSETRACK_15)).all()
-    assert np.isnan(lean_deg(np.zeros((2, 2, 2)), make_skeleton("fish", ("mouth", "tail"), limbs=()))).all()
+    assert np.isnan(
+        lean_deg(np.zeros((2, 2, 2)), make_skeleton("fish", ("mouth", "tail"), limbs=()))
+    ).all()
     assert len(lean_deg(np.zeros((0, 15, 2)), POSETRACK_15)) == 0
 
 
@@ -69,7 +89,9 @@ def test_the_augmentation_turns_people_upright(lean: float) -> None:
     xy = person(lean).astype(np.float32)
     box = geometry.keypoint_boxes(xy[None], 0.0)[0]
     how = Augmentation(p_flip=0, p_rotation=0, scale=0, p_half_body=0, p_upright=1)
-    _, turned, mirrored = draw_affine(box, xy, POSETRACK_15, SPEC.size_wh, 1.25, how, np.random.default_rng(0))
+    _, turned, mirrored = draw_affine(
+        box, xy, POSETRACK_15, SPEC.size_wh, 1.25, how, np.random.default_rng(0)
+    )
     assert not mirrored
     assert abs(lean_deg(turned[None], POSETRACK_15)[0]) < 1e-3
     assert (turned >= 0).all()
@@ -92,7 +114,9 @@ def test_the_augmentation_leaves_people_without_a_torso_as_they_are() -> None:
 
 
 class UprightOnly(nn.Module):
-    """The "network" whose heatmaps are the colours of its input; it is unsure where red is not above blue."""
+    """The "network" whose heatmaps are the colours of its input; it is unsure where red is not
+    above blue.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,20 +138,26 @@ def colours(lean: float) -> tuple[np.ndarray, np.ndarray, Boxes]:
     """Blurred dots along a leaning body, their places (3, 2), and a box around them."""
     a = np.deg2rad(lean)
     along, across = np.array([np.sin(a), np.cos(a)]), np.array([np.cos(a), -np.sin(a)])
-    points = np.array([[160.0, 120] - 35 * along, [160.0, 120] + 18 * across, [160.0, 120] + 35 * along])
+    points = np.array(
+        [[160.0, 120] - 35 * along, [160.0, 120] + 18 * across, [160.0, 120] + 35 * along]
+    )
     y, x = np.mgrid[:240, :320]
     image = np.stack([np.exp(-((x - px) ** 2 + (y - py) ** 2) / 72) for px, py in points], axis=2)
     low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
-    return (image * 255).astype(np.uint8), points, Boxes(np.concatenate([low, high])[None], np.ones(1))
+    return (
+        (image * 255).astype(np.uint8),
+        points,
+        Boxes(np.concatenate([low, high])[None], np.ones(1)),
+    )
 
 
 @pytest.mark.parametrize("lean", [0.0, 20.0, 60.0, 110.0, 180.0, -90.0])
 def test_the_second_look_finds_the_same_places_with_more_certainty(lean: float) -> None:
     image, points, box = colours(lean)
     once, twice = (
-        PoseEstimator(UprightOnly(), SPEC, COLOURS, device="cpu", flip_test=False, upright_test=test).estimate(
-            [image], [box]
-        )[0]
+        PoseEstimator(
+            UprightOnly(), SPEC, COLOURS, device="cpu", flip_test=False, upright_test=test
+        ).estimate([image], [box])[0]
         for test in (False, True)
     )
     assert np.linalg.norm(once.xy[0] - points, axis=1).max() < 4
@@ -142,7 +172,9 @@ def test_the_second_look_finds_the_same_places_with_more_certainty(lean: float) 
 def test_people_are_not_mixed_up_in_the_second_look() -> None:
     leans = [0.0, 90.0, 10.0, 180.0, -70.0]
     images, points, boxes = zip(*[colours(a) for a in leans], strict=True)
-    estimator = PoseEstimator(UprightOnly(), SPEC, COLOURS, device="cpu", upright_test=True, batch_size=2)
+    estimator = PoseEstimator(
+        UprightOnly(), SPEC, COLOURS, device="cpu", upright_test=True, batch_size=2
+    )
     for pose, truth in zip(estimator.estimate(list(images), list(boxes)), points, strict=True):
         assert np.linalg.norm(pose.xy[0] - truth, axis=1).max() < 4
         assert (pose.score > 0.6).all()

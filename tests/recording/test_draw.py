@@ -14,11 +14,28 @@ from posetrack.structures import Boxes, Poses, Skeleton, Tracks
 
 GREY = np.full((240, 320, 3), 128, np.uint8)
 QUIET = Style(show_ids=False)
-# nose, neck, head top, then left and right: shoulder, elbow, wrist, hip, knee, ankle (the left is at larger x)
-BODY = np.array([
-    [0, -80], [0, -60], [2, -100], [16, -58], [-16, -56], [26, -30], [-28, -28], [30, -2], [-20, -5],
-    [10, 0], [-10, 0], [14, 42], [-12, 45], [20, 85], [-10, 90],
-], np.float32)  # fmt: skip
+# nose, neck, head top, then left and right: shoulder, elbow, wrist, hip, knee, ankle (the left is
+# at larger x)
+BODY = np.array(
+    [
+        [0, -80],
+        [0, -60],
+        [2, -100],
+        [16, -58],
+        [-16, -56],
+        [26, -30],
+        [-28, -28],
+        [30, -2],
+        [-20, -5],
+        [10, 0],
+        [-10, 0],
+        [14, 42],
+        [-12, 45],
+        [20, 85],
+        [-10, 90],
+    ],
+    np.float32,
+)
 
 
 def _tracks(*people: tuple[int, float, float], scale: float = 1.0, score: float = 0.9) -> Tracks:
@@ -26,7 +43,9 @@ def _tracks(*people: tuple[int, float, float], scale: float = 1.0, score: float 
     xy = np.array([BODY * scale + (x, y) for _, x, y in people], np.float32).reshape(-1, 15, 2)
     ends = np.concatenate([xy.min(axis=1), xy.max(axis=1)], axis=1) if people else np.zeros((0, 4))
     boxes = Boxes(ends, np.ones(len(people)))
-    return Tracks([p[0] for p in people], Poses(xy, np.full(xy.shape[:2], score), boxes, POSETRACK_15))
+    return Tracks(
+        [p[0] for p in people], Poses(xy, np.full(xy.shape[:2], score), boxes, POSETRACK_15)
+    )
 
 
 def _changed(image: Any, base: Any = GREY) -> Any:
@@ -45,15 +64,31 @@ def test_nobody_changes_nothing() -> None:
     assert np.array_equal(draw_tracks(GREY, Tracks.empty(POSETRACK_15)), GREY)
 
 
-# Machado, Oliveira, Fernandes 2009, "A physiologically-based model for simulation of color vision deficiency", severity
-# 1: what linear RGB looks like with protanopia, deuteranopia, tritanopia.
+# Machado, Oliveira, Fernandes 2009, "A physiologically-based model for simulation of color vision
+# deficiency", severity 1: what linear RGB looks like with protanopia, deuteranopia, tritanopia.
 BLINDNESS = {
     "none": np.eye(3),
     "red": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
     ),
-    "green": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]),
-    "blue": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]]),
+    "green": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.01182, 0.04294, 0.968881],
+        ]
+    ),
+    "blue": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.3039],
+        ]
+    ),
 }
 
 
@@ -61,7 +96,9 @@ def _lab(color: tuple[int, int, int], sight: str) -> Any:
     """CIELAB of an sRGB colour as that sight sees it."""
     c = np.array(color) / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
     xyz = to_xyz @ np.clip(BLINDNESS[sight] @ linear, 0, 1) / (0.9505, 1, 1.089)
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
@@ -71,7 +108,10 @@ def _lab(color: tuple[int, int, int], sight: str) -> Any:
 def test_seven_people_are_told_apart_by_anybody(sight: str) -> None:
     colors = [_lab(c, sight) for c in PALETTE[:7]]
     assert min(np.linalg.norm(a - b) for a, b in combinations(colors, 2)) > 30
-    assert min(np.linalg.norm(_lab(a, sight) - _lab(b, sight)) for a, b in combinations(PALETTE, 2)) > 12
+    assert (
+        min(np.linalg.norm(_lab(a, sight) - _lab(b, sight)) for a, b in combinations(PALETTE, 2))
+        > 12
+    )
 
 
 def test_an_identity_keeps_its_colour() -> None:
@@ -96,7 +136,9 @@ def test_absent_and_weak_joints_are_left_out() -> None:
         absent = Tracks([0], Poses(xy, score, whole.poses.boxes, POSETRACK_15))
         weak = Tracks([0], Poses(whole.poses.xy, score, whole.poses.boxes, POSETRACK_15))
         without = draw_tracks(GREY, absent, style=QUIET)
-        assert not _changed(without)[tuple(np.round(whole.poses.xy[0, k]).astype(int)[::-1])] or k in {
+        assert not _changed(without)[
+            tuple(np.round(whole.poses.xy[0, k]).astype(int)[::-1])
+        ] or k in {
             0,
             1,
             3,
@@ -104,12 +146,15 @@ def test_absent_and_weak_joints_are_left_out() -> None:
             9,
             10,
         }
-        assert np.array_equal(without, draw_tracks(GREY, weak, style=Style(show_ids=False, min_score=0.2)))
+        assert np.array_equal(
+            without, draw_tracks(GREY, weak, style=Style(show_ids=False, min_score=0.2))
+        )
 
 
 def test_unsure_joints_are_thinner() -> None:
     sure, unsure = (
-        _changed(draw_tracks(GREY, _tracks((0, 160, 120), score=s), style=QUIET)).sum() for s in (0.9, 0.05)
+        _changed(draw_tracks(GREY, _tracks((0, 160, 120), score=s), style=QUIET)).sum()
+        for s in (0.9, 0.05)
     )
     assert unsure < 0.9 * sure
     unknown = draw_tracks(GREY, _tracks((0, 160, 120), score=np.nan), style=QUIET)
@@ -118,8 +163,14 @@ def test_unsure_joints_are_thinner() -> None:
 
 def test_sizes_follow_person_and_picture() -> None:
     large = np.full((960, 1280, 3), 128, np.uint8)
-    near = _changed(draw_tracks(large, _tracks((0, 640, 480), scale=4), style=QUIET), large).sum() / 4**2
-    far = _changed(draw_tracks(large, _tracks((0, 640, 480), scale=0.5), style=QUIET), large).sum() / 0.5**2
+    near = (
+        _changed(draw_tracks(large, _tracks((0, 640, 480), scale=4), style=QUIET), large).sum()
+        / 4**2
+    )
+    far = (
+        _changed(draw_tracks(large, _tracks((0, 640, 480), scale=0.5), style=QUIET), large).sum()
+        / 0.5**2
+    )
     assert far > near  # a far person's lines do not vanish
 
 
@@ -137,7 +188,9 @@ def test_the_tag_is_readable_and_inside(size_wh: tuple[int, int]) -> None:
 def test_tags_do_not_cover_each_other() -> None:
     def count(*people: tuple[int, float, float]) -> int:
         tracks = _tracks(*people)
-        return int(_changed(draw_tracks(GREY, tracks), draw_tracks(GREY, tracks, style=QUIET)).sum())
+        return int(
+            _changed(draw_tracks(GREY, tracks), draw_tracks(GREY, tracks, style=QUIET)).sum()
+        )
 
     alone = count((0, 160, 140))
     assert count((0, 160, 140), (1, 163, 140)) > 1.8 * alone
@@ -162,7 +215,12 @@ def test_odd_places_do_no_harm(at: tuple[float, float]) -> None:
 def test_one_joint_and_no_joint() -> None:
     xy = np.full((2, 17, 2), np.nan, np.float32)
     xy[0, 5] = (100, 100)
-    poses = Poses(xy, np.full((2, 17), np.nan), Boxes([[80, 80, 120, 160], [200, 80, 240, 160]], [1, 1]), COCO_17)
+    poses = Poses(
+        xy,
+        np.full((2, 17), np.nan),
+        Boxes([[80, 80, 120, 160], [200, 80, 240, 160]], [1, 1]),
+        COCO_17,
+    )
     image = draw_tracks(GREY, Tracks([0, 1], poses), style=QUIET)
     assert _changed(image)[100, 100]
     assert not _changed(image)[:, 190:].any()

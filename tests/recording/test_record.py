@@ -1,4 +1,6 @@
-"""Results on disk: final names only for whole files, and interrupted runs that go on as if nothing had happened."""
+"""Results on disk: final names only for whole files, and interrupted runs that go on as if nothing
+had happened.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def _write_clip(path: Path, frames: int = 20, size_wh: tuple[int, int] = (64, 48
             grey = np.full((size_wh[1], size_wh[0], 3), 40 + 4 * index, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
         container.mux(stream.encode(None))
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 12800), np.int16), format="s16", layout="mono")
+        silence = av.AudioFrame.from_ndarray(
+            np.zeros((1, 12800), np.int16), format="s16", layout="mono"
+        )
         silence.sample_rate = 16000
         container.mux([*sound.encode(silence), *sound.encode(None)])
     return path
@@ -48,7 +52,9 @@ def _clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class _Stages:
-    """A detector and a pose network for numbered pictures: two people who drift, one of them seen now and then."""
+    """A detector and a pose network for numbered pictures: two people who drift, one of them seen
+    now and then.
+    """
 
     def detect(self, images: list[Image]) -> list[Boxes]:
         return [self._people(round((float(image[24, 32].mean()) - 40) / 4)) for image in images]
@@ -58,7 +64,9 @@ class _Stages:
         low = np.array(here, float)
         return Boxes(np.concatenate([low, low + 20], axis=1), np.full(len(low), 0.9))
 
-    def estimate(self, images: list[Image], boxes: list[Boxes], *, padded: bool = True) -> list[Poses]:
+    def estimate(
+        self, images: list[Image], boxes: list[Boxes], *, padded: bool = True
+    ) -> list[Poses]:
         rng = np.random.default_rng(0)
         shape = rng.uniform(0, 1, (15, 2))
         poses = []
@@ -78,7 +86,11 @@ class _Broken:
 
     def __init__(self, pipeline: Pipeline, at: int, error: BaseException) -> None:
         self.pipeline, self.at, self.error = pipeline, at, error
-        self.stopwatch, self.tracker, self.window = pipeline.stopwatch, pipeline.tracker, pipeline.window
+        self.stopwatch, self.tracker, self.window = (
+            pipeline.stopwatch,
+            pipeline.tracker,
+            pipeline.window,
+        )
 
     def run(self, frames: Iterable[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]:
         for number, pair in enumerate(self.pipeline.run(frames, before)):
@@ -89,11 +101,22 @@ class _Broken:
 
 def _run(window: int = 4) -> Pipeline:
     return Pipeline(
-        _Stages(), NoFlow(), _Stages(), build_tracker("flow", POSETRACK_15), PipelineSettings(window, min_joint_score=0)
+        _Stages(),
+        NoFlow(),
+        _Stages(),
+        build_tracker("flow", POSETRACK_15),
+        PipelineSettings(window, min_joint_score=0),
     )
 
 
-def _record(clip: Path, out: Path, *, break_at: int | None = None, error: BaseException | None = None, **options):
+def _record(
+    clip: Path,
+    out: Path,
+    *,
+    break_at: int | None = None,
+    error: BaseException | None = None,
+    **options,
+):
     shaping = options.pop("settings", {"memory": 30})
     show = options.pop("show", None)
     outputs = OutputOptions(out, **options)
@@ -110,7 +133,12 @@ def _names(folder: Path) -> set[str]:
 
 def test_a_run_leaves_exactly_its_results(clip: Path, tmp_path: Path) -> None:
     summary = _record(clip, tmp_path / "out", formats=("posetrack18", "csv", "native"))
-    assert _names(tmp_path / "out") == {"clip.mp4", "clip.jsonl", "clip.posetrack18.json", "clip.csv"}
+    assert _names(tmp_path / "out") == {
+        "clip.mp4",
+        "clip.jsonl",
+        "clip.posetrack18.json",
+        "clip.csv",
+    }
     assert set(summary.files) == set((tmp_path / "out").iterdir())
     assert (summary.frames, summary.tracks, summary.most_people) == (20, 2, 2)
     assert summary.poses == sum(len(f.tracks) for f in read(tmp_path / "out/clip.jsonl")[0].frames)
@@ -121,7 +149,12 @@ def test_the_rendered_video_keeps_size_rate_count_and_sound(clip: Path, tmp_path
     _record(clip, tmp_path)
     with av.open(str(tmp_path / "clip.mp4")) as video:
         stream = video.streams.video[0]
-        assert (stream.width, stream.height, stream.frames, float(stream.average_rate)) == (64, 48, 20, 25.0)
+        assert (stream.width, stream.height, stream.frames, float(stream.average_rate)) == (
+            64,
+            48,
+            20,
+            25.0,
+        )
         assert len(video.streams.audio) == 1
 
 
@@ -129,14 +162,21 @@ def test_every_format_holds_the_same_people(clip: Path, tmp_path: Path) -> None:
     _record(clip, tmp_path, formats=tuple(FORMATS), video=False)
     native = [f.tracks.id.tolist() for f in read(tmp_path / "clip.jsonl")[0].frames]
     for name, fmt in FORMATS.items():
-        frames = {f.index: f.tracks.id.tolist() for f in fmt.read(tmp_path / f"clip.{fmt.suffix}")[0].frames}
+        frames = {
+            f.index: f.tracks.id.tolist()
+            for f in fmt.read(tmp_path / f"clip.{fmt.suffix}")[0].frames
+        }
         assert [frames.get(i, []) for i in range(20)] == native, name
 
 
 def test_without_a_folder_results_lie_beside_the_input(tmp_path: Path) -> None:
     with open_source(_write_clip(tmp_path / "walk.mp4")) as source:
         paths = plan_results(source, OutputOptions(formats=("coco",)))
-    assert [p.name for p in paths.all()] == ["walk.tracked.mp4", "walk.tracked.jsonl", "walk.tracked.coco.json"]
+    assert [p.name for p in paths.all()] == [
+        "walk.tracked.mp4",
+        "walk.tracked.jsonl",
+        "walk.tracked.coco.json",
+    ]
     assert {p.parent for p in paths.all()} == {tmp_path}
 
 
@@ -165,7 +205,9 @@ def test_two_inputs_with_one_name_are_refused() -> None:
 
 @pytest.mark.parametrize("video", [True, False])
 @pytest.mark.parametrize("at", [4, 7, 17])
-def test_a_resumed_run_ends_as_an_uninterrupted_one(clip: Path, tmp_path: Path, at: int, video: bool) -> None:
+def test_a_resumed_run_ends_as_an_uninterrupted_one(
+    clip: Path, tmp_path: Path, at: int, video: bool
+) -> None:
     whole = _record(clip, tmp_path / "whole", video=video, formats=("csv",))
     with pytest.raises(_Stop):
         _record(clip, tmp_path / "cut", break_at=at, video=video, formats=("csv",))
@@ -174,7 +216,11 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(clip: Path, tmp_path: Path, 
     assert _names(tmp_path / "cut") == _names(tmp_path / "whole")
     for name in ("clip.jsonl", "clip.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert (resumed.frames, resumed.poses, resumed.tracks) == (whole.frames, whole.poses, whole.tracks)
+    assert (resumed.frames, resumed.poses, resumed.tracks) == (
+        whole.frames,
+        whole.poses,
+        whole.tracks,
+    )
     if video:
         with av.open(str(tmp_path / "cut/clip.mp4")) as rendered:
             assert rendered.streams.video[0].frames == 20
@@ -207,15 +253,21 @@ test_record._record(Path({clip!r}), Path({out!r}), break_at=11)
 
 def test_a_killed_process_resumes_too(clip: Path, tmp_path: Path) -> None:
     _record(clip, tmp_path / "whole")
-    code = KILLED.format(tests=str(Path(__file__).parent), clip=str(clip), out=str(tmp_path / "cut"))
+    code = KILLED.format(
+        tests=str(Path(__file__).parent), clip=str(clip), out=str(tmp_path / "cut")
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     assert "clip.jsonl.part" in _names(tmp_path / "cut")
     _record(clip, tmp_path / "cut", resume=True)
-    assert (tmp_path / "cut/clip.jsonl").read_bytes() == (tmp_path / "whole/clip.jsonl").read_bytes()
+    assert (tmp_path / "cut/clip.jsonl").read_bytes() == (
+        tmp_path / "whole/clip.jsonl"
+    ).read_bytes()
     assert _names(tmp_path / "cut") == {"clip.mp4", "clip.jsonl"}
 
 
-def test_a_run_broken_at_once_leaves_nothing_and_resume_starts_it(clip: Path, tmp_path: Path) -> None:
+def test_a_run_broken_at_once_leaves_nothing_and_resume_starts_it(
+    clip: Path, tmp_path: Path
+) -> None:
     with pytest.raises(_Stop):
         _record(clip, tmp_path / "out", break_at=0)
     assert _names(tmp_path / "out") == set()
@@ -223,10 +275,14 @@ def test_a_run_broken_at_once_leaves_nothing_and_resume_starts_it(clip: Path, tm
     assert _names(tmp_path / "out") == {"clip.mp4", "clip.jsonl"}
 
 
-def test_an_interrupted_run_is_not_thrown_away_by_starting_again(clip: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_not_thrown_away_by_starting_again(
+    clip: Path, tmp_path: Path
+) -> None:
     with pytest.raises(_Stop):
         _record(clip, tmp_path, break_at=9)
-    with pytest.raises(OutputError, match=r"interrupted run; --resume goes on with it, --force starts again"):
+    with pytest.raises(
+        OutputError, match=r"interrupted run; --resume goes on with it, --force starts again"
+    ):
         _record(clip, tmp_path)
     _record(clip, tmp_path, force=True)
     assert _names(tmp_path) == {"clip.mp4", "clip.jsonl"}
@@ -240,7 +296,11 @@ def test_resume_refuses_other_settings_and_other_videos(clip: Path, tmp_path: Pa
         _record(clip, tmp_path / "out", resume=True, settings={"memory": 5})
     with pytest.raises(InputError, match="belongs to another video"):
         _record(_write_clip(tmp_path / "clip.mp4", 5), tmp_path / "out", resume=True)
-    assert (tmp_path / "out/clip.jsonl.part").read_bytes().startswith(before[: before.rfind(b'{"frame":8')])
+    assert (
+        (tmp_path / "out/clip.jsonl.part")
+        .read_bytes()
+        .startswith(before[: before.rfind(b'{"frame":8')])
+    )
     _record(clip, tmp_path / "out", resume=True)
 
 
@@ -281,7 +341,9 @@ def test_a_folder_that_cannot_be_written(clip: Path, tmp_path: Path) -> None:
         _record(clip, tmp_path / "file")
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_no_final_name(clip: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_full_disk_is_one_sentence_and_leaves_no_final_name(
+    clip: Path, tmp_path: Path, monkeypatch
+) -> None:
     from posetrack.formats import native_writer
 
     put = native_writer.NativeWriter._put

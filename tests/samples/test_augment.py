@@ -43,7 +43,9 @@ def test_joints_stay_on_their_dots_and_swap_when_mirrored(seed: int) -> None:
     image, xy = _dots()
     how = Augmentation(p_half_body=0, shift=0.02, scale=0.2)
     box = np.array([30, 20, 170, 130], np.float32)
-    affine, moved, mirrored = draw_affine(box, xy, PAIR, (96, 128), 1.25, how, np.random.default_rng(seed))
+    affine, moved, mirrored = draw_affine(
+        box, xy, PAIR, (96, 128), 1.25, how, np.random.default_rng(seed)
+    )
     crop = crop_image(image, affine, (96, 128))
     red, blue = _centroid(crop, 0), _centroid(crop, 2)
     np.testing.assert_allclose(moved, [blue, red] if mirrored else [red, blue], atol=0.4)
@@ -52,7 +54,9 @@ def test_joints_stay_on_their_dots_and_swap_when_mirrored(seed: int) -> None:
 def test_no_augmentation_is_the_test_time_crop() -> None:
     _, xy = _dots()
     box = np.array([30, 20, 170, 130], np.float32)
-    affine, moved, mirrored = draw_affine(box, xy, PAIR, (96, 128), 1.25, NO_AUGMENTATION, np.random.default_rng(0))
+    affine, moved, mirrored = draw_affine(
+        box, xy, PAIR, (96, 128), 1.25, NO_AUGMENTATION, np.random.default_rng(0)
+    )
     assert not mirrored
     zoom = 96 / (140 * 1.25)
     np.testing.assert_allclose(affine[:, :2], np.eye(2) * zoom, atol=1e-6)
@@ -95,7 +99,16 @@ def test_same_generator_same_sample(how: Augmentation) -> None:
 
 def _standing(x: float, colour: int) -> Crop:
     """A figure of plain colour on black ground, all joints of LSP known."""
-    shape = [(-0.1, 1), (-0.1, 0.75), (-0.08, 0.5), (0.08, 0.5), (0.1, 0.75), (0.1, 1), (-0.25, 0.5), (-0.2, 0.35)]
+    shape = [
+        (-0.1, 1),
+        (-0.1, 0.75),
+        (-0.08, 0.5),
+        (0.08, 0.5),
+        (0.1, 0.75),
+        (0.1, 1),
+        (-0.25, 0.5),
+        (-0.2, 0.35),
+    ]
     shape += [(-0.12, 0.2), (0.12, 0.2), (0.2, 0.35), (0.25, 0.5), (0, 0.15), (0, 0)]
     xy = (np.array(shape, np.float32) * 80 + [x, 10]).astype(np.float32)
     image = np.full((100, 100, 3), colour, np.uint8)

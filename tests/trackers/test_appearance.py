@@ -31,7 +31,9 @@ def _poses(*people: tuple[int, int, tuple[int, int, int]], joint: float = 0.8) -
     return Poses(low[:, None] + SHAPE * SIDE, np.full((len(low), 15), joint), boxes, POSETRACK_15)
 
 
-def _see(tracker: MemoryTracker, index: int, *people: tuple[int, int, tuple[int, int, int]]) -> list[int]:
+def _see(
+    tracker: MemoryTracker, index: int, *people: tuple[int, int, tuple[int, int, int]]
+) -> list[int]:
     frame = Frame(index, index / 25, _picture(*people))
     tracker.propose(frame, still(SIZE))
     return tracker.update(frame, _poses(*people), still(SIZE)).id.tolist()
@@ -87,7 +89,9 @@ def test_somebody_hidden_comes_back_under_their_number(name: str) -> None:
         ((200, (150, 140, RED)), "after too long"),
     ],
 )
-def test_not_everybody_is_somebody_missing(back: tuple[int, tuple[int, int, tuple[int, int, int]]], why: str) -> None:
+def test_not_everybody_is_somebody_missing(
+    back: tuple[int, tuple[int, int, tuple[int, int, int]]], why: str
+) -> None:
     tracker = build_tracker("oks", POSETRACK_15)
     _see(tracker, 0, (100, 100, RED), (250, 100, BLUE))
     until, person = back
@@ -109,7 +113,9 @@ def test_looks_are_learnt_from_people_whom_nobody_covers() -> None:
     _see(tracker, 0, (100, 100, RED), (250, 100, BLUE))
     before = tracker.state()["missing_look"]
     for index in range(1, 30):
-        _see(tracker, index, (min(100 + 8 * index, 220), 100, RED), (250, 100, BLUE))  # blue is drawn over red
+        _see(
+            tracker, index, (min(100 + 8 * index, 220), 100, RED), (250, 100, BLUE)
+        )  # blue is drawn over red
     after = tracker.state()["missing_look"]
     assert likeness(before, after)[0, 0] > 0.99
 

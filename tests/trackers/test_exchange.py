@@ -1,4 +1,6 @@
-"""Identities that changed hands behind somebody's back: noticed by colours, and left alone without evidence."""
+"""Identities that changed hands behind somebody's back: noticed by colours, and left alone without
+evidence.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ KNOWN = {1: RED, 2: BLUE, 3: GREEN}
 WIDTH, HEIGHT = 400, 200
 
 
-def see(meetings: Meetings, ids: Sequence[int], looks: Sequence[np.ndarray], together: bool = False) -> dict[int, int]:
+def see(
+    meetings: Meetings, ids: Sequence[int], looks: Sequence[np.ndarray], together: bool = False
+) -> dict[int, int]:
     cover = np.full((len(ids), len(ids)), together)
     np.fill_diagonal(cover, False)
     return meetings.exchanges(np.array(ids, np.int64), np.array(looks, np.float32), cover, KNOWN)
@@ -46,13 +50,19 @@ def test_one_who_took_the_name_of_another_now_hidden() -> None:
 
 def test_nothing_changes_without_a_meeting_or_without_evidence() -> None:
     meetings = Meetings()
-    assert all(see(meetings, [1, 2], [BLUE, RED]) == {} for _ in range(SURE_FRAMES))  # they never met
+    assert all(
+        see(meetings, [1, 2], [BLUE, RED]) == {} for _ in range(SURE_FRAMES)
+    )  # they never met
     see(meetings, [1, 2], [RED, BLUE], together=True)
     half = (RED + BLUE) / 2
     assert all(see(meetings, [1, 2], [half, half]) == {} for _ in range(SURE_FRAMES))
     see(meetings, [1, 2], [RED, BLUE], together=True)
-    assert all(see(meetings, [1, 2], [BLUE, BLUE]) == {} for _ in range(SURE_FRAMES))  # two cannot be the same one
-    assert all(see(Meetings(), [1, 9], [BLUE, RED], together=True) == {} for _ in range(3))  # 9 has no looks yet
+    assert all(
+        see(meetings, [1, 2], [BLUE, BLUE]) == {} for _ in range(SURE_FRAMES)
+    )  # two cannot be the same one
+    assert all(
+        see(Meetings(), [1, 9], [BLUE, RED], together=True) == {} for _ in range(3)
+    )  # 9 has no looks yet
 
 
 def test_who_is_sure_stays_so_until_the_next_meeting() -> None:
@@ -78,7 +88,9 @@ def test_state_goes_on_as_if_never_interrupted() -> None:
     two.restore(one.state())
     for _ in range(ENOUGH_FRAMES):
         assert see(one, [1, 2], [BLUE, RED]) == see(two, [1, 2], [BLUE, RED])
-    assert {k: v.tolist() for k, v in one.state().items()} == {k: v.tolist() for k, v in two.state().items()}
+    assert {k: v.tolist() for k, v in one.state().items()} == {
+        k: v.tolist() for k, v in two.state().items()
+    }
 
 
 def test_renamed() -> None:

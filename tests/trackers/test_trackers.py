@@ -21,7 +21,9 @@ def _frame(index: int) -> Frame:
     return Frame(index, index / 25, np.zeros((SIZE[1], SIZE[0], 3), np.uint8))
 
 
-def _poses(*corners: tuple[float, float], joint: float = 0.8, box: float = 0.9, side: float = 60) -> Poses:
+def _poses(
+    *corners: tuple[float, float], joint: float = 0.8, box: float = 0.9, side: float = 60
+) -> Poses:
     low = np.array(corners, np.float32).reshape(-1, 2)
     boxes = Boxes(np.concatenate([low, low + side], axis=1), np.full(len(low), box * joint))
     return Poses(low[:, None] + SHAPE * side, np.full((len(low), 15), joint), boxes, POSETRACK_15)
@@ -64,7 +66,9 @@ def test_two_people_that_move_fast_past_each_other() -> None:
 
 def test_a_lost_person_is_found_again_within_the_memory_and_not_after() -> None:
     for away, expected in ((4, [1]), (5, [2])):
-        tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory_frames=5, revive_frames=0))
+        tracker = build_tracker(
+            "flow", POSETRACK_15, TrackerSettings(memory_frames=5, revive_frames=0)
+        )
         _step(tracker, 0, _poses((100, 100)))
         for index in range(1, 1 + away):
             assert _step(tracker, index, Poses.empty(POSETRACK_15)) == []
@@ -73,7 +77,11 @@ def test_a_lost_person_is_found_again_within_the_memory_and_not_after() -> None:
 
 def test_an_identity_is_never_given_twice() -> None:
     tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory_frames=1, revive_frames=0))
-    ids = [i for index in range(0, 20, 2) for i in _step(tracker, index, _poses((40.0 * (index % 3), 9 * index)))]
+    ids = [
+        i
+        for index in range(0, 20, 2)
+        for i in _step(tracker, index, _poses((40.0 * (index % 3), 9 * index)))
+    ]
     assert len(set(ids)) == len(ids)
 
 
@@ -89,13 +97,19 @@ def test_proposals_surround_the_moved_joints_and_fade() -> None:
     assert len(tracker.propose(_frame(0), still(SIZE))) == 0
     tracker.update(_frame(0), _poses((100, 100), side=100, box=0.8), still(SIZE))
     boxes = tracker.propose(_frame(1), _shift(20, 10))
-    np.testing.assert_allclose(boxes.xyxy, [[124, 114, 216, 206]], atol=1e-3)  # joints span 80 px; 15 % more
+    np.testing.assert_allclose(
+        boxes.xyxy, [[124, 114, 216, 206]], atol=1e-3
+    )  # joints span 80 px; 15 % more
     np.testing.assert_allclose(boxes.score, [0.8 * 0.9], rtol=1e-6)
     found = _poses((120, 110), side=100, box=float(boxes.score[0]))
     tracker.update(
-        _frame(1), Poses(found.xy, found.score, Boxes(boxes.xyxy, found.boxes.score), POSETRACK_15), _shift(0)
+        _frame(1),
+        Poses(found.xy, found.score, Boxes(boxes.xyxy, found.boxes.score), POSETRACK_15),
+        _shift(0),
     )
-    np.testing.assert_allclose(tracker.propose(_frame(2), still(SIZE)).score, [0.8 * 0.81], rtol=1e-6)
+    np.testing.assert_allclose(
+        tracker.propose(_frame(2), still(SIZE)).score, [0.8 * 0.81], rtol=1e-6
+    )
 
 
 def test_nothing_is_proposed_outside_the_picture() -> None:
@@ -110,7 +124,9 @@ def test_the_lost_are_proposed_for_a_while_where_flow_carried_them(limit: dict[s
     _step(tracker, 0, _poses((100, 100), (300, 100), box=0.8, side=100))
     for index in range(1, 4):
         boxes = tracker.propose(_frame(index), _shift(10))
-        np.testing.assert_allclose(boxes.xyxy[:, 0], [104 + 10 * index, 304 + 10 * index], atol=1e-3)
+        np.testing.assert_allclose(
+            boxes.xyxy[:, 0], [104 + 10 * index, 304 + 10 * index], atol=1e-3
+        )
         np.testing.assert_allclose(boxes.score, 0.8 * 0.9**index, rtol=1e-6)
         tracker.update(_frame(index), Poses.empty(POSETRACK_15), _shift(10))
     assert len(tracker.propose(_frame(4), _shift(10))) == 0
@@ -135,14 +151,18 @@ def test_a_detection_beside_a_proposal_that_drifted_is_the_same_person() -> None
         state = tracker.state()
         score = np.stack([found.score[0] - 0.1 * better, drifted.score[0] - 0.1 * (1 - better)])
         both = Poses.concat([found, drifted], POSETRACK_15)
-        tracks = tracker.update(_frame(1), Poses(both.xy, score, both.boxes, POSETRACK_15), _shift(10))
+        tracks = tracker.update(
+            _frame(1), Poses(both.xy, score, both.boxes, POSETRACK_15), _shift(10)
+        )
         assert tracks.id.tolist() == [1]
         np.testing.assert_array_equal(tracks.poses.xy, (found, drifted)[better].xy)
         tracker.restore(state)
 
 
 def test_fresh_memories_go_before_old_ones() -> None:
-    """Two people stood at one spot, one of them a while ago: who stands there now is the one seen last."""
+    """Two people stood at one spot, one of them a while ago: who stands there now is the one seen
+    last.
+    """
     tracker = build_tracker("oks", POSETRACK_15)
     poses = _poses((100, 100), (106, 100))
     tracker.restore(
@@ -181,7 +201,9 @@ def test_the_memory_does_not_grow() -> None:
 
 
 def test_an_unknown_tracker_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"Unknown tracker 'floww'; did you mean 'flow'\? Known: flow, iou, oks"):
+    with pytest.raises(
+        UsageError, match=r"Unknown tracker 'floww'; did you mean 'flow'\? Known: flow, iou, oks"
+    ):
         build_tracker("floww", POSETRACK_15)
 
 
@@ -196,12 +218,21 @@ def test_people_close_together_whom_nobody_detects_keep_the_boxes_they_had() -> 
     poses = _poses((100, 100), (300, 100))
     _step(tracker, 0, poses)
     close = Boxes([[100, 100, 160, 160], [140, 100, 200, 160]], poses.boxes.score)
-    astray = np.stack([poses.xy[0], poses.xy[0] + (20, 0)])  # the second one's joints lie on the first
+    astray = np.stack(
+        [poses.xy[0], poses.xy[0] + (20, 0)]
+    )  # the second one's joints lie on the first
     embrace = Boxes([[100, 100, 200, 160]], [0.9])
-    cases = [([True, True], None, True), ([True, False], None, False), ([False, False], Boxes.empty(), False),
-             ([False, False], embrace, True), ([False, False], close, False)]  # fmt: skip
+    cases = [
+        ([True, True], None, True),
+        ([True, False], None, False),
+        ([False, False], Boxes.empty(), False),
+        ([False, False], embrace, True),
+        ([False, False], close, False),
+    ]
     for index, (carried, detected, kept) in enumerate(cases, start=1):
-        tracker.restore({**tracker.state(), "xy": astray, "xyxy": close.xyxy, "carried": np.array(carried)})
+        tracker.restore(
+            {**tracker.state(), "xy": astray, "xyxy": close.xyxy, "carried": np.array(carried)}
+        )
         boxes = tracker.propose(_frame(index), still(SIZE), detected).xyxy
         assert np.allclose(boxes, close.xyxy, atol=1e-3) == kept, (carried, detected)
 
@@ -216,7 +247,9 @@ def test_one_wrong_box_changes_what_is_remembered_a_little() -> None:
 
 def test_a_box_moves_with_most_of_what_is_in_it() -> None:
     field = np.zeros((48, 64, 2), np.float32)
-    field[13:15, 12:15] = 0.1 * np.array(SIZE)[:, None, None].T / 10  # something waves in the middle
+    field[13:15, 12:15] = (
+        0.1 * np.array(SIZE)[:, None, None].T / 10
+    )  # something waves in the middle
     tracker = build_tracker("flow", POSETRACK_15)
     _step(tracker, 0, _poses((100, 100)))
     tracker.propose(_frame(1), Flow(field, SIZE))
@@ -230,6 +263,8 @@ def test_nobody_begins_on_the_body_of_somebody_in_the_same_frame() -> None:
     both = Poses.concat([worse, better], POSETRACK_15)
     tracker.propose(_frame(1), still(SIZE))
     tracks = tracker.update(_frame(1), both, still(SIZE))
-    assert tracks.id.tolist() == [1]  # the more certain of two detections on one body, though less like the last pose
+    assert tracks.id.tolist() == [
+        1
+    ]  # the more certain of two detections on one body, though less like the last pose
     np.testing.assert_array_equal(tracks.poses.xy, better.xy)
     assert _step(tracker, 2, Poses.concat([better, _poses((160, 100))], POSETRACK_15)) == [1, 2]

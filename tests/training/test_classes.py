@@ -1,4 +1,6 @@
-"""``--recipe imagenet``: pictures in folders by class, through the same loop, files and resuming as poses."""
+"""``--recipe imagenet``: pictures in folders by class, through the same loop, files and resuming as
+poses.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,30 @@ from posetrack.training.recipes import RECIPES
 from posetrack.training.setup import check_net, check_recipe, follow, load_classes
 from posetrack.weights import load_pose
 
-COLOURS = {"blue": (20, 40, 220), "green": (20, 200, 40), "red": (220, 30, 20), "yellow": (220, 210, 30)}
-QUICK = ("--recipe", "imagenet", "--net", "tiny_cls", "--batch-size", 4, "--input", "32x32", "--device", "cpu")
+COLOURS = {
+    "blue": (20, 40, 220),
+    "green": (20, 200, 40),
+    "red": (220, 30, 20),
+    "yellow": (220, 210, 30),
+}
+QUICK = (
+    "--recipe",
+    "imagenet",
+    "--net",
+    "tiny_cls",
+    "--batch-size",
+    4,
+    "--input",
+    "32x32",
+    "--device",
+    "cpu",
+)
 
 
 def write_classes(folder: Path, each: int = 2, seed: int = 0) -> Path:
-    """Pictures of one colour a class with some noise, of several sizes; the last class has a folder within."""
+    """Pictures of one colour a class with some noise, of several sizes; the last class has a folder
+    within.
+    """
     rng = np.random.default_rng(seed)
     for name, colour in COLOURS.items():
         place = folder / name / "deep" if name == "yellow" else folder / name
@@ -58,7 +78,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 def _train(*args: object) -> Result:
-    return CliRunner().invoke(_root, ["train", *map(str, args)], catch_exceptions=False, standalone_mode=False)
+    return CliRunner().invoke(
+        _root, ["train", *map(str, args)], catch_exceptions=False, standalone_mode=False
+    )
 
 
 def _rows(run: Path) -> list[dict[str, Any]]:
@@ -66,13 +88,24 @@ def _rows(run: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "samples_per_s"} for row in rows]
 
 
-# --- the recipe ------------------------------------------------------------------------------------------------------
+# --- the recipe
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_papers_schedule() -> None:
     recipe, stage = RECIPES["imagenet"], RECIPES["imagenet"].stages[0]
-    assert (recipe.optimizer, recipe.lr, recipe.weight_decay, recipe.decay_all) == ("sgd", 0.1, 1e-4, True)
-    assert (recipe.milestones, stage.epochs, stage.batch_size, stage.size_wh) == ((30, 60, 90), 100, 256, (224, 224))
+    assert (recipe.optimizer, recipe.lr, recipe.weight_decay, recipe.decay_all) == (
+        "sgd",
+        0.1,
+        1e-4,
+        True,
+    )
+    assert (recipe.milestones, stage.epochs, stage.batch_size, stage.size_wh) == (
+        (30, 60, 90),
+        100,
+        256,
+        (224, 224),
+    )
     task = ClassTask(ClassImages(("a", "b"), [(Path("x"), 0)] * 256))
     run = training.start(changed(recipe, {"net": "tiny_cls"}), task, torch.device("cpu"))
     (decayed, plain) = run.optimizer.param_groups
@@ -96,13 +129,16 @@ def test_the_classifiers_fit_and_poses_do_not(name: str) -> None:
         check_recipe(changed(recipe, {"augmentation.area": 2}))
 
 
-# --- samples ---------------------------------------------------------------------------------------------------------
+# --- samples
+# --------------------------------------------------------------------------------------------------
 
 
 def test_crops_have_the_networks_size_and_repeat() -> None:
     image = np.random.default_rng(0).integers(0, 255, (50, 90, 3), dtype=np.uint8)
     for seed in range(20):
-        one, two = (random_crop(image, (32, 24), 0.08, np.random.default_rng(seed)) for _ in range(2))
+        one, two = (
+            random_crop(image, (32, 24), 0.08, np.random.default_rng(seed)) for _ in range(2)
+        )
         assert one.shape == (24, 32, 3)
         assert (one == two).all()
     line = np.zeros((2, 400, 3), np.uint8)  # no crop of the usual shapes has enough of it
@@ -116,7 +152,10 @@ def test_crops_have_the_networks_size_and_repeat() -> None:
 def test_two_processes_share_a_batch(tree: Path) -> None:
     images = read_classes(tree / "train")
     whole = ClassSampler(images, (32, 32), NO_AUGMENTATION, 4, 7).batch(1, 1)
-    shares = [ClassSampler(images, (32, 32), NO_AUGMENTATION, 4, 7, rank, 2).batch(1, 1) for rank in (0, 1)]
+    shares = [
+        ClassSampler(images, (32, 32), NO_AUGMENTATION, 4, 7, rank, 2).batch(1, 1)
+        for rank in (0, 1)
+    ]
     assert whole.names[0::2] == shares[0].names
     assert (whole.image[1::2] == shares[1].image).all()
     assert (whole.part(1, 3).label == whole.label[1:3]).all()
@@ -126,7 +165,9 @@ def test_labels_are_the_folders_in_order(tree: Path) -> None:
     images = read_classes(tree / "train")
     assert images.names == ("blue", "green", "red", "yellow")
     assert [(path.name, label) for path, label in images.files][-1] == ("yellow1.JPEG", 3)
-    task = load_classes(changed(RECIPES["imagenet"], {"net": "tiny_cls"}), tree / "train", [tree / "val"] * 2)
+    task = load_classes(
+        changed(RECIPES["imagenet"], {"net": "tiny_cls"}), tree / "train", [tree / "val"] * 2
+    )
     assert [name for name, _ in task.held_out] == ["val_1", "val_2"]
 
 
@@ -149,26 +190,46 @@ def test_top_1_and_top_5() -> None:
     assert shares == {1: 25, 5: 75}
 
 
-# --- runs ------------------------------------------------------------------------------------------------------------
+# --- runs
+# --------------------------------------------------------------------------------------------------
 
 
 def test_eight_pictures_are_learnt_by_heart(tree: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     result = _train(
-        tree / "train", "--val", tree / "train", "--val", tree / "val", "-o", run, *QUICK, "--epochs", 12,
-        "--set", "milestones=[]", "--set", "augmentation.area=0.7",
-    )  # fmt: skip
+        tree / "train",
+        "--val",
+        tree / "train",
+        "--val",
+        tree / "val",
+        "-o",
+        run,
+        *QUICK,
+        "--epochs",
+        12,
+        "--set",
+        "milestones=[]",
+        "--set",
+        "augmentation.area=0.7",
+    )
     assert result.stdout == f"{run / 'best.safetensors'}\n"
     assert "8 pictures with 4 classes; tiny_cls" in result.stderr
     assert "top1_train" in result.stderr
-    assert _rows(run)[-1]["top1_train"] == _rows(run)[-1]["top1_val"] == _rows(run)[-1]["top5_val"] == 100
+    assert (
+        _rows(run)[-1]["top1_train"]
+        == _rows(run)[-1]["top1_val"]
+        == _rows(run)[-1]["top5_val"]
+        == 100
+    )
     spec = checkpoints.read_spec(run / "best.safetensors")
     assert (spec.task, spec.net_args, spec.input.size_wh) == ("classify", {"classes": 4}, (32, 32))
     assert spec.notes["classes"] == list(COLOURS)
     assert (run / "curves.png").is_file()
 
 
-def test_a_killed_run_goes_on_bit_for_bit(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on_bit_for_bit(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = (tree / "train", "--val", tree / "val", *QUICK, "--epochs", 3, "--quiet")
     _train(*words, "-o", tmp_path / "whole")
     steps = training._step
@@ -186,7 +247,10 @@ def test_a_killed_run_goes_on_bit_for_bit(tree: Path, tmp_path: Path, monkeypatc
     _train(*words, "-o", tmp_path / "cut", "--resume", "--workers", 1)
     assert _rows(tmp_path / "whole") == _rows(tmp_path / "cut")
     for file in ("last", "best"):
-        a, b = (checkpoints.read_state(tmp_path / run / f"{file}.safetensors") for run in ("whole", "cut"))
+        a, b = (
+            checkpoints.read_state(tmp_path / run / f"{file}.safetensors")
+            for run in ("whole", "cut")
+        )
         assert all(torch.equal(a[key], b[key]) for key in a)
 
 
@@ -195,7 +259,20 @@ def test_a_classifier_is_a_start_for_poses(tree: Path, tmp_path: Path) -> None:
     _train(tree / "train", "-o", first.parent, *QUICK, "--epochs", 1, "--quiet")
     (tmp_path / "people").mkdir()
     labels, run = write_people(tmp_path / "people", 2), tmp_path / "poses"
-    more = ("--init", first, "--net", "tiny", "--input", "32x32", "--batch-size", 2, "--device", "cpu", "--lr", 1e-9)
+    more = (
+        "--init",
+        first,
+        "--net",
+        "tiny",
+        "--input",
+        "32x32",
+        "--batch-size",
+        2,
+        "--device",
+        "cpu",
+        "--lr",
+        1e-9,
+    )
     result = _train(labels, "-o", run, *more, "--epochs", 1)
     assert "The head that tells 4 classes apart is left out." in result.stderr
     assert "Left random: final_layer" in result.stderr
@@ -242,7 +319,11 @@ def test_broken_pictures_are_told_once_and_skipped(tree: Path, tmp_path: Path) -
         (["{data}/trian"], InputError, "There is no folder"),
         (["{data}/train/red"], InputError, "holds 0 folders"),
         (["{data}/train/red/red0.JPEG"], InputError, "There is no folder"),
-        (["{data}/train", "--val", "{data}"], UsageError, "class 'empty' that is not among the 4 learnt"),
+        (
+            ["{data}/train", "--val", "{data}"],
+            UsageError,
+            "class 'empty' that is not among the 4 learnt",
+        ),
         (["{data}/train", "--val", "{data}/val/red"], InputError, "holds 0 folders"),
         (["{data}/empty"], InputError, "The class .*a holds no picture"),
         (["{data}/train", "{data}/val"], UsageError, "one folder of classes"),
@@ -252,7 +333,9 @@ def test_broken_pictures_are_told_once_and_skipped(tree: Path, tmp_path: Path) -
         ([], UsageError, "at least one dataset"),
     ],
 )
-def test_mistakes_are_one_sentence(tree: Path, args: list[str], kind: type[PosetrackError], words: str) -> None:
+def test_mistakes_are_one_sentence(
+    tree: Path, args: list[str], kind: type[PosetrackError], words: str
+) -> None:
     for name in "ab":
         (tree / "empty" / name).mkdir(parents=True)
     with pytest.raises(kind, match=words) as caught:

@@ -26,9 +26,17 @@ from posetrack.training.recipes import Recipe, Stage
 
 # Milestones far away: a rate that does not depend on how many epochs there are.
 RECIPE = Recipe(
-    "test", "tiny", {}, (Stage(2, (32, 32), 2, 1.0, PAPER),), loss="mse", optimizer="sgd", lr=0.1, ema=0.5, warmup=0.0,
+    "test",
+    "tiny",
+    {},
+    (Stage(2, (32, 32), 2, 1.0, PAPER),),
+    loss="mse",
+    optimizer="sgd",
+    lr=0.1,
+    ema=0.5,
+    warmup=0.0,
     milestones=(9,),
-)  # fmt: skip
+)
 CPU = torch.device("cpu")
 
 
@@ -37,11 +45,15 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
     return CropStore(read(write_people(tmp_path_factory.mktemp("data"), 4)).people, 60)
 
 
-def _run(crops: CropStore, out: Path, engine: Engine, recipe: Recipe = RECIPE, **more: Any) -> training.Run:
+def _run(
+    crops: CropStore, out: Path, engine: Engine, recipe: Recipe = RECIPE, **more: Any
+) -> training.Run:
     return training.train(recipe, POSETRACK_15, crops, out, engine=engine, **more)
 
 
-@pytest.mark.skipif(shutil.which("c++") is None and shutil.which("g++") is None, reason="there is no C++ compiler")
+@pytest.mark.skipif(
+    shutil.which("c++") is None and shutil.which("g++") is None, reason="there is no C++ compiler"
+)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the compiler's own prompt")
 @pytest.mark.filterwarnings("ignore")  # torch's own, of its own parts
 def test_a_compiled_run_is_the_same_run(crops: CropStore, tmp_path: Path) -> None:
@@ -53,7 +65,10 @@ def test_a_compiled_run_is_the_same_run(crops: CropStore, tmp_path: Path) -> Non
     first = replace(RECIPE, stages=(replace(RECIPE.stages[0], epochs=1),))
     _run(crops, tmp_path / "cut", Engine(CPU, compiled=True), first)
     _run(crops, tmp_path / "cut", Engine(CPU, compiled=True), resume=True)
-    states = [checkpoints.read_state(tmp_path / run / "last.safetensors") for run in ("plain", "whole", "cut")]
+    states = [
+        checkpoints.read_state(tmp_path / run / "last.safetensors")
+        for run in ("plain", "whole", "cut")
+    ]
     assert all(state.keys() == TinyNet(15).state_dict().keys() for state in states)
     assert all(torch.equal(states[1][key], states[2][key]) for key in states[1])
     state = torch.load(tmp_path / "whole" / "state.pt", weights_only=True)
@@ -81,6 +96,8 @@ def test_a_missing_compiler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> 
         raise RuntimeError("No working C++ compiler found\nand pages of traceback")
 
     monkeypatch.setattr(torch, "compile", missing)
-    with pytest.raises(UsageError, match=r"No working C\+\+ compiler found\); install a C\+\+ compiler") as caught:
+    with pytest.raises(
+        UsageError, match=r"No working C\+\+ compiler found\); install a C\+\+ compiler"
+    ) as caught:
         make_engine("cpu", "float32", compiled=True)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,6 @@
-"""Two processes that share every batch learn what one learns alone; half precision and parts of batches work there."""
+"""Two processes that share every batch learn what one learns alone; half precision and parts of
+batches work there.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,20 @@ from posetrack.training.fabric import FabricEngine, make_engine
 from posetrack.training.recipes import Recipe, Stage
 from posetrack.training.setup import check_share
 
-# Batch norms keep their statistics: on the CPU each process would take those of its own half of a batch.
+# Batch norms keep their statistics: on the CPU each process would take those of its own half of a
+# batch.
 RECIPE = Recipe(
-    "test", "tiny", {}, (Stage(2, (32, 32), 4, 1.0, PAPER),), loss="mse", optimizer="sgd", lr=0.5, fixed_norms=True,
-    accumulate=2, ema=0.5,
-)  # fmt: skip
+    "test",
+    "tiny",
+    {},
+    (Stage(2, (32, 32), 4, 1.0, PAPER),),
+    loss="mse",
+    optimizer="sgd",
+    lr=0.5,
+    fixed_norms=True,
+    accumulate=2,
+    ema=0.5,
+)
 
 SCRIPT = """
 import sys
@@ -48,7 +59,9 @@ t.learn({data!r}, {out!r}, t.make_engine("cpu", "float32", devices=2))
 def learn(labels: str, out: str, engine: Engine, recipe: Recipe = RECIPE) -> training.Run:
     crops = CropStore(read(labels).people, 60)
     held_out = training.Validation("v", crops, tuple(range(15)))
-    return training.train(recipe, POSETRACK_15, crops, Path(out), validations=[held_out], engine=engine)
+    return training.train(
+        recipe, POSETRACK_15, crops, Path(out), validations=[held_out], engine=engine
+    )
 
 
 def test_two_processes_are_one(tmp_path: Path) -> None:
@@ -56,9 +69,14 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     tests = str(Path(__file__).parent)
     script.write_text(SCRIPT.format(tests=tests, data=str(labels), out=str(tmp_path / "two")))
-    environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")
+    }
     done = subprocess.run(
-        [sys.executable, "-P", str(script)], env={**environment, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+        [sys.executable, "-P", str(script)],
+        env={**environment, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     alone = learn(str(labels), str(tmp_path / "one"), Engine())

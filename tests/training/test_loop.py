@@ -23,7 +23,9 @@ from posetrack.training.recipes import RECIPES, Recipe, Stage
 from posetrack.training.setup import check_net, check_recipe
 from posetrack.training.validation import predict, score_pck, torso_px
 
-_spec = importlib.util.spec_from_file_location("people_on_disk", Path(__file__).parents[1] / "people_on_disk.py")
+_spec = importlib.util.spec_from_file_location(
+    "people_on_disk", Path(__file__).parents[1] / "people_on_disk.py"
+)
 assert _spec
 assert _spec.loader
 disk = importlib.util.module_from_spec(_spec)
@@ -34,7 +36,9 @@ ALL = tuple(range(15))
 
 
 def _recipe(*stages: Stage, **changes: object) -> Recipe:
-    return replace(Recipe("test", "hrnet_w8", TINY, stages, lr=5e-3, ema=0.9, betas=(0.9, 0.99)), **changes)  # type: ignore[arg-type]
+    return replace(
+        Recipe("test", "hrnet_w8", TINY, stages, lr=5e-3, ema=0.9, betas=(0.9, 0.99)), **changes
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,9 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
 
 def test_eight_people_are_learnt_by_heart(crops: CropStore, tmp_path: Path) -> None:
     how = NO_AUGMENTATION
-    recipe = _recipe(Stage(6, (64, 64), 8, 1.0, how), Stage(4, (64, 64), 8, 1.0, how, 0.1, 10.0), lr=1e-2)
+    recipe = _recipe(
+        Stage(6, (64, 64), 8, 1.0, how), Stage(4, (64, 64), 8, 1.0, how, 0.1, 10.0), lr=1e-2
+    )
     eight_times = [crops[i] for i in range(8)] * 8
     run = training.train(recipe, POSETRACK_15, eight_times, tmp_path)
     spec = checkpoints.read_spec(tmp_path / "last.safetensors")
@@ -58,7 +64,9 @@ def test_eight_people_are_learnt_by_heart(crops: CropStore, tmp_path: Path) -> N
     assert [row["epoch"] for row in lines] == list(range(1, 11))
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_goes_on_bit_for_bit(
+    crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = _recipe(Stage(2, (32, 64), 2, 1.0, PAPER), Stage(1, (64, 64), 4, 1.0, PAPER))
     whole = training.train(recipe, POSETRACK_15, crops, tmp_path / "whole")
     monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)  # a state file after every step
@@ -88,7 +96,9 @@ def test_a_state_of_another_recipe_is_refused(crops: CropStore, tmp_path: Path) 
 
 
 def test_a_loss_that_is_no_number_stops_the_run(crops: CropStore, tmp_path: Path) -> None:
-    recipe = _recipe(Stage(30, (32, 32), 8, 1.0, NO_AUGMENTATION), lr=1e30, clip_norm=1e30, warmup=0.0)
+    recipe = _recipe(
+        Stage(30, (32, 32), 8, 1.0, NO_AUGMENTATION), lr=1e30, clip_norm=1e30, warmup=0.0
+    )
     with pytest.raises(TrainingError, match="The loss is"):
         training.train(recipe, POSETRACK_15, crops, tmp_path)
 

@@ -12,7 +12,9 @@ LR = 0.1
 
 
 @pytest.mark.parametrize("shape", [(24, 216), (48, 24), (32, 32)])
-def test_orthogonal_keeps_the_singular_vectors_and_evens_out_the_values(shape: tuple[int, int]) -> None:
+def test_orthogonal_keeps_the_singular_vectors_and_evens_out_the_values(
+    shape: tuple[int, int],
+) -> None:
     torch.manual_seed(0)
     matrix = torch.randn(shape, dtype=torch.float64)
     u, s, v = torch.linalg.svd(matrix, full_matrices=False)
@@ -36,14 +38,23 @@ def test_the_iteration_on_the_gram_matrix_is_the_published_one() -> None:
 def _net() -> nn.Sequential:
     torch.manual_seed(2)
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, bias=False), nn.Conv2d(8, 16, 3, bias=False), nn.BatchNorm2d(16), nn.Conv2d(16, 5, 1)
+        nn.Conv2d(3, 8, 3, bias=False),
+        nn.Conv2d(8, 16, 3, bias=False),
+        nn.BatchNorm2d(16),
+        nn.Conv2d(16, 5, 1),
     )
 
 
 def _muon(net: nn.Module, weight_decay: float = 0.0) -> Muon:
     weights = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim == 1]
-    return Muon([{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}], LR)
+    return Muon(
+        [
+            {"params": weights, "weight_decay": weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        LR,
+    )
 
 
 def _moved(net: nn.Module, optimizer: Muon) -> dict[str, Tensor]:
@@ -59,8 +70,15 @@ def test_inner_layers_move_orthogonally_and_the_others_as_under_adam() -> None:
     moved = _moved(net, _muon(net))
     values = torch.linalg.svdvals(moved["1.weight"].flatten(1)) / (UPDATE_RMS * LR * 72**0.5)
     assert 0.6 < values.min() <= values.max() < 1.25
-    for name in ("0.weight", "2.bias", "3.weight", "3.bias"):  # Adam's first step is its rate, whatever the gradient
-        torch.testing.assert_close(moved[name].abs(), torch.full_like(moved[name], UPDATE_RMS * LR), rtol=1e-3, atol=0)
+    for name in (
+        "0.weight",
+        "2.bias",
+        "3.weight",
+        "3.bias",
+    ):  # Adam's first step is its rate, whatever the gradient
+        torch.testing.assert_close(
+            moved[name].abs(), torch.full_like(moved[name], UPDATE_RMS * LR), rtol=1e-3, atol=0
+        )
 
 
 def test_weight_decay_is_decoupled() -> None:

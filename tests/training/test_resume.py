@@ -31,7 +31,12 @@ from posetrack.training.pose import PoseTask
 from posetrack.training.recipes import Recipe, Stage
 
 RECIPE = Recipe(
-    "test", "tiny", {}, (Stage(2, (32, 64), 2, 1.0, PAPER), Stage(1, (64, 64), 4, 1.0, PAPER)), lr=1e-2, ema=0.5
+    "test",
+    "tiny",
+    {},
+    (Stage(2, (32, 64), 2, 1.0, PAPER), Stage(1, (64, 64), 4, 1.0, PAPER)),
+    lr=1e-2,
+    ema=0.5,
 )
 STEPS = 2 * 3 + 1
 
@@ -42,7 +47,9 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
 
 
 def _run(crops: CropStore, out: Path, recipe: Recipe = RECIPE, **more: Any) -> training.Run:
-    return training.train(recipe, POSETRACK_15, crops, out, validations=[_validation(crops)], **more)
+    return training.train(
+        recipe, POSETRACK_15, crops, out, validations=[_validation(crops)], **more
+    )
 
 
 def _validation(crops: CropStore) -> training.Validation:
@@ -86,12 +93,22 @@ def _losses(out: Path) -> list[dict[str, Any]]:
     ],
 )
 @pytest.mark.parametrize(
-    "recipe", [RECIPE, replace(RECIPE, optimizer="sgd", ema=0.0, accumulate=2), replace(RECIPE, optimizer="muon")]
+    "recipe",
+    [
+        RECIPE,
+        replace(RECIPE, optimizer="sgd", ema=0.0, accumulate=2),
+        replace(RECIPE, optimizer="muon"),
+    ],
 )
 def test_killed_and_resumed(
-    crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    recipe: Recipe, module: Any, function: str, call: int,
-) -> None:  # fmt: skip
+    crops: CropStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: Recipe,
+    module: Any,
+    function: str,
+    call: int,
+) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
     whole = _run(crops, tmp_path / "whole", recipe)
     assert whole.step == STEPS
@@ -110,7 +127,9 @@ def test_killed_and_resumed(
     assert not list((tmp_path / "cut").glob("*.part"))
 
 
-def test_ctrl_c_finishes_the_step_and_saves(crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_finishes_the_step_and_saves(
+    crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps = training._step
 
     def interrupted(run: training.Run, *rest: Any) -> float:
@@ -147,13 +166,17 @@ def test_parts_of_a_batch_add_up_to_it(crops: CropStore, tmp_path: Path) -> None
 
 def test_frozen_parts_stay_as_they_are(crops: CropStore, tmp_path: Path) -> None:
     recipe = replace(RECIPE, frozen=("stem.",))
-    before = training.start(recipe, PoseTask(POSETRACK_15, crops), torch.device("cpu")).net.state_dict()
+    before = training.start(
+        recipe, PoseTask(POSETRACK_15, crops), torch.device("cpu")
+    ).net.state_dict()
     after = _run(crops, tmp_path, recipe).net.state_dict()
     changed = {k for k in before if not torch.equal(before[k], after[k])}
     assert changed == {"final_layer.weight", "final_layer.bias"}
 
 
-def test_a_run_that_gets_no_better_ends(crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_gets_no_better_ends(
+    crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(PoseTask, "validate", lambda *_: {"pck_v": 50.0})
     recipe = replace(RECIPE, patience=2, stages=(Stage(9, (32, 32), 6, 1.0, PAPER),))
     assert [r["epoch"] for r in _run(crops, tmp_path, recipe).history] == [1, 2, 3]
@@ -176,6 +199,11 @@ def test_the_image_behind_a_loss_that_is_no_number_is_named() -> None:
     pictures, xy = np.zeros((3, 16, 16, 3), np.uint8), np.zeros((3, 2, 2), np.float32)
     batch = Batch(pictures, maps.numpy(), weight.numpy(), xy, ("a.png", "b.png", "c.png"))
     recipe = replace(RECIPE, loss="mse")
-    error = blame([maps, bad], partial(PoseTask(POSETRACK_15, ()).loss, recipe, recipe.stages[0]), batch, (4, 7))
+    error = blame(
+        [maps, bad],
+        partial(PoseTask(POSETRACK_15, ()).loss, recipe, recipe.stages[0]),
+        batch,
+        (4, 7),
+    )
     assert isinstance(error, TrainingError)
     assert "epoch 5, batch 8 in 1 of 3 samples, first in image b.png" in str(error)

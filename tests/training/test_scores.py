@@ -1,4 +1,6 @@
-"""AP, PCKh and mAP of every epoch are what ``posetrack eval`` would say; the metric asked for decides which is best."""
+"""AP, PCKh and mAP of every epoch are what ``posetrack eval`` would say; the metric asked for
+decides which is best.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,19 @@ from posetrack.structures import Skeleton
 from posetrack.training.loop import _score
 
 OWN = make_skeleton("own", ["left_ear", "right_ear", "tail", "tip"])
-QUICK = ("--net", "tiny", "--epochs", "2", "--batch-size", "2", "--input", "32x32", "--device", "cpu", "--quiet")
+QUICK = (
+    "--net",
+    "tiny",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "2",
+    "--input",
+    "32x32",
+    "--device",
+    "cpu",
+    "--quiet",
+)
 
 
 def _coco(folder: Path) -> Path:
@@ -34,13 +48,21 @@ def _coco(folder: Path) -> Path:
 
 
 def _mpii(folder: Path) -> Path:
-    """Three people in two images, a fourth without joints in the middle; head boxes of 10 x 10 px."""
+    """Three people in two images, a fourth without joints in the middle; head boxes of 10
+    x 10 px.
+    """
     rng = np.random.default_rng(2)
     rows: list[dict[str, Any]] = []
     for i, image in enumerate(("a.png", "b.png")):
         picture, xy = draw_person(rng, 16)
         cv2.imwrite(str(folder / image), picture)
-        row = {"image": image, "center": [45, 60], "scale": 0.5, "headbox": [0, 0, 10, 10], "joints_vis": [1] * 16}
+        row = {
+            "image": image,
+            "center": [45, 60],
+            "scale": 0.5,
+            "headbox": [0, 0, 10, 10],
+            "joints_vis": [1] * 16,
+        }
         rows.append({**row, "joints": (xy + 1).tolist()})
         if i == 0:
             rows.append({**row, "joints": np.zeros((16, 2)).tolist(), "joints_vis": [0] * 16})
@@ -51,7 +73,10 @@ def _mpii(folder: Path) -> Path:
 
 
 def _posetrack(folder: Path, layout: str = "2017") -> Path:
-    drawn = [draw_sequence(seed, frames=2, size_wh=(96, 72), people=2, name=f"clip{seed}") for seed in (1, 2)]
+    drawn = [
+        draw_sequence(seed, frames=2, size_wh=(96, 72), people=2, name=f"clip{seed}")
+        for seed in (1, 2)
+    ]
     write_posetrack_dataset(folder, drawn, layout, "val")
     return folder / "annotations" / "val"
 
@@ -107,13 +132,19 @@ def test_perfect_joints_have_a_map_of_100(tmp_path: Path, layout: str) -> None:
     wrong = xy.copy()
     wrong[: len(xy) // 2] += 500
     assert 20 < score(wrong, ones)["map"] < 80
-    few = read(f"{tmp_path / 'annotations' / 'val'}[1:3]")  # of some images: the others are not missed
+    few = read(
+        f"{tmp_path / 'annotations' / 'val'}[1:3]"
+    )  # of some images: the others are not missed
     crops, xy = _joints(few, POSETRACK_15)
-    assert posetrack_score(few, crops, POSETRACK_15)(xy, np.ones((len(xy), 15), np.float32)) == {"map": 100}
+    assert posetrack_score(few, crops, POSETRACK_15)(xy, np.ones((len(xy), 15), np.float32)) == {
+        "map": 100
+    }
 
 
 @pytest.mark.parametrize(("metric", "write"), [("ap", _coco), ("pckh", _mpii), ("map", _posetrack)])
-def test_the_metric_asked_for_is_in_every_epoch_and_decides(tmp_path: Path, metric: str, write: Any) -> None:
+def test_the_metric_asked_for_is_in_every_epoch_and_decides(
+    tmp_path: Path, metric: str, write: Any
+) -> None:
     (tmp_path / "data").mkdir()
     labels, run = write(tmp_path / "data"), tmp_path / "run"
     _train(labels, "--val", labels, "-o", run, *QUICK, "--metric", metric)
@@ -136,4 +167,6 @@ def test_a_metric_needs_labels_of_its_kind(tmp_path: Path) -> None:
 
 
 def _train(*args: object) -> Result:
-    return CliRunner().invoke(_root, ["train", *map(str, args)], catch_exceptions=False, standalone_mode=False)
+    return CliRunner().invoke(
+        _root, ["train", *map(str, args)], catch_exceptions=False, standalone_mode=False
+    )

@@ -1,4 +1,6 @@
-"""Recipes are plain values, checked before a run; a checkpoint with other joints is sorted by joint name."""
+"""Recipes are plain values, checked before a run; a checkpoint with other joints is sorted by joint
+name.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,18 @@ from posetrack.training.setup import (
 from posetrack.training.start import load_weights
 from posetrack.training.validation import score_pck
 
-# --- recipes ---------------------------------------------------------------------------------------------------------
+# --- recipes
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_papers_schedules() -> None:
     coco, posetrack = RECIPES["coco"], RECIPES["posetrack17"]
-    assert (coco.lr, coco.milestones, coco.stages[0].epochs, coco.optimizer) == (1e-3, (170, 200), 210, "adam")
+    assert (coco.lr, coco.milestones, coco.stages[0].epochs, coco.optimizer) == (
+        1e-3,
+        (170, 200),
+        210,
+        "adam",
+    )
     assert (posetrack.lr, posetrack.milestones, posetrack.stages[0].epochs) == (1e-4, (10, 15), 20)
     assert RECIPES["mpii"].stages[0].size_wh == (256, 256)
     how = coco.stages[0].augmentation
@@ -47,9 +55,17 @@ def test_the_papers_schedules() -> None:
 def test_settings_change_by_name() -> None:
     recipe = changed(
         RECIPES["coco"],
-        {"epochs": 21, "lr": "1e-4", "size_wh": "[96, 128]", "augmentation.rotation_deg": "30", "frozen": '["stem"]',
-         "net": "simple_baseline_50", "fixed_norms": "true", "loss": "ohkm"},
-    )  # fmt: skip
+        {
+            "epochs": 21,
+            "lr": "1e-4",
+            "size_wh": "[96, 128]",
+            "augmentation.rotation_deg": "30",
+            "frozen": '["stem"]',
+            "net": "simple_baseline_50",
+            "fixed_norms": "true",
+            "loss": "ohkm",
+        },
+    )
     assert recipe.milestones == (17, 20)
     assert recipe.stages[0].size_wh == (96, 128)
     assert recipe.stages[0].augmentation.rotation_deg == 30
@@ -135,12 +151,17 @@ def test_a_run_is_not_overwritten_and_resumed_with_its_own_recipe_only(tmp_path:
 def test_fine_tuning_follows_the_checkpoint() -> None:
     spec = checkpoints.ModelSpec("tiny", {"joints": 15, "width": 4}, "pose", InputSpec((64, 96)))
     recipe = follow(RECIPES["finetune"], spec, {})
-    assert (recipe.net, recipe.net_args, recipe.stages[0].size_wh) == ("tiny", {"width": 4}, (64, 96))
+    assert (recipe.net, recipe.net_args, recipe.stages[0].size_wh) == (
+        "tiny",
+        {"width": 4},
+        (64, 96),
+    )
     assert follow(RECIPES["coco"], spec, {}).stages == RECIPES["coco"].stages
     assert follow(RECIPES["coco"], spec, {"net": "hrnet_w32"}).net == "hrnet_w32"
 
 
-# --- joints ----------------------------------------------------------------------------------------------------------
+# --- joints
+# --------------------------------------------------------------------------------------------------
 
 
 def test_joints_by_name_or_from_the_data(tmp_path: Path) -> None:
@@ -151,7 +172,11 @@ def test_joints_by_name_or_from_the_data(tmp_path: Path) -> None:
     assert pick_skeleton(None, [lsp]) == LSP_14
     assert pick_skeleton("posetrack15", [lsp], said.append) == POSETRACK_15
     assert said == ["No dataset labels nose: these joints of posetrack15 are not learnt."]
-    assert pick_skeleton("left_knee, right_knee,nose", [lsp, coco]).joints == ("left_knee", "right_knee", "nose")
+    assert pick_skeleton("left_knee, right_knee,nose", [lsp, coco]).joints == (
+        "left_knee",
+        "right_knee",
+        "nose",
+    )
     for name, words in (
         (None, "different joints"),
         ("coco", "did you mean 'coco17'"),
@@ -183,11 +208,18 @@ def test_people_that_do_not_fit_into_memory_stay_on_disk(tmp_path: Path) -> None
     (tmp_path / "im001.png").write_bytes(b"?")
     assert files[1].name == files[1].name == "im002.png"
     assert len(said) == 1
-    data = load_data(changed(RECIPES["finetune"], {"size_wh": [32, 32]}), [read(tmp_path)], [], POSETRACK_15, memory=0)
+    data = load_data(
+        changed(RECIPES["finetune"], {"size_wh": [32, 32]}),
+        [read(tmp_path)],
+        [],
+        POSETRACK_15,
+        memory=0,
+    )
     assert isinstance(data.crops, CropFiles)
 
 
-# --- weights ---------------------------------------------------------------------------------------------------------
+# --- weights
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_same_joints_take_everything() -> None:
@@ -207,7 +239,9 @@ def test_a_head_is_sorted_by_joint_name() -> None:
     assert loaded.new_joints == ("tail",)
     assert torch.equal(net.final_layer.weight[0], tail)
     for row, joint in ((1, "right_ankle"), (2, "nose")):
-        assert torch.equal(net.final_layer.weight[row], source.final_layer.weight[COCO_17.joints.index(joint)])
+        assert torch.equal(
+            net.final_layer.weight[row], source.final_layer.weight[COCO_17.joints.index(joint)]
+        )
     assert "Sorted by joint: final_layer" in loaded.describe()
     assert "random: tail" in loaded.describe()
 
@@ -245,7 +279,9 @@ def test_joints_that_go_in_again_are_sorted_on_both_axes(monkeypatch: pytest.Mon
 
 def test_a_checkpoint_of_another_network_is_refused() -> None:
     with pytest.raises(WeightsError, match="No tensor of the checkpoint fits tiny"):
-        load_weights(TinyNet(2), ("tiny", {}), make_skeleton("ab", "ab"), {"x": torch.zeros(1)}, COCO_17)
+        load_weights(
+            TinyNet(2), ("tiny", {}), make_skeleton("ab", "ab"), {"x": torch.zeros(1)}, COCO_17
+        )
 
 
 def test_pck_of_a_skeleton_without_a_torso_goes_by_the_box(tmp_path: Path) -> None:
@@ -253,4 +289,7 @@ def test_pck_of_a_skeleton_without_a_torso_goes_by_the_box(tmp_path: Path) -> No
     crop = CropStore(read(write_people(tmp_path, 1, own)).people, 1000)[0]
     side = (crop.xyxy[2:] - crop.xyxy[:2]).max()
     for share, expected in ((0.09, 100), (0.11, 0)):
-        assert score_pck((crop.xy + np.array([share * side, 0]))[None], [crop], own, (0, 1, 2)) == expected
+        assert (
+            score_pck((crop.xy + np.array([share * side, 0]))[None], [crop], own, (0, 1, 2))
+            == expected
+        )

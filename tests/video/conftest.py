@@ -15,7 +15,9 @@ from posetrack.structures import Image
 
 
 def numbered_picture(index: int, size_wh: tuple[int, int]) -> Image:
-    """A picture that tells its number by its grey, and its corners apart: red, green, (grey,) blue, clockwise."""
+    """A picture that tells its number by its grey, and its corners apart: red, green, (grey,) blue,
+    clockwise.
+    """
     width, height = size_wh
     image = np.full((height, width, 3), 40 + 4 * index, np.uint8)
     h, w = height // 4, width // 4
@@ -32,10 +34,14 @@ def number_of(image: Image) -> int:
 
 
 def corners_of(image: Image) -> str:
-    """Colours of the four corners, clockwise from the top left: "rg.b" for a numbered picture (. is grey)."""
+    """Colours of the four corners, clockwise from the top left: "rg.b" for a numbered picture (. is
+    grey).
+    """
     h, w = image.shape[0] // 8, image.shape[1] // 8
     points = [image[h, w], image[h, -w - 1], image[-h - 1, -w - 1], image[-h - 1, w]]
-    return "".join("rgb"[int(p.argmax())] if int(p.max()) - int(p.min()) > 80 else "." for p in points)
+    return "".join(
+        "rgb"[int(p.argmax())] if int(p.max()) - int(p.min()) > 80 else "." for p in points
+    )
 
 
 def _make_clip(
@@ -49,11 +55,15 @@ def _make_clip(
     key_every: int = 5,
     faststart: bool = True,
 ) -> Path:
-    """Write a clip of numbered pictures with B-frames; ``times_s`` makes its rate variable, ``audio`` names a codec."""
+    """Write a clip of numbered pictures with B-frames; ``times_s`` makes its rate variable,
+    ``audio`` names a codec.
+    """
     tick = Fraction(1, 12800)
     options = {"movflags": "+faststart"} if faststart and path.suffix in {".mp4", ".mov"} else {}
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream("libx264", fps, options={"crf": "10", "g": str(key_every), "bf": "2"})
+        stream = container.add_stream(
+            "libx264", fps, options={"crf": "10", "g": str(key_every), "bf": "2"}
+        )
         stream.width, stream.height, stream.pix_fmt = *size_wh, "yuv420p"
         stream.codec_context.time_base = tick
         sound = container.add_stream(audio, 16000) if audio else None
@@ -81,7 +91,9 @@ def _hum(seconds: float) -> list[av.AudioFrame]:
 
 @pytest.fixture(name="make_clip")
 def _make_clip_fixture(tmp_path: Path) -> Callable[..., Path]:
-    """``make_clip(name="clip.mp4", frames=20, ...)`` writes a clip into the test's folder and gives its path."""
+    """``make_clip(name="clip.mp4", frames=20, ...)`` writes a clip into the test's folder and gives
+    its path.
+    """
 
     def make(name: str = "clip.mp4", **options: object) -> Path:
         return _make_clip(tmp_path / name, **options)  # type: ignore[arg-type]
@@ -91,11 +103,15 @@ def _make_clip_fixture(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session", name="clip")
 def _clip_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One clip for all tests that only read: 20 frames of 64x48 at 25 frames a second, with AAC sound."""
+    """One clip for all tests that only read: 20 frames of 64x48 at 25 frames a second, with AAC
+    sound.
+    """
     return _make_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", audio="aac")
 
 
 @pytest.fixture(name="pictures")
 def _pictures_fixture() -> SimpleNamespace:
-    """The functions about numbered pictures: draw(index, size_wh), number(image), corners(image)."""
+    """The functions about numbered pictures: draw(index, size_wh), number(image),
+    corners(image).
+    """
     return SimpleNamespace(draw=numbered_picture, number=number_of, corners=corners_of)

@@ -53,7 +53,9 @@ def test_time_starts_at_the_first_frame(make_clip: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-@pytest.mark.parametrize(("start_s", "end_s"), [(None, 0.3), (0.2, None), (0.21, 0.5), (0.4, 0.44), (0.76, None)])
+@pytest.mark.parametrize(
+    ("start_s", "end_s"), [(None, 0.3), (0.2, None), (0.21, 0.5), (0.4, 0.44), (0.76, None)]
+)
 def test_a_range_gives_the_same_frames_as_the_whole(
     make_clip: Callable[..., Path], name: str, start_s: float | None, end_s: float | None
 ) -> None:
@@ -80,7 +82,8 @@ def test_an_impossible_range(clip: Path, start_s: float | None, end_s: float | N
         open_source(clip, start_s=start_s, end_s=end_s)
 
 
-# --- rotation --------------------------------------------------------------------------------------------------------
+# --- rotation
+# --------------------------------------------------------------------------------------------------
 
 # (a, b, c, d) of x' = a x + c y, y' = b x + d y, as the track header of an MP4 stores it
 MATRICES = {
@@ -95,20 +98,28 @@ def _write_matrix(path: Path, matrix: tuple[int, int, int, int]) -> Path:
     """Put a display matrix into the (first) track header of an MP4 file."""
     a, b, c, d = (v << 16 for v in matrix)
     data = bytearray(path.read_bytes())
-    at = data.index(b"tkhd") + 4 + 40  # behind version, times, id, duration, layer, group and volume
+    at = (
+        data.index(b"tkhd") + 4 + 40
+    )  # behind version, times, id, duration, layer, group and volume
     data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
     return path
 
 
 @pytest.mark.parametrize("case", MATRICES)
-def test_the_rotation_tag_is_applied_once(make_clip: Callable[..., Path], pictures: Any, case: str) -> None:
+def test_the_rotation_tag_is_applied_once(
+    make_clip: Callable[..., Path], pictures: Any, case: str
+) -> None:
     matrix, clockwise, corners = MATRICES[case]
     path = _write_matrix(make_clip(frames=3), matrix)
     with open_source(path) as source:
         frames = list(source)
         assert source.rotation == clockwise
-        assert source.size_wh == ((48, 64) if clockwise in {90, 270} else (64, 48)) == frames[0].size_wh
+        assert (
+            source.size_wh
+            == ((48, 64) if clockwise in {90, 270} else (64, 48))
+            == frames[0].size_wh
+        )
     assert pictures.corners(frames[0].image) == corners
     ok, image = cv2.VideoCapture(str(path)).read()  # OpenCV applies the tag too
     assert ok
@@ -120,7 +131,8 @@ def test_a_mirrored_selfie_is_turned_back(make_clip: Callable[..., Path], pictur
         assert pictures.corners(next(iter(source)).image) == "grb."
 
 
-# --- damage ----------------------------------------------------------------------------------------------------------
+# --- damage
+# --------------------------------------------------------------------------------------------------
 
 
 def _bad_inputs(folder: Path, make_clip: Callable[..., Path]) -> dict[str, Path]:
@@ -134,19 +146,28 @@ def _bad_inputs(folder: Path, make_clip: Callable[..., Path]) -> dict[str, Path]
     late.write_bytes(late.read_bytes()[:1500])
     with av.open(str(folder / "song.mp4"), "w") as container:
         stream = container.add_stream("aac", 16000)
-        block = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+        block = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.int16), format="s16", layout="mono"
+        )
         block.sample_rate = 16000
         container.mux(stream.encode(block))
         container.mux(stream.encode(None))
     (folder / "folder").mkdir()
     return {
-        "missing": folder / "missing.mp4", "text": text, "empty": empty, "noise": nothing, "cut": late,
-        "song": folder / "song.mp4", "folder": folder / "folder",
-    }  # fmt: skip
+        "missing": folder / "missing.mp4",
+        "text": text,
+        "empty": empty,
+        "noise": nothing,
+        "cut": late,
+        "song": folder / "song.mp4",
+        "folder": folder / "folder",
+    }
 
 
 @pytest.mark.parametrize("case", ["missing", "text", "empty", "noise", "cut", "song", "folder"])
-def test_bad_input_is_one_sentence(tmp_path: Path, make_clip: Callable[..., Path], case: str) -> None:
+def test_bad_input_is_one_sentence(
+    tmp_path: Path, make_clip: Callable[..., Path], case: str
+) -> None:
     path = _bad_inputs(tmp_path, make_clip)[case]
     with pytest.raises(InputError) as caught:
         open_source(path)
@@ -165,7 +186,9 @@ def test_a_video_without_frames(tmp_path: Path, make_clip: Callable[..., Path]) 
         open_source(path)
 
 
-def test_a_cut_file_gives_what_is_there(make_clip: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cut_file_gives_what_is_there(
+    make_clip: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
     path = make_clip(frames=40, size_wh=(160, 120))
     data = path.read_bytes()
     path.write_bytes(data[: data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 2])
@@ -176,7 +199,9 @@ def test_a_cut_file_gives_what_is_there(make_clip: Callable[..., Path], caplog: 
     assert f"clip.mp4 is cut off: it has {len(frames)} of 40 frames" in caplog.text
 
 
-def test_damaged_packets_are_skipped(make_clip: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_packets_are_skipped(
+    make_clip: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
     path = make_clip(frames=40, size_wh=(160, 120), key_every=4)
     data = bytearray(path.read_bytes())
     middle = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 2
@@ -188,7 +213,8 @@ def test_damaged_packets_are_skipped(make_clip: Callable[..., Path], caplog: pyt
     assert all(a.time_s < b.time_s for a, b in pairwise(frames))
 
 
-# --- pictures --------------------------------------------------------------------------------------------------------
+# --- pictures
+# --------------------------------------------------------------------------------------------------
 
 
 def _write_pictures(folder: Path, pictures: Any, names: list[str]) -> None:
@@ -200,7 +226,12 @@ def test_a_folder_in_natural_order(tmp_path: Path, pictures: Any) -> None:
     _write_pictures(tmp_path, pictures, ["f1.png", "f2.jpg", "f10.png", "f100.png"])
     (tmp_path / "readme.txt").write_text("no picture")
     with open_source(tmp_path, image_fps=10) as source:
-        assert (source.frame_count, source.size_wh, source.fps, source.has_audio) == (4, (64, 48), 10, False)
+        assert (source.frame_count, source.size_wh, source.fps, source.has_audio) == (
+            4,
+            (64, 48),
+            10,
+            False,
+        )
         frames = list(source)
     assert [pictures.number(f.image) for f in frames] == [0, 1, 2, 3]
     assert [f.time_s for f in frames] == pytest.approx([0, 0.1, 0.2, 0.3])
@@ -232,11 +263,15 @@ def test_an_unreadable_picture_is_named(tmp_path: Path, pictures: Any) -> None:
 def test_pictures_of_two_sizes(tmp_path: Path, pictures: Any) -> None:
     _write_pictures(tmp_path, pictures, ["f1.png"])
     cv2.imwrite(str(tmp_path / "f2.png"), np.zeros((20, 30, 3), np.uint8))
-    with open_source(tmp_path) as source, pytest.raises(InputError, match=r"f2\.png is 30x20.*64x48"):
+    with (
+        open_source(tmp_path) as source,
+        pytest.raises(InputError, match=r"f2\.png is 30x20.*64x48"),
+    ):
         list(source)
 
 
-# --- cameras and addresses -------------------------------------------------------------------------------------------
+# --- cameras and addresses
+# -------------------------------------------------------------------------------------------
 
 
 class _Camera:
@@ -250,7 +285,11 @@ class _Camera:
 
     def read(self) -> tuple[bool, Any]:
         self.left -= 1
-        return (True, np.full((48, 64, 3), (10, 20, 30), np.uint8)) if self.left >= 0 else (False, None)
+        return (
+            (True, np.full((48, 64, 3), (10, 20, 30), np.uint8))
+            if self.left >= 0
+            else (False, None)
+        )
 
     def get(self, _: int) -> float:
         return 30.0
@@ -263,7 +302,12 @@ class _Camera:
 def test_a_camera(monkeypatch: pytest.MonkeyPatch, which: int | str) -> None:
     monkeypatch.setattr(cv2, "VideoCapture", _Camera)
     with open_source(which) as source:
-        assert (source.stem, source.size_wh, source.fps, source.live) == ("camera0", (64, 48), 30.0, True)
+        assert (source.stem, source.size_wh, source.fps, source.live) == (
+            "camera0",
+            (64, 48),
+            30.0,
+            True,
+        )
         assert source.frame_count is None
         frames = list(source)
     assert [f.index for f in frames] == [0, 1, 2]
@@ -295,7 +339,12 @@ def _address_fixture(clip: Path) -> Iterator[str]:
 
 def test_an_address(address: str, pictures: Any) -> None:
     with open_source(f"{address}/clip.mp4", end_s=0.4) as source:
-        assert (source.live, source.path, source.frame_count, source.stem) == (True, None, None, "clip")
+        assert (source.live, source.path, source.frame_count, source.stem) == (
+            True,
+            None,
+            None,
+            "clip",
+        )
         assert "secret" not in source.name
         assert [pictures.number(f.image) for f in source] == list(range(10))
         with pytest.raises(InputError, match="only once"):
@@ -308,7 +357,8 @@ def test_an_address_without_a_video(address: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-# --- reading ahead ---------------------------------------------------------------------------------------------------
+# --- reading ahead
+# --------------------------------------------------------------------------------------------------
 
 
 def test_read_ahead_keeps_order_and_bound() -> None:
@@ -366,7 +416,10 @@ def test_pictures_are_named_as_label_files_name_them(tmp_path: Path) -> None:
     for folder in ("images/val/000342_mpii", "walk", "many/a", "many/b"):
         (tmp_path / folder).mkdir(parents=True)
         cv2.imwrite(str(tmp_path / folder / "0.png"), np.zeros((8, 8, 3), np.uint8))
-    for given, name in (("images/val/000342_mpii", "images/val/000342_mpii/0.png"), ("walk", "walk/0.png")):
+    for given, name in (
+        ("images/val/000342_mpii", "images/val/000342_mpii/0.png"),
+        ("walk", "walk/0.png"),
+    ):
         with open_source(tmp_path / given) as video:
             assert [frame.name for frame in video] == [name]
     with open_source(str(tmp_path / "many/*/0.png")) as video:

@@ -20,7 +20,9 @@ from posetrack.video import writer as video_writer
 from posetrack.video.open import VideoWriter, open_source
 
 
-def _write(path: Path, pictures: Any, frames: int = 12, size_wh: tuple[int, int] = (64, 48), **options: Any) -> Path:
+def _write(
+    path: Path, pictures: Any, frames: int = 12, size_wh: tuple[int, int] = (64, 48), **options: Any
+) -> Path:
     with VideoWriter(path, size_wh, options.pop("fps", 25.0), **options) as writer:
         for index in range(frames):
             writer.write(pictures.draw(index, size_wh), index / 25)
@@ -89,14 +91,17 @@ def test_times_that_stand_still_move_on(tmp_path: Path, pictures: Any) -> None:
         assert len(list(source)) == 5
 
 
-# --- sound -----------------------------------------------------------------------------------------------------------
+# --- sound
+# --------------------------------------------------------------------------------------------------
 
 
 def test_sound_is_copied(tmp_path: Path, clip: Path, pictures: Any) -> None:
     path = _write(tmp_path / "a.mp4", pictures, 20, audio_from=clip)
     before, after = _sound_packets(clip), _sound_packets(path)
     assert len(after) > 8
-    assert [data for _, data in after] == [data for _, data in before if data in {d for _, d in after}]
+    assert [data for _, data in after] == [
+        data for _, data in before if data in {d for _, d in after}
+    ]
     assert after[-1][0] < 0.8
     with av.open(str(path)) as container:
         assert sum(1 for _ in container.decode(audio=0)) >= len(after) - 1
@@ -119,13 +124,18 @@ def test_sound_that_does_not_fit_is_coded_again(
     tmp_path: Path, make_clip: Callable[..., Path], pictures: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make_clip("a.mov", audio="pcm_s16le")
-    with caplog.at_level(logging.WARNING), VideoWriter(tmp_path / "out.mp4", (64, 48), 25, audio_from=source) as writer:
+    with (
+        caplog.at_level(logging.WARNING),
+        VideoWriter(tmp_path / "out.mp4", (64, 48), 25, audio_from=source) as writer,
+    ):
         for i in range(5, 20):
             writer.write(pictures.draw(i, (64, 48)), i / 25)
     assert "(pcm_s16le) does not fit into MP4; it is coded again as AAC" in caplog.text
     with av.open(str(source)) as before, av.open(str(tmp_path / "out.mp4")) as after:
         assert after.streams.audio[0].codec_context.name == "aac"
-        loudest = max(int(np.abs(block.to_ndarray()).max()) for block in before.decode(audio=0)) / 32768
+        loudest = (
+            max(int(np.abs(block.to_ndarray()).max()) for block in before.decode(audio=0)) / 32768
+        )
         blocks = [block.to_ndarray()[0] for block in after.decode(audio=0)]
     assert sum(map(len, blocks)) / 16000 == pytest.approx(0.6, abs=0.15)
     assert max(float(np.abs(block).max()) for block in blocks) == pytest.approx(loudest, rel=0.1)
@@ -140,7 +150,8 @@ def test_no_sound_and_no_source(
     assert "The sound of" in caplog.text
 
 
-# --- failures --------------------------------------------------------------------------------------------------------
+# --- failures
+# --------------------------------------------------------------------------------------------------
 
 
 def _interrupted_write(path: Path, pictures: Any) -> None:
@@ -205,13 +216,18 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
         """
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "a.mp4")], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(tmp_path / "a.mp4")],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.startswith(f"Cannot write {tmp_path / 'a.mp4'}: ")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_comes_out_short(tmp_path: Path, pictures: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_comes_out_short(
+    tmp_path: Path, pictures: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer = VideoWriter(tmp_path / "a.mp4", (64, 48), 25)
     writer.write(pictures.draw(0, (64, 48)), 0.0)
     writer.frame_count += 1

@@ -1,4 +1,6 @@
-"""Published state dicts find their way into our networks, whole or not at all. (Outputs: test_nets_golden.)"""
+"""Published state dicts find their way into our networks, whole or not at all. (Outputs:
+test_nets_golden.)
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def _openmmlab(head: str) -> Callable[[str], str]:
     def rename(key: str) -> str:
         if key.startswith("final_layers."):
             return key.replace("final_layers.", f"{head}.multi_final_layers.")
-        return (f"{head}." if key.startswith(("final_layer.", "deconv_layers.")) else "backbone.") + key
+        return (
+            f"{head}." if key.startswith(("final_layer.", "deconv_layers.")) else "backbone."
+        ) + key
 
     return rename
 
@@ -46,14 +50,24 @@ def _assert_same(converted: State, native: State) -> None:
     assert all(converted[key] is native[key] for key in native)
 
 
-# --- layouts ---------------------------------------------------------------------------------------------------------
+# --- layouts
+# --------------------------------------------------------------------------------------------------
 
 WRAPPINGS: dict[str, Callable[[State], Any]] = {
     "plain": lambda state: state,
     "parallel": lambda state: {"module." + key: tensor for key, tensor in state.items()},
-    "training file": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}}, "perf": 0.7},
-    "parallel in a training file": lambda state: {"state_dict": _rename(state, lambda key: "module." + key)},
-    "trainer of the hourglass port": lambda state: {"state_dict": _rename(state, lambda key: "model.module." + key)},
+    "training file": lambda state: {
+        "epoch": 3,
+        "state_dict": state,
+        "optimizer": {"state": {}},
+        "perf": 0.7,
+    },
+    "parallel in a training file": lambda state: {
+        "state_dict": _rename(state, lambda key: "module." + key)
+    },
+    "trainer of the hourglass port": lambda state: {
+        "state_dict": _rename(state, lambda key: "model.module." + key)
+    },
     "compiled": lambda state: _rename(state, lambda key: "_orig_mod." + key),
     "with notes": lambda state: {**state, "epoch": 4, "arch": "hg"},
 }
@@ -67,7 +81,9 @@ def test_official_files(name: str, wrapping: str) -> None:
 
 
 @pytest.mark.parametrize("head", ["keypoint_head", "head"])
-@pytest.mark.parametrize("name", ["hrnet_w32", "simple_baseline_50", "lite_hrnet_18", "hourglass_52"])
+@pytest.mark.parametrize(
+    "name", ["hrnet_w32", "simple_baseline_50", "lite_hrnet_18", "hourglass_52"]
+)
 def test_openmmlab_files(name: str, head: str) -> None:
     native = _native(name, joints=17)
     published = _rename(native, _openmmlab(head))
@@ -80,8 +96,16 @@ def test_openmmlab_files(name: str, head: str) -> None:
 @pytest.mark.parametrize(
     ("file", "name", "args"),
     [
-        ("hourglass_bearpaw_s2_b1_j16", "hourglass_2", {"joints": 16, "variant": "bearpaw", "blocks": 1}),
-        ("hourglass_bearpaw_s1_b4_j16", "hourglass_1", {"joints": 16, "variant": "bearpaw", "blocks": 4}),
+        (
+            "hourglass_bearpaw_s2_b1_j16",
+            "hourglass_2",
+            {"joints": 16, "variant": "bearpaw", "blocks": 1},
+        ),
+        (
+            "hourglass_bearpaw_s1_b4_j16",
+            "hourglass_1",
+            {"joints": 16, "variant": "bearpaw", "blocks": 4},
+        ),
     ],
 )
 def test_the_other_hourglass_port(file: str, name: str, args: dict[str, Any]) -> None:
@@ -128,7 +152,9 @@ def test_our_own_files_stay_as_they_are() -> None:
 
 
 def test_arguments_are_read_from_the_tensors() -> None:
-    assert net_args("hrnet_w32", _rename(_native("hrnet_w32", joints=17), _openmmlab("head"))) == {"joints": 17}
+    assert net_args("hrnet_w32", _rename(_native("hrnet_w32", joints=17), _openmmlab("head"))) == {
+        "joints": 17
+    }
     assert net_args("hourglass_2", _native("hourglass_2", joints=9)) == {"joints": 9}
     assert net_args("hrnet_w4_cls", _native("hrnet_w4_cls", classes=11)) == {"classes": 11}
 
@@ -139,7 +165,8 @@ def test_other_arguments_can_be_given() -> None:
     _assert_same(to_native("hrnet_w4", native, **compact), native)
 
 
-# --- what does not fit -----------------------------------------------------------------------------------------------
+# --- what does not fit
+# -----------------------------------------------------------------------------------------------
 
 
 def _baseline() -> State:
@@ -155,28 +182,39 @@ def test_a_missing_tensor_is_named() -> None:
 
 def test_unexpected_tensors_are_named_and_counted() -> None:
     state = {**_baseline(), **{f"extra{i}.weight": torch.zeros(1) for i in range(5)}}
-    with pytest.raises(WeightsError, match=r"5 unexpected \(extra0\.weight, extra1\.weight, extra2\.weight \.\.\.\)"):
+    with pytest.raises(
+        WeightsError,
+        match=r"5 unexpected \(extra0\.weight, extra1\.weight, extra2\.weight \.\.\.\)",
+    ):
         to_native("simple_baseline_50", state)
 
 
 def test_a_wrong_shape_is_shown_with_the_right_one() -> None:
     state = {**_baseline(), "conv1.weight": torch.zeros(64, 3, 3, 3)}
-    with pytest.raises(WeightsError, match=r"conv1\.weight \(64, 3, 3, 3\) instead of \(64, 3, 7, 7\)"):
+    with pytest.raises(
+        WeightsError, match=r"conv1\.weight \(64, 3, 3, 3\) instead of \(64, 3, 7, 7\)"
+    ):
         to_native("simple_baseline_50", state)
 
 
 def test_joints_that_contradict_the_tensors() -> None:
-    with pytest.raises(WeightsError, match=r"final_layer\.weight \(17, 256, 1, 1\) instead of \(15, 256, 1, 1\)"):
+    with pytest.raises(
+        WeightsError, match=r"final_layer\.weight \(17, 256, 1, 1\) instead of \(15, 256, 1, 1\)"
+    ):
         to_native("simple_baseline_50", _baseline(), joints=15)
 
 
-@pytest.mark.parametrize("name", ["hrnet_w32", "simple_baseline_101", "hourglass_1", "lite_hrnet_18", "hrnet_w32_cls"])
+@pytest.mark.parametrize(
+    "name", ["hrnet_w32", "simple_baseline_101", "hourglass_1", "lite_hrnet_18", "hrnet_w32_cls"]
+)
 def test_the_weights_of_another_network(name: str) -> None:
     with pytest.raises(WeightsError, match=f"not those of {name}"):
         to_native(name, _baseline())
 
 
-@pytest.mark.parametrize("content", [{}, {"epoch": 3}, {"state_dict": {}}, [1, 2], None, "weights", {"state_dict": 3}])
+@pytest.mark.parametrize(
+    "content", [{}, {"epoch": 3}, {"state_dict": {}}, [1, 2], None, "weights", {"state_dict": 3}]
+)
 def test_no_tensors_at_all(content: Any) -> None:
     with pytest.raises(WeightsError, match="no tensors"):
         to_native("hrnet_w32", content)

@@ -22,7 +22,9 @@ SHA = hashlib.sha256(BODY).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Paths say how the server behaves: /whole, /ranges, /breaks (each answer stops half-way), /wrong, /missing."""
+    """Paths say how the server behaves: /whole, /ranges, /breaks (each answer stops half-way),
+    /wrong, /missing.
+    """
 
     seen: ClassVar[list[tuple[str, str | None]]] = []
 
@@ -33,14 +35,22 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         body = BODY[::-1] if kind == "wrong" else BODY
-        start = int(re.match(r"bytes=(\d+)-", asked)[1]) if asked and kind in ("ranges", "breaks") else 0
+        start = (
+            int(re.match(r"bytes=(\d+)-", asked)[1])
+            if asked and kind in ("ranges", "breaks")
+            else 0
+        )
         if start >= len(body):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
-        end = start + (len(body) - start) // 2 if kind == "breaks" and start < len(body) // 2 else len(body)
+        end = (
+            start + (len(body) - start) // 2
+            if kind == "breaks" and start < len(body) // 2
+            else len(body)
+        )
         self.wfile.write(body[start:end])
 
     def log_message(self, *_: object) -> None: ...
@@ -66,7 +76,9 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Handler.seen.clear()
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, *urls: str, sha256: str = SHA[:8], **more: object) -> manifest.Entry:
+def offer(
+    monkeypatch: pytest.MonkeyPatch, *urls: str, sha256: str = SHA[:8], **more: object
+) -> manifest.Entry:
     """Put one checkpoint named "toy" into the manifest."""
     entry = manifest.Entry("toy", "pose", "toy.pth", urls=urls, sha256=sha256, **more)
     table = {"toy": entry}
@@ -80,7 +92,9 @@ def leftovers() -> list[str]:
     return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_download_is_verified_and_its_hash_recorded(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_is_verified_and_its_hash_recorded(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer(monkeypatch, f"{server}/whole/toy.pth")
     steps: list[tuple[int, int | None]] = []
     path = path_of("toy", progress=lambda done, total: steps.append((done, total)))
@@ -92,7 +106,9 @@ def test_download_is_verified_and_its_hash_recorded(server: str, monkeypatch: py
     assert len(Handler.seen) == 1  # the second time it is in the cache
 
 
-def test_a_download_is_taken_up_where_it_stopped(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_taken_up_where_it_stopped(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = offer(monkeypatch, f"{server}/ranges/toy.pth")
     entry.path.parent.mkdir(parents=True)
     entry.path.with_name("toy.pth.part").write_bytes(BODY[:300_000])
@@ -125,7 +141,9 @@ def test_a_wrong_beginning_is_thrown_away(server: str, monkeypatch: pytest.Monke
     assert path_of("toy").read_bytes() == BODY
 
 
-def test_a_complete_part_needs_no_second_download(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_part_needs_no_second_download(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = offer(monkeypatch, f"{server}/ranges/toy.pth")
     entry.path.parent.mkdir(parents=True)
     entry.path.with_name("toy.pth.part").write_bytes(BODY)
@@ -140,7 +158,12 @@ def test_a_corrupt_download_is_refused(server: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_mirrors_are_tried_in_turn(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    offer(monkeypatch, f"{server}/missing/toy.pth", f"{server}/wrong/toy.pth", f"{server}/whole/toy.pth")
+    offer(
+        monkeypatch,
+        f"{server}/missing/toy.pth",
+        f"{server}/wrong/toy.pth",
+        f"{server}/whole/toy.pth",
+    )
     assert path_of("toy").read_bytes() == BODY
     assert [kind for kind, _ in Handler.seen] == ["missing", "wrong", "whole"]
 
@@ -157,7 +180,9 @@ def test_a_mirror_of_ones_own(server: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("way", ["option", "environment", "nobody answers", "404"])
-def test_without_a_network_the_message_says_all(way: str, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_message_says_all(
+    way: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = {"nobody answers": "http://127.0.0.1:9/toy.pth", "404": f"{server}/missing/toy.pth"}.get(
         way, f"{server}/whole/t"
     )
@@ -207,7 +232,9 @@ def test_a_full_disk_is_one_sentence(server: str, monkeypatch: pytest.MonkeyPatc
         path_of("toy")
 
 
-def test_a_cache_that_cannot_be_made(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_made(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer(monkeypatch, f"{server}/whole/toy.pth")
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(OutputError, match="Cannot write"):

@@ -63,11 +63,18 @@ def lite_hrnet() -> nn.Module:
 
 def openmmlab(net: nn.Module) -> dict[str, Any]:
     """What OpenMMLab's training writes: prefixes, and things beside the tensors."""
-    state = {("head." if k.startswith("final") else "backbone.") + k: v for k, v in net.state_dict().items()}
-    return {"meta": {"epoch": 210, "sigmas": np.array([0.5, 0.25]), "seed": np.float64(3)}, "state_dict": state}
+    state = {
+        ("head." if k.startswith("final") else "backbone.") + k: v
+        for k, v in net.state_dict().items()
+    }
+    return {
+        "meta": {"epoch": 210, "sigmas": np.array([0.5, 0.25]), "seed": np.float64(3)},
+        "state_dict": state,
+    }
 
 
-# --- manifest --------------------------------------------------------------------------------------------------------
+# --- manifest
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", sorted(entries()))
@@ -117,7 +124,8 @@ def test_bundled_files_are_those_of_the_manifest(name: str) -> None:
     assert sum(f.stat().st_size for f in e.path.parent.glob("*.safetensors")) <= 25e6
 
 
-# --- loading ---------------------------------------------------------------------------------------------------------
+# --- loading
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_bundled_networks_run() -> None:
@@ -156,7 +164,11 @@ def test_ears_of_posetrack18_networks_are_left_out() -> None:
 def test_a_published_classifier_is_a_start_for_training() -> None:
     entry = manifest.Entry("small", "classify", "small.pth", net="hrnet_w4_cls", input=(224, 224))
     state, spec = published_state(entry, dict(build("hrnet_w4_cls", classes=10).state_dict()))
-    assert (spec.task, spec.net_args, spec.input.size_wh) == ("classify", {"classes": 10}, (224, 224))
+    assert (spec.task, spec.net_args, spec.input.size_wh) == (
+        "classify",
+        {"classes": 10},
+        (224, 224),
+    )
     assert len(state["classifier.weight"]) == 10
     with pytest.raises(WeightsError, match="hrnet_w32_imagenet"):  # known by name, and not there
         read_start("hrnet_w32_imagenet", offline=True)
@@ -184,10 +196,14 @@ def test_files_that_do_not_fit(tmp_path: Path, lite_hrnet: nn.Module) -> None:
     ):
         changed = dict(state)
         change(changed)
-        checkpoints.save(tmp_path / f"{name}.safetensors", changed, ModelSpec("lite_hrnet_18", {"joints": 17}))
+        checkpoints.save(
+            tmp_path / f"{name}.safetensors", changed, ModelSpec("lite_hrnet_18", {"joints": 17})
+        )
         with pytest.raises(WeightsError, match=message):
             load_pose(tmp_path / f"{name}.safetensors")
-    checkpoints.save(tmp_path / "args.safetensors", state, ModelSpec("lite_hrnet_18", {"joint": 17}))
+    checkpoints.save(
+        tmp_path / "args.safetensors", state, ModelSpec("lite_hrnet_18", {"joint": 17})
+    )
     with pytest.raises(WeightsError, match="cannot be built"):
         load_pose(tmp_path / "args.safetensors")
 
@@ -235,11 +251,14 @@ def test_flow_networks_of_the_manifest_come_from_the_cache() -> None:
     path.write_bytes(b"something else")
     with pytest.raises(WeightsError, match=entries()[name].sha256):
         load_flow(name, long_side=128, device="cpu")
-    with pytest.raises(WeightsError, match="cannot be read"):  # a file given by its path is the user's own business
+    with pytest.raises(
+        WeightsError, match="cannot be read"
+    ):  # a file given by its path is the user's own business
         load_flow(name, long_side=128, checkpoint=path, device="cpu")
 
 
-# --- pickles ---------------------------------------------------------------------------------------------------------
+# --- pickles
+# --------------------------------------------------------------------------------------------------
 
 
 class Log:
@@ -262,10 +281,14 @@ class Bomb:
 def test_objects_beside_the_tensors_are_harmless(tmp_path: Path) -> None:
     path, target = tmp_path / "a.pth", tmp_path / "made"
     bomb = Bomb(shutil.copyfile, str(path), str(target))
-    torch.save({"log": Log(), "bomb": bomb, "array": np.ones(3), "state_dict": {"w": torch.ones(2)}}, path)
+    torch.save(
+        {"log": Log(), "bomb": bomb, "array": np.ones(3), "state_dict": {"w": torch.ones(2)}}, path
+    )
     assert torch.equal(read_pickle(path)["state_dict"]["w"], torch.ones(2))
     assert not target.exists()
-    torch.save({"bomb": Bomb(os.mkdir, str(target))}, path)  # on PyTorch's own list of what never to touch
+    torch.save(
+        {"bomb": Bomb(os.mkdir, str(target))}, path
+    )  # on PyTorch's own list of what never to touch
     with pytest.raises(WeightsError, match="--trust-pickle"):
         read_pickle(path)
     assert not target.exists()
@@ -276,7 +299,11 @@ def test_objects_beside_the_tensors_are_harmless(tmp_path: Path) -> None:
 def test_files_of_old_pytorch_can_be_read(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(2)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     assert torch.equal(read_pickle(tmp_path / "old.pth")["w"], torch.ones(2))
-    torch.save({"w": torch.ones(2), "log": Log()}, tmp_path / "log.pth", _use_new_zipfile_serialization=False)
+    torch.save(
+        {"w": torch.ones(2), "log": Log()},
+        tmp_path / "log.pth",
+        _use_new_zipfile_serialization=False,
+    )
     with pytest.raises(WeightsError, match="--trust-pickle"):
         read_pickle(tmp_path / "log.pth")
 
@@ -284,7 +311,12 @@ def test_files_of_old_pytorch_can_be_read(tmp_path: Path) -> None:
 def test_damaged_pickles_are_one_sentence(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(1000)}, tmp_path / "good.pth")
     whole = (tmp_path / "good.pth").read_bytes()
-    for name, content in {"empty": b"", "text": b"hello\n" * 9, "cut": whole[:-300], "html": b"<html>"}.items():
+    for name, content in {
+        "empty": b"",
+        "text": b"hello\n" * 9,
+        "cut": whole[:-300],
+        "html": b"<html>",
+    }.items():
         (tmp_path / f"{name}.pth").write_bytes(content)
         with pytest.raises(WeightsError) as info:
             read_pickle(tmp_path / f"{name}.pth")
@@ -297,18 +329,33 @@ def test_damaged_pickles_are_one_sentence(tmp_path: Path) -> None:
         read_pickle(tmp_path / "list.pth")
 
 
-# --- add and the command line ----------------------------------------------------------------------------------------
+# --- add and the command line
+# ----------------------------------------------------------------------------------------
 
 
-def test_add_a_foreign_file_and_use_it_by_name(tmp_path: Path, lite_hrnet: nn.Module, run: Run) -> None:
+def test_add_a_foreign_file_and_use_it_by_name(
+    tmp_path: Path, lite_hrnet: nn.Module, run: Run
+) -> None:
     torch.save({"state_dict": lite_hrnet.state_dict()}, tmp_path / "mine.pth")
     path = tmp_path / "mine.pth"
-    code, out, _ = run("weights", "add", path, "--net", "lite_hrnet_18", "--skeleton", "coco17", "--input", "96x128")
+    code, out, _ = run(
+        "weights",
+        "add",
+        path,
+        "--net",
+        "lite_hrnet_18",
+        "--skeleton",
+        "coco17",
+        "--input",
+        "96x128",
+    )
     assert code == 0
     net, spec = load_pose("mine")
     assert spec.input.size_wh == (96, 128)
     assert out.strip() == str(manifest.added_folder() / "mine.safetensors")
-    assert torch.equal(net.state_dict()["final_layer.bias"], lite_hrnet.state_dict()["final_layer.bias"])
+    assert torch.equal(
+        net.state_dict()["final_layer.bias"], lite_hrnet.state_dict()["final_layer.bias"]
+    )
     assert "mine" in run("weights", "list", "--task", "pose")[1]
     assert run("weights", "path", "mine")[1] == out
     assert run("weights", "get", "mine")[1] == out
@@ -323,7 +370,11 @@ def test_add_needs_to_know_what_it_is(tmp_path: Path, lite_hrnet: nn.Module, run
         ((*known[:2], "--input", "96x128", "--skeleton", "coco"), 2, "did you mean 'coco17'"),
         (("--net", "lite_hrnet_99", *known[2:]), 2, "Unknown network"),
         ((*known[:4], "--input", "96by128"), 2, "write it like 192x256"),
-        ((*known[:2], "--skeleton", "lsp14", "--input", "96x128"), 1, "17 joints, but lsp14 has 14"),
+        (
+            (*known[:2], "--skeleton", "lsp14", "--input", "96x128"),
+            1,
+            "17 joints, but lsp14 has 14",
+        ),
         ((*known, "--name", "pose_lite"), 2, "another name"),
         ((*known, "--name", "../up"), 2, "cannot be the name"),
         ((*known[:2], "--input", "96x128", "--joints", "a,a"), 2, "--joints cannot be used"),
@@ -346,7 +397,12 @@ def test_add_runs_the_network_at_its_size(tmp_path: Path) -> None:
 def test_a_skeleton_of_ones_own(tmp_path: Path) -> None:
     net = build("lite_hrnet_18", joints=3)
     torch.save(net.state_dict(), tmp_path / "dog.pth")
-    add_file(tmp_path / "dog.pth", net="lite_hrnet_18", joints=["nose", "left_ear", "right_ear"], size_wh=(64, 64))
+    add_file(
+        tmp_path / "dog.pth",
+        net="lite_hrnet_18",
+        joints=["nose", "left_ear", "right_ear"],
+        size_wh=(64, 64),
+    )
     _, spec = load_pose("dog")
     assert spec.skeleton.joints == ("nose", "left_ear", "right_ear")
     assert spec.skeleton.flip_pairs == ((1, 2),)
@@ -372,7 +428,9 @@ def test_get_says_what_to_do_without_a_network(run: Run) -> None:
     code, out, err = run("weights", "get", "accurate")
     assert (code, out) == (1, "")
     assert "https://download.pytorch.org" in err
-    assert run("weights", "get", "lite")[1].split() == [str(entries()[n].path) for n in ("detector_lite", "pose_lite")]
+    assert run("weights", "get", "lite")[1].split() == [
+        str(entries()[n].path) for n in ("detector_lite", "pose_lite")
+    ]
 
 
 def test_verify_finds_what_is_wrong(run: Run) -> None:

@@ -1,0 +1,135 @@
+"""From options to stages: the one place where networks, weights and settings are joined.
+
+``posetrack track``, ``posetrack eval`` and the library all build their detector, flow, pose network
+and tracker here, so that a preset means the same everywhere and a report can say what ran.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Stages",
+    "build_detector",
+    "build_flow",
+    "build_identities",
+    "build_pipeline",
+    "build_pose",
+    "build_stages",
+    "in_force",
+]
+
+from dataclasses import asdict, dataclass, replace
+
+import cv2
+import torch
+
+from posetrack import weights
+from posetrack.detect.detectors import Detector, FileBoxes
+from posetrack.flow import FlowEstimator
+from posetrack.formats.boxes import read_boxes
+from posetrack.options import WINDOW_FRAMES, TrackOptions
+from posetrack.pipeline import Pipeline, PipelineSettings
+from posetrack.pose.estimator import PoseEstimator
+from posetrack.structures import Skeleton
+from posetrack.trackers import TRACKERS, Tracker, TrackerSettings, build_tracker
+
+DECODE = "quarter"  # official HRNet code; where neither user, checkpoint nor preset says otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a video goes through before people are told apart; loaded once, used for many videos."""
+
+    detector: Detector | FileBoxes
+    flow: FlowEstimator
+    pose: PoseEstimator
+
+
+def in_force(asked: TrackOptions) -> TrackOptions:
+    """What was asked for, and what the preset says about the rest.
+
+    ``decode`` stays open: a checkpoint's own note goes before the preset (``build_pose``).
+    """
+    preset = asdict(weights.PRESETS[asked.preset])
+    left_open = {name for name, value in asdict(asked).items() if value is None} - {"decode"}
+    return replace(asked, **{name: preset[name] for name in left_open & preset.keys()})
+
+
+def build_stages(o: TrackOptions) -> Stages:
+    """Detector, flow and pose network of the options in force, with their weights."""
+    if o.threads:  # for the whole process: neither library has a smaller switch
+        torch.set_num_threads(o.threads)
+        cv2.setNumThreads(o.threads)
+    return Stages(build_detector(o), build_flow(o), build_pose(o))
+
+
+def build_detector(o: TrackOptions) -> Detector | FileBoxes:
+    """The detector by its name or file, or the boxes of a file."""
+    if o.boxes:
+        return FileBoxes(read_boxes(o.boxes))
+    assert o.detector is not None  # the preset names one
+    return weights.load_detector(
+        o.detector,
+        device=o.device,
+        runtime=o.runtime,
+        min_score=o.min_box_score,
+        offline=o.offline,
+    )
+
+
+def build_flow(o: TrackOptions) -> FlowEstimator:
+    """Optical flow, or none where the tracker makes no use of it."""
+    return weights.load_flow(
+        o.flow if TRACKERS[o.tracker].uses_flow else "none",
+        long_side=o.flow_size,
+        checkpoint=o.flow_weights,
+        device=o.device,
+        offline=o.offline,
+    )
+
+
+def build_pose(o: TrackOptions) -> PoseEstimator:
+    """The pose network; decoded as the user asked, else as its checkpoint notes, else as the preset
+    says.
+    """
+    assert o.weights is not None  # the preset names one
+    net, spec = weights.load_pose(o.weights, offline=o.offline)
+    preset = weights.PRESETS[o.preset]
+    return PoseEstimator(
+        net,
+        spec.input,
+        spec.skeleton,
+        device=o.device,
+        precision=o.precision,
+        flip_test=bool(o.flip),
+        upright_test=bool(o.upright),
+        decode=o.decode or spec.notes.get("decode") or preset.decode or DECODE,
+        batch_size=o.batch_size,
+        runtime=o.runtime,
+    )
+
+
+def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:
+    """The tracker, with an empty memory."""
+    settings = TrackerSettings(
+        memory_frames=o.memory,
+        min_similarity=o.min_oks,
+        min_birth_score=o.min_new_score,
+        min_joint_score=o.min_joint_score,
+        revive_frames=o.revive,
+    )
+    return build_tracker(o.tracker, skeleton, settings)
+
+
+def build_pipeline(o: TrackOptions, stages: Stages, *, live: bool) -> Pipeline:
+    """A pipeline for one video; ``live`` pictures go frame by frame unless told otherwise."""
+    settings = PipelineSettings(
+        window=o.window or (1 if live else WINDOW_FRAMES),
+        detect_every=o.detect_every,
+        min_box_score=o.min_box_score,
+        box_nms=o.box_nms,
+        min_pose_score=o.min_pose_score,
+        oks_nms=o.oks_nms,
+        min_joint_score=o.min_joint_score,
+    )
+    tracker = build_identities(o, stages.pose.skeleton)
+    return Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings)
