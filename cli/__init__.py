@@ -16,9 +16,10 @@ from typing import Any
 
 import click
 
-SPINS = (
-    "5000"  # rounds of waiting; on an idle machine as fast as to spin on (benchmarks/end_to_end.py)
-)
+from posetrack.cli.sections import terminal_width
+
+# rounds of waiting; on an idle machine as fast as to spin on (benchmarks/end_to_end.py)
+SPINS = "5000"
 
 # verb: (module:attribute, one line for the overview). Add yours here.
 VERBS: dict[str, tuple[str, str]] = {
@@ -72,7 +73,10 @@ class _LazyGroup(click.Group):
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": terminal_width(),
+    },
 )
 @click.version_option(package_name="posetrack", message="posetrack %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

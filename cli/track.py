@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from posetrack.cli.sections import SectionedCommand, section
 from posetrack.options import TrackOptions
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ Command = Callable[..., Any]
 
 
 def _tracking_options(command: Command) -> Command:
-    """One option for each field of ``TrackOptions``."""
+    """One option for each field of ``TrackOptions``, in its section."""
     for f in reversed(fields(TrackOptions)):
-        command = _option(f)(command)
+        command = section(f.metadata["section"], _option(f))(command)
     return command
 
 
@@ -42,34 +43,47 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     elif kind in ("int", "float"):
         ranged = click.IntRange if kind == "int" else click.FloatRange
         more["type"] = ranged(rule.get("min"), rule.get("max"))
-    return click.option(flag, metavar=rule.get("metavar"), **more)
+    metavar = rule.get("metavar") or {"int": "N", "float": "X"}.get(kind)
+    return click.option(flag, metavar=metavar, **more)
 
 
-@click.command()
+@click.command(
+    cls=SectionedCommand,
+    examples=(
+        "clip.mp4",
+        "*.mp4 -o tracked/ --format coco --no-video",
+        "clip.mp4 --preset accurate --device cuda",
+        "clip.mp4 --boxes my_boxes.json --start 10 --end 20",
+        "long.mp4 -o tracked/ --resume",
+    ),
+)
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Folder for the results; default: beside the input, as NAME.tracked.mp4 and so on.",
+@section(
+    "Output",
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Folder for the results; default: beside the input, as NAME.tracked.mp4 and so on.",
+    ),
+    click.option(
+        "--format",
+        "formats",
+        multiple=True,
+        metavar="NAME",
+        help="Also write posetrack17, posetrack18, coco, csv, parquet or openpose; repeatable.",
+    ),
+    click.option("--no-video", is_flag=True, help="Do not render a video."),
+    click.option("--show", is_flag=True, help="Show the frames in a window as they are tracked."),
+    click.option("--force", is_flag=True, help="Replace existing results."),
+    click.option(
+        "--resume", is_flag=True, help="Go on with an interrupted run; skip what is complete."
+    ),
 )
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    metavar="NAME",
-    help="Also write posetrack17, posetrack18, coco, csv, parquet or openpose; repeatable.",
-)
-@click.option("--no-video", is_flag=True, help="Do not render a video.")
-@click.option("--show", is_flag=True, help="Show the frames in a window while they are tracked.")
-@click.option("--force", is_flag=True, help="Replace existing results.")
-@click.option(
-    "--resume", is_flag=True, help="Go on with an interrupted run; skip what is complete."
-)
+@_tracking_options
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@_tracking_options
 def track(
     inputs: tuple[str, ...],
     output: Path | None,

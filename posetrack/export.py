@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPSET = 18  # the oldest that torch.onnx.export writes without converting
-MAX_DEVIATION = (
-    1e-3  # of the largest heatmap value, float32 against float32; rounding gives about 1e-6
-)
+# of the largest heatmap value, float32 against float32; rounding gives about 1e-6
+MAX_DEVIATION = 1e-3
 BATCHES = (1, 3)  # sizes that are compared, to see that the batch is really open
 
 

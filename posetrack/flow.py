@@ -39,14 +39,12 @@ from posetrack.structures import Flow, Image
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_LONG_SIDE = (
-    448  # px, longer side at which flow is computed: 448x256 for 16:9, where DIS takes milliseconds
-)
+# px, longer side at which flow is computed: 448x256 for 16:9, where DIS takes milliseconds
+DEFAULT_LONG_SIDE = 448
 NETWORK_MULTIPLE = 64  # px: every network here halves its input at most six times
 NETWORK_MIN_SIDE = 128  # px: torchvision's RAFT refuses less
-DEFAULT_BATCH = (
-    4  # pairs a batch, one on a processor: RAFT's correlation volume grows with the batch
-)
+# pairs a batch, one on a processor: RAFT's correlation volume grows with the batch
+DEFAULT_BATCH = 4
 _DIS_PRESETS = {
     "dis": 1,
     "dis_medium": 2,

@@ -38,9 +38,8 @@ from posetrack.structures import Image
 
 PIXEL_STD = 200.0  # px per unit of ``scale``; official HRNet code
 BOX_PADDING = 1.25  # factor by which a box grows before it is cropped; official HRNet code
-BOX_EXTENSION = (
-    0.15  # of a box around keypoints, in length, half on each side; Xiao et al. 2018, section 3
-)
+# of a box around keypoints, in length, half on each side; Xiao et al. 2018, section 3
+BOX_EXTENSION = 0.15
 
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]

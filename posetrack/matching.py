@@ -24,9 +24,8 @@ from posetrack.oks import oks, oks_nms
 from posetrack.options import SWALLOW_GAIN, SWALLOWED_SHARE
 from posetrack.structures import Boxes, FloatArray, Poses
 
-MIN_SHARED_JOINTS = (
-    3  # joints; two poses that share fewer reliable ones say nothing about each other
-)
+# joints; two poses that share fewer reliable ones say nothing about each other
+MIN_SHARED_JOINTS = 3
 
 Indices = npt.NDArray[np.int64]
 

@@ -21,13 +21,11 @@ MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; a
 MIN_SIMILARITY = 0.2  # OKS (or IoU) below which two poses are two people
 # needed by a pose too weak to be somebody new: a thing near the place somebody left is not them
 WEAK_SIMILARITY = 0.35
-AGE_DECAY = (
-    0.95  # factor on a similarity for every frame since the pose was seen: fresh memories go first
-)
+# factor on a similarity for every frame since the pose was seen: fresh memories go first
+AGE_DECAY = 0.95
 MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
-MAX_BIRTH_SIMILARITY = (
-    0.3  # to somebody of the same frame: somebody new does not begin on another one's body
-)
+# to somebody of the same frame: somebody new does not begin on another one's body
+MAX_BIRTH_SIMILARITY = 0.3
 # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 PROPOSAL_DECAY = 0.97
 # for which flow proposes somebody not seen; 1 in the papers, all gain on drawn clips is had by 5
@@ -38,14 +36,11 @@ BOX_GAIN = 0.5  # share of the box seen now in the one that somebody is remember
 REVIVE_FRAMES = 150  # in which somebody lost may be known again by their looks; about five seconds
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
-SWALLOWED_SHARE = (
-    0.6  # of a remembered person's box lies in a detection that may have swallowed them
-)
-SWALLOW_GAIN = (
-    0.1  # of IoU by which two people together must explain a detection better than anybody alone
-)
-# of two poses more alike, the worse one goes; as many people of COCO are that close as at 0.7: 2.4
-# %
+# of a remembered person's box lies in a detection that may have swallowed them
+SWALLOWED_SHARE = 0.6
+# of IoU by which two people together must explain a detection better than anybody alone
+SWALLOW_GAIN = 0.1
+# of two poses more alike, the worse one goes; 2.4 % of COCO's people are that close, as at 0.7
 OKS_NMS = 0.5
 MIN_BOX_SCORE = 0.3
 # of the minimum box score is enough for a box that flow proposes: tracks fade, they do not flicker
@@ -55,106 +50,132 @@ MIN_JOINT_SCORE = 0.2  # joints below are left out of the output; official HRNet
 WINDOW_FRAMES = 8  # frames that go through detector, flow and pose network together
 
 
-def _option(default: Any, text: str, **more: Any) -> Any:
-    return field(default=default, metadata={"help": text, **more})
+# Groups of options, as the help pages show them.
+INPUT, NETWORKS, PEOPLE, SPEED = "Input", "Network", "People", "Speed"
+
+
+def _option(section: str, default: Any, text: str, **more: Any) -> Any:
+    return field(default=default, metadata={"section": section, "help": text, **more})
 
 
 @dataclass(frozen=True, slots=True)
 class TrackOptions:
     """What ``PoseTracker`` and ``posetrack track`` share. None means: what the preset says.
 
-    The metadata of a field is its help text and, where there are some, ``choices``, ``min``,
-    ``max`` and ``metavar``.
+    The metadata of a field is its ``section`` of the help page, its ``help`` text and, where there
+    are some, ``choices``, ``min``, ``max`` and ``metavar``.
     """
 
     preset: str = _option(
+        NETWORKS,
         "lite",
         "Networks that go together: lite is bundled, the others are downloaded.",
         choices=("lite", "balanced", "accurate"),
     )
     detector: str | None = _option(
-        None, "bundled, hog, a torchvision detector by its name, or a file.", metavar="NAME"
+        NETWORKS,
+        None,
+        "bundled, hog, a torchvision detector by its name, or a file.",
+        metavar="NAME",
     )
     weights: str | None = _option(
-        None, "Pose network: a name of 'posetrack weights list', or a file.", metavar="NAME"
+        NETWORKS,
+        None,
+        "Pose network: a name of 'posetrack weights list', or a file.",
+        metavar="NAME",
     )
     boxes: str | None = _option(
+        INPUT,
         None,
         "Take the people's boxes from this file (COCO results, PoseTrack JSON) "
         "instead of a detector.",
         metavar="FILE",
     )
     flow: str = _option(
+        NETWORKS,
         "dis",
         "dis, dis_medium, dis_ultrafast, torchvision_raft_small, torchvision_raft_large, "
         "any ptlflow model by its name, or none.",
         metavar="NAME",
     )
-    flow_size: int = _option(448, "Longer side, in pixels, at which flow is computed.", min=16)
-    flow_weights: str | None = _option(
-        None, "Weights of a flow network: a file, or a version ptlflow publishes.", metavar="NAME"
+    flow_size: int = _option(
+        NETWORKS, 448, "Longer side, in pixels, at which flow is computed.", min=16
     )
-    tracker: str = _option("flow", "How people are told apart.", choices=("flow", "oks", "iou"))
+    flow_weights: str | None = _option(
+        NETWORKS,
+        None,
+        "Weights of a flow network: a file, or a version ptlflow publishes.",
+        metavar="NAME",
+    )
+    tracker: str = _option(
+        PEOPLE, "flow", "How people are told apart.", choices=("flow", "oks", "iou")
+    )
     memory: int = _option(
-        MEMORY_FRAMES, "Frames a person is remembered after they were last seen.", min=1
+        PEOPLE, MEMORY_FRAMES, "Frames a person is remembered after they were last seen.", min=1
     )
     revive: int = _option(
+        PEOPLE,
         REVIVE_FRAMES,
         "Frames in which somebody lost may be known again by the colours they wear; "
         "0: never, as in the papers.",
         min=0,
     )
     min_oks: float = _option(
-        MIN_SIMILARITY, "Similarity below which two poses are two people.", min=0, max=1
+        PEOPLE, MIN_SIMILARITY, "Similarity below which two poses are two people.", min=0, max=1
     )
     min_new_score: float = _option(
-        MIN_BIRTH_SCORE, "Pose score that somebody new needs.", min=0, max=1
+        PEOPLE, MIN_BIRTH_SCORE, "Pose score that somebody new needs.", min=0, max=1
     )
     box_nms: float = _option(
-        BOX_NMS_IOU, "Overlap (IoU) above which the worse of two boxes goes.", min=0, max=1
+        PEOPLE, BOX_NMS_IOU, "Overlap (IoU) above which the worse of two boxes goes.", min=0, max=1
     )
     oks_nms: float = _option(
-        OKS_NMS, "Similarity above which the worse of two poses goes.", min=0, max=1
+        PEOPLE, OKS_NMS, "Similarity above which the worse of two poses goes.", min=0, max=1
     )
-    min_box_score: float = _option(MIN_BOX_SCORE, "Boxes below are ignored.", min=0, max=1)
+    min_box_score: float = _option(PEOPLE, MIN_BOX_SCORE, "Boxes below are ignored.", min=0, max=1)
     min_pose_score: float = _option(
-        MIN_POSE_SCORE, "Poses whose mean joint score is below are ignored.", min=0, max=1
+        PEOPLE, MIN_POSE_SCORE, "Poses whose mean joint score is below are ignored.", min=0, max=1
     )
     min_joint_score: float = _option(
-        MIN_JOINT_SCORE, "Joints below are left out of the output.", min=0, max=1
+        PEOPLE, MIN_JOINT_SCORE, "Joints below are left out of the output.", min=0, max=1
     )
     flip: bool | None = _option(
-        None, "Average with the mirrored picture: a little better, half as fast."
+        NETWORKS, None, "Average with the mirrored picture: a little better, half as fast."
     )
-    upright: bool | None = _option(None, "Look again at people who lie or tumble, turned upright.")
+    upright: bool | None = _option(
+        NETWORKS, None, "Look again at people who lie or tumble, turned upright."
+    )
     decode: str | None = _option(
-        None, "How a heatmap becomes a point.", choices=("quarter", "dark")
+        NETWORKS, None, "How a heatmap becomes a point.", choices=("quarter", "dark")
     )
-    device: str = _option("auto", "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
+    device: str = _option(SPEED, "auto", "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
     precision: str = _option(
+        SPEED,
         "auto",
         "Number format of the networks; auto takes what the machine is good at.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     runtime: str = _option(
+        SPEED,
         "auto",
         "What runs the networks: auto takes OpenVINO on an x86 processor, else torch.",
         choices=("auto", "torch", "openvino", "compiled"),
     )
-    threads: int | None = _option(None, "Processor threads; default: one a core.", min=1)
+    threads: int | None = _option(SPEED, None, "Processor threads; default: one a core.", min=1)
     window: int | None = _option(
+        SPEED,
         None,
         "Frames that go through the networks together; default: "
         f"{WINDOW_FRAMES}, or 1 for live pictures.",
         min=1,
     )
-    batch_size: int = _option(8, "People that go through the pose network together.", min=1)
+    batch_size: int = _option(SPEED, 8, "People that go through the pose network together.", min=1)
     detect_every: int = _option(
-        1, "Detect on every N-th frame; flow carries people between.", min=1
+        SPEED, 1, "Detect on every N-th frame; flow carries people between.", min=1
     )
-    start: float | None = _option(None, "Begin at this time, in seconds.", min=0)
-    end: float | None = _option(None, "Stop at this time, in seconds.", min=0)
-    offline: bool = _option(False, "Download nothing.")
+    start: float | None = _option(INPUT, None, "Begin at this time.", min=0, metavar="SECONDS")
+    end: float | None = _option(INPUT, None, "Stop at this time.", min=0, metavar="SECONDS")
+    offline: bool = _option(INPUT, False, "Download nothing.")
 
     def __post_init__(self) -> None:
         for f in fields(self):

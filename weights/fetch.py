@@ -25,9 +25,8 @@ from posetrack.weights.hashes import check_file, forget, sha256_of
 from posetrack.weights.manifest import Entry, added_folder, entries, entry
 
 OFFLINE_VARIABLE = "POSETRACK_OFFLINE"  # environment: "1" forbids downloads
-MIRROR_VARIABLE = (
-    "POSETRACK_MIRROR"  # environment: address of a folder with the same file names, tried last
-)
+# environment: address of a folder with the same file names, tried last
+MIRROR_VARIABLE = "POSETRACK_MIRROR"
 TIMEOUT_S = 30.0  # without any answer
 ATTEMPTS = 3  # for each address; a connection that breaks off is taken up again
 _BLOCK = 1 << 20  # bytes read at a time

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     import torch
 
 DEFAULT_BATCH = 4  # images; one on a processor
-HOPELESS_SCORE = (
-    0.05  # boxes below are not even handed on; torchvision's own default for most detectors
-)
+# boxes below are not even handed on; torchvision's own default for most detectors
+HOPELESS_SCORE = 0.05
 PERSON_LABEL = 1  # of "person" in every torchvision detector trained on COCO
 # torchvision runs the published weights of these with an epsilon of 0 in the backbone's batch norms
 _NORMS_WITHOUT_EPSILON = frozenset(
@@ -39,9 +38,8 @@ _NORMS_WITHOUT_EPSILON = frozenset(
 )
 HOG_STRIDE = (8, 8)  # px, of the search window; OpenCV's block stride
 HOG_ZOOM = 1.05  # between the scales searched; OpenCV's default
-HOG_LONG_SIDE = (
-    640  # px; the window is 64x128, so that people from a fifth of the height upwards are found
-)
+# px; the window is 64x128, so that people from a fifth of the height upwards are found
+HOG_LONG_SIDE = 640
 HOG_MARGIN_SHARE = (
     16 / 64,
     16 / 128,

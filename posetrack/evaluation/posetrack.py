@@ -76,9 +76,8 @@ class PoseTrackReport:
     sequences: tuple[SequenceScores, ...]
     total: SequenceScores
     left_out: tuple[LeftOut, ...] = ()
-    source: str = (
-        ""  # where boxes or poses came from, when we made the predictions: printed with every table
-    )
+    # where boxes or poses came from, when we made the predictions: printed with every table
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

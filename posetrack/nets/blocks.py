@@ -10,9 +10,8 @@ __all__ = ["BasicBlock", "Bottleneck", "check_size", "conv_bn", "init_weights"]
 
 from torch import Tensor, nn
 
-HEAD_STD = (
-    0.001  # standard deviation of a fresh heatmap layer (official code): heatmaps start near zero
-)
+# standard deviation of a fresh heatmap layer (official code): heatmaps start near zero
+HEAD_STD = 0.001
 
 
 def conv_bn(

@@ -19,9 +19,8 @@ from posetrack.nets.blocks import check_size, init_weights
 DEPTH = 4  # halvings inside an hourglass
 WIDTH = 256  # channels between residuals (paper section 3)
 STEM_WIDTH = 64
-STRIDE = (
-    64  # pixels of the input per position of the coarsest map: 4 before the hourglass, 16 inside
-)
+# pixels of the input per position of the coarsest map: 4 before the hourglass, 16 inside
+STRIDE = 64
 # channels after each of the three residuals between the first convolution and the first hourglass
 STEMS = {"princeton": (128, 128, 256), "bearpaw": (128, 256, 256)}
 

@@ -20,9 +20,8 @@ from posetrack.nets.lite_hrnet import ConvBN
 WIDTHS = (256, 256, 384, 384, 384, 512)  # channels at each depth (CornerNet section 3.5)
 BLOCKS = (2, 2, 2, 2, 2, 4)  # residual blocks at each depth
 STEM_WIDTH = 128
-STRIDE = (
-    128  # pixels of the input per position at the greatest depth: 4 before the hourglass, 32 inside
-)
+# pixels of the input per position at the greatest depth: 4 before the hourglass, 32 inside
+STRIDE = 128
 
 
 def _blocks(count: int, in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:

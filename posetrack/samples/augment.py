@@ -24,12 +24,10 @@ from posetrack.structures import Image, Skeleton
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-HALF_BODY_MIN_JOINTS = (
-    3  # labelled joints a half must have to be cropped to; the official code wants more than 2
-)
-HALF_BODY_EXTENSION = (
-    0.5  # of the box around the half's joints; the official code multiplies it by 1.5
-)
+# labelled joints a half must have to be cropped to; the official code wants more than 2
+HALF_BODY_MIN_JOINTS = 3
+# of the box around the half's joints; the official code multiplies it by 1.5
+HALF_BODY_EXTENSION = 0.5
 _UPPER = ("nose", "head", "eye", "ear", "shoulder", "elbow", "wrist", "thorax", "neck")
 
 

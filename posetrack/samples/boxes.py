@@ -40,9 +40,8 @@ REACH = {
     "neck": 0.35,
     "head_top": 0.20,
 }
-HEAD_OF_BODY = (
-    0.14  # head length where it is not labelled, as a part of the longer side of the joints' box
-)
+# head length where it is not labelled, as a part of the longer side of the joints' box
+HEAD_OF_BODY = 0.14
 HEAD_LIMITS = (
     0.10,
     0.25,

@@ -38,9 +38,8 @@ GROUND_STRIDE = 8  # pixels of a picture per cell of its map of the ground
 MIN_SIDES = (5.0, 12.0)  # pixels, shorter and longer side of the smallest box that is learnt
 MIN_VISIBLE = 0.3  # part of a box that must lie inside its cell of the mosaic
 MAX_COVERED = 0.7  # part of a box that a paste may cover
-MAX_COVERED_BY_SHAPE = (
-    0.5  # the same for a person's shape, which rarely fills more than half of a box
-)
+# the same for a person's shape, which rarely fills more than half of a box
+MAX_COVERED_BY_SHAPE = 0.5
 PEOPLED = 0.75  # share of scenes drawn from those that show people
 SINGLES = 0.55  # share of mosaic cells from the images with one labelled person
 CUT_OUT = 0.6  # share of pasted people that are cut out along their shape; others are rectangles

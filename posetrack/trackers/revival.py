@@ -22,9 +22,8 @@ from posetrack.structures import Boxes, Frame, Poses, Tracks
 from posetrack.trackers.appearance import COLOUR_BINS, describe, likeness
 from posetrack.trackers.exchange import Meetings, renamed
 
-MIN_LIKENESS = (
-    0.85  # of colours; chosen by eye on a few real clips; others in like clothes reach it too
-)
+# of colours; chosen by eye on a few real clips; others in like clothes reach it too
+MIN_LIKENESS = 0.85
 # how far from where they were lost somebody may come back: this much of the longer side of their
 # box,
 REACH = 0.5

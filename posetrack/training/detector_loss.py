@@ -40,9 +40,8 @@ UNKNOWN_WEIGHT, UNKNOWN_SEEN_WEIGHT, UNKNOWN_SEEN = (
     0.25,
 )  # of background nobody looked at; above this score
 JOINT_SIGMA = (0.05, 0.7, 2.5)  # part of the box's longer side, least and most cells
-SMALLEST_WITH_JOINTS = (
-    40.0  # pixels, longer side of a box: the joints of smaller people share a cell
-)
+# pixels, longer side of a box: the joints of smaller people share a cell
+SMALLEST_WITH_JOINTS = 40.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,8 @@ from torch import Tensor
 MOMENTUM = 0.95
 ADAM_BETAS = (0.9, 0.99)  # of what is no matrix
 ADAM_EPS = 1e-8
-UPDATE_RMS = (
-    0.2  # of a step per unit of learning rate, as AdamW's steps have (Liu et al. 2025, section 2.2)
-)
+# of a step per unit of learning rate, as AdamW's steps have (Liu et al. 2025, section 2.2)
+UPDATE_RMS = 0.2
 NEWTON_SCHULZ = (
     3.4445,
     -4.7750,

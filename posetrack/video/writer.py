@@ -33,9 +33,8 @@ from posetrack.video.sound import Sound
 _log = logging.getLogger(__name__)
 
 CRF = 20  # constant quality of x264: 23 is its default, 18 is taken to be indistinguishable
-PRESET = (
-    "veryfast"  # encodes several times faster than poses are estimated, for files about 10 % larger
-)
+# encodes several times faster than poses are estimated, for files about 10 % larger
+PRESET = "veryfast"
 MPEG4_BITS_PER_PIXEL = 0.25  # of the fallback codec, which knows no constant quality
 MIN_TICKS_PER_S = 10_000  # time stamps are kept to 0.1 ms at least
 MAX_FPS_DENOMINATOR = 1001  # of broadcast rates such as 30000/1001

@@ -35,9 +35,8 @@ from posetrack.weights.convert import net_args, to_native
 GOLDEN = Path(__file__).parents[1] / "golden" / "nets"
 NETS: dict[str, Any] = json.loads((GOLDEN / "nets.json").read_text())
 BLOCKS: dict[str, Any] = json.loads((GOLDEN / "blocks.json").read_text())
-TOLERANCE = (
-    1e-5  # of the largest stored value; the references' own float32 runs deviate by 2e-6 at most
-)
+# of the largest stored value; the references' own float32 runs deviate by 2e-6 at most
+TOLERANCE = 1e-5
 
 Rows = list[tuple[str, list[int]]]  # published key, shape
 
