@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from posetrack.cli.eval_model import model_options
+from posetrack.cli.eval_mot import mot
 
 Command = TypeVar("Command", bound=Callable[..., None])
 PATH = click.Path(path_type=Path)
@@ -18,7 +19,12 @@ PATH = click.Path(path_type=Path)
 
 @click.group()
 def evaluate() -> None:
-    """Score predictions: PoseTrack mAP, MOTA, IDF1 and HOTA; COCO AP; MPII PCKh."""
+    """Score predictions: PoseTrack mAP, MOTA, IDF1 and HOTA; boxes with identities; COCO AP; MPII
+    PCKh.
+    """
+
+
+evaluate.add_command(mot)
 
 
 def _output_options(command: Command) -> Command:

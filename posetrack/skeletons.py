@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = [
     "ALIASES",
     "BODY_25",
+    "BOXES_ONLY",
     "COCO_17",
     "LSP_14",
     "MPII_16",
@@ -184,5 +185,7 @@ BODY_25 = make_skeleton(  # OpenPose's; its MidHip is our pelvis
         (11, 24),
     ],
 )
+
+BOXES_ONLY = make_skeleton("boxes", [])  # people of whom a file has no joints
 
 SKELETONS = {s.name: s for s in (COCO_17, MPII_16, POSETRACK_15, LSP_14, BODY_25)}

@@ -12,6 +12,7 @@ from __future__ import annotations
 __all__ = ["FORMATS", "Format", "detect_format", "format_of_name", "get_format"]
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,12 @@ FORMATS: dict[str, Format] = {
             "parquet", "parquet", "parquet", "the table of csv in typed columns; needs pyarrow"
         ),
         _format(
+            "mot",
+            "mot.txt",
+            "mot",
+            "MOTChallenge text: boxes with identities, no joints",
+        ),
+        _format(
             "openpose",
             "openpose",
             "openpose",
@@ -104,6 +111,8 @@ FORMATS: dict[str, Format] = {
     )
 }
 
+# frame, id, left, top, width, height: the beginning of a file of MOTChallenge
+_MOT_LINE = re.compile(rb"\d+(\.0*)?\s*,\s*-?\d+(\.0*)?(\s*,\s*-?[\d.eE+-]+){4}")
 _HEAD_BYTES = 65536  # enough of a JSON file to see its outermost keys without reading it all
 
 
@@ -156,6 +165,8 @@ def _by_content(path: Path) -> Format:
         return FORMATS["csv"]
     if head.startswith(b"PAR1"):
         return FORMATS["parquet"]
+    if _MOT_LINE.match(head):
+        return FORMATS["mot"]
     data = read_json(path)
     if isinstance(data, dict) and "annolist" in data:
         return FORMATS["posetrack17"]

@@ -2,32 +2,20 @@
 oversights mended.
 
 ``POSEVAL`` is the official 2017/2018 tool and comparable with every published table. ``KIT`` is the
-evaluation kit of PoseTrack21 (HOTA and its pose AP). ``CORRECTED`` differs from the two in what
-this table says:
+evaluation kit of PoseTrack21 (HOTA and its pose AP). ``CORRECTED`` differs from the two:
 
-===============================  ============================================
-====================================== what                             poseval / kit
-corrected ===============================  ============================================
-====================================== frame without annotated people   dropped with its predictions
-counted if the file labels it (a file
-                                                                               that says nothing
-                                                                               labels all frames)
-last frame of a sequence         left out of tracking                          counted
-frame where one side is empty    1 miss, 1 false positive and 1 object a       counts the joints
-that are there
-                                 joint, however many people were there;
-                                 the kit counts the whole sequence's joints
-joint without any data           AP 0 and part of the mean, NaN only if it     NaN, not part of the
-mean
-                                 was predicted; the kit always 0
-MOTP                             over every pairable pair and some pairs       over matched pairs,
-NaN without any
-                                 again (the newest poseval), 0 without any
-joint at x <= 0 or y <= 0        the kit takes it as absent                    a joint like any
-other track ids                        below 10000                                   any true id
-twice in a frame         not checked                                   an error
-===============================  ============================================
-======================================
+* A frame without annotated people: poseval and the kit drop it with its predictions; corrected
+  counts it if the file labels it (a file that says nothing labels all frames).
+* The last frame of a sequence: poseval and the kit leave it out of tracking; corrected counts it.
+* A frame where one side is empty: poseval counts 1 miss, 1 false positive and 1 object a joint,
+  however many people were there, the kit the whole sequence's joints; corrected what is there.
+* A joint without any data: poseval and the kit take AP 0 as part of the mean (poseval NaN only if
+  it was predicted); corrected NaN, not part of the mean.
+* MOTP: poseval over every pairable pair and some pairs again (the newest version), 0 without any;
+  corrected over matched pairs, NaN without any.
+* A joint at x <= 0 or y <= 0: absent to the kit; a joint like any other to corrected.
+* Track ids: poseval wants them below 10000; corrected takes any.
+* A true id twice in a frame: not checked by poseval and the kit; an error to corrected.
 """
 
 from __future__ import annotations
