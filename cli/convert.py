@@ -32,6 +32,7 @@ def convert(
       coco         NAME.coco.json         COCO keypoint results
       csv          NAME.csv               a row a joint
       parquet      NAME.parquet           the same in typed columns (needs pyarrow)
+      mot          NAME.mot.txt           MOTChallenge: boxes with identities, no joints
       openpose     NAME.openpose          OpenPose's folder, a JSON file a frame
 
     The files written are listed on stdout.

@@ -28,7 +28,7 @@ class Format:
     ``suffix`` is what follows ``<stem>.`` in names that posetrack makes ("posetrack18.json").
     ``read(path)`` gives the videos of a file, ``write(path, sequence)`` writes one, atomically;
     both import their module on the first call. ``folder`` is True where a video is not a file but a
-    folder of them.
+    folder of them, ``boxes_only`` where people may have a box and no joints at all.
     """
 
     name: str
@@ -37,10 +37,17 @@ class Format:
     read: Callable[[str | Path], list[Sequence]]
     write: Callable[[str | Path, Sequence], None]
     folder: bool = False
+    boxes_only: bool = False
 
 
 def _format(
-    name: str, suffix: str, module: str, description: str, *, folder: bool = False
+    name: str,
+    suffix: str,
+    module: str,
+    description: str,
+    *,
+    folder: bool = False,
+    boxes_only: bool = False,
 ) -> Format:
     def load(function: str) -> Callable[..., object]:
         loaded: Callable[..., object] = getattr(
@@ -56,7 +63,7 @@ def _format(
     def write(path: str | Path, sequence: Sequence) -> None:
         load("write")(path, sequence)
 
-    return Format(name, suffix, description, read, write, folder)
+    return Format(name, suffix, description, read, write, folder, boxes_only)
 
 
 FORMATS: dict[str, Format] = {
@@ -67,6 +74,7 @@ FORMATS: dict[str, Format] = {
             "jsonl",
             "native",
             "JSON Lines of posetrack: a header, then a line a frame; nothing is lost",
+            boxes_only=True,
         ),
         _format(
             "posetrack17",
@@ -85,6 +93,7 @@ FORMATS: dict[str, Format] = {
             "coco.json",
             "coco",
             "COCO keypoint results: a list of people with image_id and track_id",
+            boxes_only=True,
         ),
         _format(
             "csv",
@@ -100,6 +109,7 @@ FORMATS: dict[str, Format] = {
             "mot.txt",
             "mot",
             "MOTChallenge text: boxes with identities, no joints",
+            boxes_only=True,
         ),
         _format(
             "openpose",

@@ -9,7 +9,7 @@ from pathlib import Path
 from posetrack.errors import InputError, OutputError, UsageError
 from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format
 
-_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".gz")
+_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".txt", ".gz")
 
 
 def convert(
@@ -64,6 +64,12 @@ def _convert_file(
     for path in paths:
         if path.exists() and not force:
             raise OutputError(f"{path} exists already; add --force to replace it.")
+    if not (wanted.boxes_only or all(len(sequence.skeleton) for sequence in sequences)):
+        able = ", ".join(name for name, found in sorted(FORMATS.items()) if found.boxes_only)
+        raise InputError(
+            f"{source} holds boxes without joints, but {wanted.name} is made of joints; "
+            f"take {able}."
+        )
     for path, sequence in zip(paths, sequences, strict=True):
         wanted.write(path, sequence)
     return paths
