@@ -36,6 +36,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh.",
     ),
     "train": ("posetrack.cli.train:train", "Train or fine-tune a network."),
+    "edit": ("posetrack.cli.edit:edit", "Apply the edits made in review to tracks."),
     "convert": ("posetrack.cli.convert:convert", "Turn one track or label format into another."),
     "export": ("posetrack.cli.export:export", "Write a network as ONNX."),
     "nets": ("posetrack.cli.nets:nets", "List the networks: size, cost, published scores."),
