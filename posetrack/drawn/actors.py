@@ -4,20 +4,21 @@ not to meet.
 
 from __future__ import annotations
 
-__all__ = ["CAMERAS", "Actor", "cast"]
+__all__ = ["CAMERAS", "PLOTS", "Actor", "Plot", "cast", "lookalikes"]
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posetrack.drawn.body import Skeleton3D, pose_skeleton, random_look
+from posetrack.drawn.body import Look, Skeleton3D, pose_skeleton, random_look
 from posetrack.drawn.figure import Figure
 from posetrack.drawn.motion import CYCLE_M, MOTIONS, Path
 
 Rng = np.random.Generator
 ON_THE_SPOT = ("dance", "jump", "jumping_jack", "reach", "squat", "stand", "wave")
 NORMAL_SPEED = 1.35  # m/s, at which a walking cycle is CYCLE_M body heights long
+STONE = (0.55, 0.54, 0.52)  # RGB 0..1, of dummies
 RUN_SPEED = 2.2  # m/s from which people run
 
 
@@ -30,33 +31,145 @@ class Actor:
     motion: str
     tempo: float
     phase_s: float
+    frozen: bool = False
 
     def bones(self, t: float) -> Skeleton3D:
         """The posed skeleton at ``t`` seconds."""
+        t = 0.0 if self.frozen else t
         x, z, heading = self.path.at(t)
         angles = MOTIONS[self.motion](t + self.phase_s, self.tempo)
         return pose_skeleton(self.figure.look, angles, x, z, heading)
 
 
-def cast(
-    rng: Rng, people: int, seconds: float, half_width: float, crossing: bool, motions: Sequence[str]
-) -> list[Actor]:
-    """``people`` actors. ``half_width`` is half the picture's width at 1 m, in metres.
-
-    With ``crossing``, every second pair walks past each other near the middle of the picture and of
-    the clip, one close behind the other, and the rest moves on the spot behind them; without,
-    everybody keeps to a lane.
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What a clip gives its people to do: how many, for how long, in a picture half of which is
+    ``half_width`` metres wide at a distance of 1 m; ``motions`` are the names wanted.
     """
-    if not crossing:
-        return [_in_lane(rng, i, people, half_width, motions) for i in range(people)]
+
+    people: int
+    seconds: float
+    half_width: float
+    motions: Sequence[str]
+
+
+def cast(rng: Rng, story: str, plot: Plot, alike: float) -> list[Actor]:
+    """The actors of the story with that name in ``PLOTS``; a share ``alike`` of them, after the
+    first, wears what the first one wears.
+    """
+    actors = PLOTS[story](rng, plot)
+    twins = round(alike * max(0, len(actors) - 1))
+    return [
+        replace(actor, figure=Figure(_dressed_as(actor.figure.look, actors[0].figure.look)))
+        if 1 <= i <= twins
+        else actor
+        for i, actor in enumerate(actors)
+    ]
+
+
+def lookalikes(rng: Rng, count: int, plot: Plot) -> list[Actor]:
+    """Things that look like people and are none: grey dummies that never move."""
+    dummies = [_on_the_spot(rng, plot.half_width, ("stand",)) for _ in range(count)]
+    return [
+        replace(dummy, figure=Figure(_of_stone(dummy.figure.look)), motion="stand", frozen=True)
+        for dummy in dummies
+    ]
+
+
+def _dressed_as(look: Look, other: Look) -> Look:
+    """Somebody's own build, face and hair in another one's clothes."""
+    return replace(
+        look,
+        skirt=False,
+        shirt=other.shirt,
+        shirt_accent=other.shirt_accent,
+        trousers=other.trousers,
+        shoes=other.shoes,
+        sleeve=other.sleeve,
+        trouser=other.trouser,
+        pattern=other.pattern,
+        seed=other.seed,
+    )
+
+
+def _of_stone(look: Look) -> Look:
+    return replace(
+        look,
+        skin=STONE,
+        hair=STONE,
+        shirt=STONE,
+        shirt_accent=STONE,
+        trousers=STONE,
+        shoes=STONE,
+        pattern="plain",
+        backpack=False,
+    )
+
+
+# --- stories --------------------------------------------------------------------------------------
+
+
+def _crossings(rng: Rng, plot: Plot) -> list[Actor]:
+    """Every second pair walks past each other near the middle of the picture and of the clip, one
+    close behind the other; every third person moves on the spot behind them.
+    """
     actors: list[Actor] = []
-    while len(actors) < people:
-        pair = len(actors) // 3
-        if len(actors) % 3 == 2:
-            actors.append(_on_the_spot(rng, half_width, motions))
+    while len(actors) < plot.people:
+        pair, which = divmod(len(actors), 3)
+        if which == 2:
+            actors.append(_on_the_spot(rng, plot.half_width, plot.motions))
         else:
-            actors.append(_crossing(rng, len(actors) % 3, pair, seconds, half_width, motions))
+            actors.append(_crossing(rng, which, pair, plot.seconds, plot.half_width, plot.motions))
     return actors
+
+
+def _lanes(rng: Rng, plot: Plot) -> list[Actor]:
+    """Everybody keeps to a lane: nobody hides anybody."""
+    return [
+        _in_lane(rng, i, plot.people, plot.half_width, plot.motions) for i in range(plot.people)
+    ]
+
+
+def _group(rng: Rng, plot: Plot) -> list[Actor]:
+    """All walk the same way, shoulder to shoulder and one behind the other, at about one speed."""
+    speed = float(rng.uniform(1.0, 1.5))
+    depth = float(rng.uniform(4.6, 5.4))
+    reach = max(0.5 * speed * plot.seconds, 0.6)
+    side = float(rng.choice([-1, 1]))
+    actors = []
+    for i in range(plot.people):
+        row, place = divmod(i, 3)
+        x = (place - 1) * rng.uniform(0.55, 0.75) + rng.uniform(-0.1, 0.1)
+        z = -depth - 0.75 * row - rng.uniform(0, 0.5)
+        own = speed * float(rng.uniform(0.97, 1.03))
+        start, goal = (x - side * reach, z), (x + side * (reach + 5), z)
+        actors.append(_actor(rng, Path((float(start[0]), z), (float(goal[0]), z), own), "walk"))
+    return actors
+
+
+def _returns(rng: Rng, plot: Plot) -> list[Actor]:
+    """All but the first leave the picture at a side, turn round outside, and come back."""
+    actors = [_on_the_spot(rng, plot.half_width, plot.motions)]
+    for i in range(1, plot.people):
+        speed = float(rng.uniform(1.2, 1.7))
+        depth = 4.3 + 0.7 * i
+        edge = plot.half_width * depth
+        side = 1 if i % 2 else -1
+        away = edge + float(rng.uniform(0.6, 1.0))  # far enough that nothing shows
+        # there and back takes the clip: who starts at ``inside`` is out of sight in the middle
+        inside = away - max(0.4, speed * (plot.seconds / 2 - 0.35))
+        z = -depth + float(rng.uniform(-0.2, 0.2))
+        actors.append(_actor(rng, Path((side * inside, z), (side * away, z), speed), "walk"))
+    return actors[: plot.people]
+
+
+# name -> who walks where; add yours here
+PLOTS: dict[str, Callable[[Rng, Plot], list[Actor]]] = {
+    "crossing": _crossings,
+    "group": _group,
+    "lanes": _lanes,
+    "return": _returns,
+}
 
 
 def _actor(rng: Rng, path: Path, motion: str) -> Actor:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.drawn.actors import CAMERAS, cast
+from posetrack.drawn.actors import CAMERAS, PLOTS, Plot, cast, lookalikes
 from posetrack.drawn.motion import MOTIONS
 from posetrack.drawn.render import Camera
 from posetrack.drawn.scene import draw_scene
@@ -99,10 +99,13 @@ def draw_sequence(
     size_wh: tuple[int, int] = (640, 360),
     people: int = 3,
     fps: float = 25.0,
-    crossing: bool = True,
+    plot: str = "crossing",
     camera: str = "pan",
     motions: SequenceABC[str] = tuple(sorted(MOTIONS)),
+    alike: float = 0.0,
+    dummies: int = 0,
     occluders: int = 0,
+    poles: int = 0,
     clutter: float = 1.0,
     blur: float = 0.6,
     noise: float = 3.0,
@@ -110,41 +113,47 @@ def draw_sequence(
 ) -> DrawnSequence:
     """A clip drawn from ``seed``: the same arguments give the same pixels and labels.
 
-    ``camera`` is a name in ``CAMERAS``, ``motions`` names in ``MOTIONS``; ``occluders`` things
-    stand before the people; ``clutter`` scales the number of things in the background; ``blur``
-    (pixels) and ``noise`` (grey levels) are the sigmas of lens and sensor. The ``name`` is
-    "000007_drawn" for seed 7. Raises UsageError for a name or a number that makes no sense.
+    ``plot`` is a name in ``PLOTS``, ``camera`` in ``CAMERAS``, ``motions`` names in ``MOTIONS``. A
+    share ``alike`` (0 to 1) of the people wears the same clothes; ``dummies`` look like people, do
+    not move and are not labelled; ``occluders`` things and ``poles`` stand before the people;
+    ``clutter`` scales the number of things in the background; ``blur`` (pixels) and ``noise`` (grey
+    levels) are the sigmas of lens and sensor. The ``name`` is "000007_drawn" for seed 7. Raises
+    UsageError for a name or a number that makes no sense.
     """
-    _check(frames, size_wh, people, fps, camera, motions)
+    _check_names(plot, camera, motions)
+    _check(frames, size_wh, people, fps)
     rng = np.random.default_rng(seed)
     lens = _base_camera(rng, size_wh)
     half_width = size_wh[0] / 2 / lens.focal
-    actors = cast(rng, people, frames / fps, half_width, crossing, motions)
-    scene = draw_scene(rng, lens, occluders, clutter)
-    stage = Stage(seed, lens, camera, frames / fps, scene, actors, blur, noise)
+    story = Plot(people, frames / fps, half_width, motions)
+    actors = cast(rng, plot, story, alike)
+    scene = draw_scene(rng, lens, occluders, clutter, poles=poles)
+    things = lookalikes(rng, dummies, story)
+    stage = Stage(seed, lens, camera, frames / fps, scene, actors, things, blur, noise)
     settings = {
         "seed": seed,
         "people": people,
-        "crossing": crossing,
+        "plot": plot,
         "camera": camera,
+        "alike": alike,
+        "dummies": dummies,
         "occluders": occluders,
+        "poles": poles,
     }
     return DrawnSequence(name or f"{seed:06d}_drawn", fps, frames, stage, settings)
 
 
-def _check(
-    frames: int,
-    size_wh: tuple[int, int],
-    people: int,
-    fps: float,
-    camera: str,
-    motions: SequenceABC[str],
-) -> None:
+def _check_names(plot: str, camera: str, motions: SequenceABC[str]) -> None:
+    if plot not in PLOTS:
+        raise unknown_name("plot", plot, PLOTS)
     if camera not in CAMERAS:
         raise unknown_name("camera", camera, CAMERAS)
     for motion in motions:
         if motion not in MOTIONS:
             raise unknown_name("motion", motion, MOTIONS)
+
+
+def _check(frames: int, size_wh: tuple[int, int], people: int, fps: float) -> None:
     if frames < 1 or people < 0 or not fps > 0 or min(size_wh) < 32:
         raise UsageError(
             f"Cannot draw {frames} frames of {people} people at {size_wh[0]}x{size_wh[1]} and "
@@ -187,7 +196,7 @@ def draw_person_samples(
 def _sample(seed: int, size_wh: tuple[int, int], motions: SequenceABC[str]) -> PersonSample:
     wide = (2 * size_wh[1], round(1.4 * size_wh[1]))
     drawn = draw_sequence(
-        seed, frames=1, size_wh=wide, people=1, crossing=False, motions=motions, camera="still"
+        seed, frames=1, size_wh=wide, people=1, plot="lanes", motions=motions, camera="still"
     )
     one = drawn[0]
     x1, y1, x2, y2 = one.everyone.poses.boxes.xyxy[0]

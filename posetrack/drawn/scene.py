@@ -56,9 +56,11 @@ def warp(
     )
 
 
-def draw_scene(rng: Rng, camera: Camera, occluders: int, clutter: float = 1.0) -> Scene:
-    """A room or a street round the base ``camera``, with ``occluders`` things between 2.5 m and 5 m
-    from it.
+def draw_scene(
+    rng: Rng, camera: Camera, occluders: int, clutter: float = 1.0, *, poles: int = 0
+) -> Scene:
+    """A room or a street round the base ``camera``, with ``occluders`` things and ``poles`` between
+    2.5 m and 5 m from it.
     """
     w, h = camera.size_wh
     wide = replace(
@@ -72,7 +74,17 @@ def draw_scene(rng: Rng, camera: Camera, occluders: int, clutter: float = 1.0) -
         _occluder(rng, wide, depth) for depth in np.sort(rng.uniform(2.6, 5.0, occluders))[::-1]
     )
     np.clip(canvas, 0, 255, out=canvas)
-    return Scene(canvas, wide, layers, _light(rng, indoors))
+    light = _light(rng, indoors)
+    return Scene(canvas, wide, (*layers, *_poles(rng, wide, poles)), light)
+
+
+def _poles(rng: Rng, camera: Camera, count: int) -> list[Layer]:
+    """Poles as thick as a person is wide, spread over the picture."""
+    spread = (np.arange(count) + 0.5) / max(count, 1) - 0.5
+    return [
+        _layer(camera, 0.55 * float(share) * depth, float(depth), int(rng.integers(1 << 31)), 0)
+        for share, depth in zip(spread, rng.uniform(2.6, 3.6, count), strict=True)
+    ]
 
 
 def _light(rng: Rng, indoors: bool) -> Light:
@@ -321,9 +333,16 @@ def _leaves(canvas: Picture, rng: Rng, camera: Camera, centre: Array, radius: fl
 
 
 def _occluder(rng: Rng, camera: Camera, depth: float) -> Layer:
-    """Something in front of people: drawn twice, on black and on white, which gives its alpha."""
-    w, h = camera.size_wh
+    """Something in front of people."""
     x, seed, kind = rng.uniform(-0.35, 0.35) * depth, int(rng.integers(1 << 31)), rng.integers(3)
+    return _layer(camera, x, depth, seed, int(kind))
+
+
+def _layer(camera: Camera, x: float, depth: float, seed: int, kind: int) -> Layer:
+    """A pole (``kind`` 0) or a piece of furniture: drawn twice, on black and on white, which gives
+    its alpha.
+    """
+    w, h = camera.size_wh
     pictures = []
     for grey in (0.0, 255.0):
         canvas, again = np.full((h, w, 3), grey, np.float32), np.random.default_rng(seed)

@@ -60,7 +60,10 @@ class _Body:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A scene with its people and the camera before it; ``draw(index)`` gives any frame."""
+    """A scene with its people and the camera before it; ``draw(index)`` gives any frame.
+
+    ``dummies`` are drawn like ``actors`` and hide them, but are no people: no label names them.
+    """
 
     seed: int
     camera: Camera
@@ -68,24 +71,22 @@ class Stage:
     seconds: float
     scene: Scene
     actors: Sequence[Actor]
+    dummies: Sequence[Actor]
     blur: float
     noise: float
 
     def draw(self, index: int, fps: float, image_name: str) -> DrawnFrame:
         t = index / fps
         camera = self._camera(t)
-        bodies = [
-            _Body(actor, bones, actor.figure.vertices(bones))
-            for actor in self.actors
-            for bones in [actor.bones(t)]
-        ]
+        bodies = [_Body.at(actor, t) for actor in (*self.actors, *self.dummies)]
         picture = self._background(bodies, camera)
         owner, ranks, areas = self._people(picture, bodies, camera)
         gain = 1 + 0.03 * float(np.sin(1.3 * t + self.seed))
         image = expose(
             picture, np.random.default_rng([self.seed, index]), gain, self.blur, self.noise
         )
-        return _describe(Frame(index, t, image), image_name, bodies, camera, owner, ranks, areas)
+        people = bodies[: len(self.actors)]
+        return _describe(Frame(index, t, image), image_name, people, camera, owner, ranks, areas)
 
     def _camera(self, t: float) -> Camera:
         pan, tilt, roll, zoom = CAMERAS[self.move](t, self.seconds)
@@ -159,10 +160,10 @@ def _describe(
     )
     in_view = inside(xy, w, h)
     column, row = np.clip(np.round(xy), 0, [w - 1, h - 1]).astype(int).transpose(2, 0, 1)
-    visible = in_view & (owner[row, column] <= np.array(ranks, np.int64).reshape(n, 1))
+    visible = in_view & (owner[row, column] <= np.array(ranks[:n], np.int64).reshape(n, 1))
     in_picture = np.array([inside(outline, w, h).mean() for outline in outlines])
-    seen = np.array([(owner == rank).sum() for rank in ranks])
-    share = (in_picture * seen / np.maximum(areas, 1)).astype(np.float32)
+    seen = np.array([(owner == rank).sum() for rank in ranks[:n]])
+    share = (in_picture * seen / np.maximum(areas[:n], 1)).astype(np.float32)
     everyone = _tracks(np.arange(n), xy, boxes, np.ones((n, 15), bool))
     shown = np.flatnonzero((share >= MIN_VISIBLE) & visible.any(axis=1))
     clipped = np.clip(boxes, 0, [w - 1, h - 1, w - 1, h - 1])

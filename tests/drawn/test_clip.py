@@ -106,7 +106,7 @@ def test_two_who_cross_hide_each_other() -> None:
 
 def test_without_crossing_nobody_is_hidden() -> None:
     for drawn in draw_sequence(
-        8, frames=3, size_wh=(320, 180), people=3, crossing=False, camera="still"
+        8, frames=3, size_wh=(320, 180), people=3, plot="lanes", camera="still"
     ):
         assert drawn.share.min() > 0.95
 
@@ -122,12 +122,12 @@ def test_things_in_front_hide_joints() -> None:
 def test_keypoints_lie_on_their_person() -> None:
     """Taking the person away changes the picture at its joints."""
     with_one = draw_sequence(
-        5, frames=1, size_wh=(320, 180), people=1, crossing=False, noise=0, blur=0, camera="still"
+        5, frames=1, size_wh=(320, 180), people=1, plot="lanes", noise=0, blur=0, camera="still"
     )
     drawn = with_one[0]
     stage = with_one._stage
     empty = type(stage)(
-        stage.seed, stage.camera, stage.move, stage.seconds, stage.scene, (), 0.0, 0.0
+        stage.seed, stage.camera, stage.move, stage.seconds, stage.scene, (), (), 0.0, 0.0
     )
     ground = empty.draw(0, 25.0, "").frame.image
     column, row = np.round(drawn.everyone.poses.xy[0]).astype(int).T
@@ -258,3 +258,53 @@ def test_datasets_in_posetrack_layout(layout: str, tmp_path: Path) -> None:
 def test_unknown_layout(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Unknown PoseTrack layout '2019'"):
         write_posetrack_dataset(tmp_path, [], "2019")
+
+
+def test_in_like_clothes() -> None:
+    cast_alike = _clip(6, people=3, alike=1.0)._stage.actors
+    looks = [actor.figure.look for actor in cast_alike]
+    assert len({(look.shirt, look.trousers, look.pattern) for look in looks}) == 1
+    assert len({look.height for look in looks}) == 3
+    others = [actor.figure.look for actor in _clip(6, people=3)._stage.actors]
+    assert len({look.shirt for look in others}) == 3
+
+
+def test_dummies_hide_people_but_are_none() -> None:
+    plain, crowded = (_clip(9, people=2, camera="still", dummies=n)[5] for n in (0, 3))
+    assert crowded.everyone.id.tolist() == plain.everyone.id.tolist() == [0, 1]
+    np.testing.assert_array_equal(crowded.everyone.poses.xy, plain.everyone.poses.xy)
+    assert not np.array_equal(crowded.frame.image, plain.frame.image)
+
+
+def test_dummies_do_not_move() -> None:
+    clip = _clip(9, people=0, dummies=1, camera="still", noise=0, frames=40)
+    first, later = (clip[i].frame.image.astype(int) for i in (0, 30))
+    assert np.abs(first - later * first.mean() / later.mean()).max() < 25  # only the light sways
+
+
+def test_who_leaves_comes_back_as_the_same() -> None:
+    clip = _clip(31, people=3, plot="return", frames=100, camera="still")
+    seen = [set(clip[i].labels.tracks.id.tolist()) for i in (0, 50, 99)]
+    assert seen == [{0, 1, 2}, {0}, {0, 1, 2}]
+
+
+def test_a_group_stays_together() -> None:
+    clip = _clip(4, people=4, plot="group", frames=60, camera="still")
+    boxes = [clip[i].everyone.poses.boxes.xyxy for i in (0, 59)]
+    middle = [(b[:, 0] + b[:, 2]) / 2 for b in boxes]
+    spread = [float(np.ptp(m)) for m in middle]
+    assert abs(middle[1].mean() - middle[0].mean()) > spread[0] / 2
+    assert spread[1] < 1.5 * spread[0]
+
+
+def test_poles_stand_before_people() -> None:
+    hidden = [
+        sum(float((1 - _clip(s, frames=1, poles=n)[0].share).sum()) for s in range(4))
+        for n in (0, 4)
+    ]
+    assert hidden[1] > hidden[0] + 0.5
+
+
+def test_a_plot_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match="plot"):
+        _clip(plot="romance")
