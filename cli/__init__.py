@@ -31,6 +31,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "posetrack.cli.demo:demo",
         "Draw a clip, track it with the bundled weights, score the result.",
     ),
+    "render": (
+        "posetrack.cli.render:render",
+        "Draw tracks again: mended, refined, of other tools; in another style.",
+    ),
     "eval": (
         "posetrack.cli.eval:evaluate",
         "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from posetrack.cli.drawing import draw_options, style_of
 from posetrack.cli.sections import SectionedCommand, section
 from posetrack.options import TrackOptions
 
@@ -82,6 +83,7 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     ),
 )
 @_tracking_options
+@draw_options("--draw-boxes")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def track(
@@ -107,7 +109,8 @@ def track(
     from posetrack.cli.window import open_window
     from posetrack.recording.results import refuse_same_names
 
-    outputs = OutputOptions(output, formats, not no_video, force, resume)
+    style = style_of(options)
+    outputs = OutputOptions(output, formats, not no_video, force, resume, style)
     refuse_same_names(inputs, outputs)
     tracker = PoseTracker(**options)
     viewer = open_window() if show else None

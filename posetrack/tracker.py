@@ -95,6 +95,7 @@ class PoseTracker:
                 resume=outputs.resume,
                 progress=progress,
                 show=show,
+                style=outputs.style,
             )
 
     def _open(self, source: Source) -> VideoSource:

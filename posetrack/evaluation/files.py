@@ -4,14 +4,15 @@ names.
 
 from __future__ import annotations
 
-__all__ = ["FilePair", "base_name", "file_hash", "pair_files", "read_labels"]
+__all__ = ["FilePair", "file_hash", "pair_files", "read_labels"]
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from posetrack.errors import InputError
-from posetrack.formats import FORMATS, format_of_name
+from posetrack.formats import format_of_name
+from posetrack.formats.folder import base_name, label_files
 from posetrack.formats.label_tables import to_table
 from posetrack.formats.posetrack_files import read_table
 from posetrack.formats.table import LabelTable
@@ -49,7 +50,8 @@ def pair_files(truth: Path, prediction: Path) -> tuple[list[FilePair], list[Path
     """The pairs, sorted by name, and the prediction files without ground truth.
 
     Both may be files (whatever their names), or folders; a file goes with the file of the same base
-    name in a folder. Raises InputError where a folder or file is missing, empty or ambiguous.
+    name in a folder, in the first format where there are several (``formats.folder``). Raises
+    InputError where a folder or file is missing, empty or ambiguous.
     """
     for path in (truth, prediction):
         if not path.exists():
@@ -70,37 +72,11 @@ def pair_files(truth: Path, prediction: Path) -> tuple[list[FilePair], list[Path
     return pairs, [path for name, path in sorted(predictions.items()) if name not in truths]
 
 
-def base_name(path: Path) -> str:
-    """The name by which files are paired: without ``.gz`` and the suffixes of the known formats."""
-    name = path.name.removesuffix(".gz")
-    for suffix in sorted((f".{f.suffix}" for f in FORMATS.values()), key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name.removesuffix(".json")
-
-
 def _by_name(path: Path) -> dict[str, Path]:
     """Label files by base name, of a folder or of one file."""
     if path.is_file():
         return {base_name(path): path}
-    found: dict[str, Path] = {}
-    for file in sorted(path.iterdir()):
-        if file.name.startswith(".") or not file.is_file() or not _is_label_file(file):
-            continue
-        name = base_name(file)
-        if name in found:
-            raise InputError(
-                f"{found[name]} and {file} have the same base name; keep one of them in the folder."
-            )
-        found[name] = file
-    return found
-
-
-def _is_label_file(file: Path) -> bool:
-    plain = file.name.lower().removesuffix(".gz")
-    return (plain.endswith(".json") and not plain.endswith("_metrics.json")) or format_of_name(
-        file
-    ) is not None
+    return label_files(path)
 
 
 def file_hash(path: Path) -> str:

@@ -19,9 +19,10 @@ import numpy as np
 from posetrack.datasets.images import ImageStore
 from posetrack.detect.detectors import FileBoxes
 from posetrack.errors import InputError
-from posetrack.evaluation.files import base_name, pair_files, read_labels
+from posetrack.evaluation.files import pair_files, read_labels
 from posetrack.flow import FlowEstimator, still
 from posetrack.formats import FORMATS, detect_format
+from posetrack.formats.folder import base_name
 from posetrack.formats.label_tables import to_sequence
 from posetrack.formats.table import LabelTable
 from posetrack.geometry import keypoint_boxes

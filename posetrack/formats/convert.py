@@ -8,8 +8,9 @@ from pathlib import Path
 
 from posetrack.errors import InputError, OutputError, UsageError
 from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format
+from posetrack.formats.folder import label_files
 
-_DATA_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".txt", ".gz")
+_DATA_SUFFIXES = (".txt", ".gz")  # of files whose content alone tells their format
 
 
 def convert(
@@ -20,7 +21,7 @@ def convert(
     target_format: str | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Convert a file, or every file of a folder; gives the files written.
+    """Convert a file, or every video of a folder (from one file each); gives the files written.
 
     Formats are guessed from names and contents where they are not named. ``target`` is a folder
     where ``source`` is one or holds several videos; the files in it are called ``<video>.json`` (or
@@ -40,7 +41,7 @@ def convert(
         return _convert_file(
             source, target, given or detect_format(source), wanted, force, into_folder=inside
         )
-    files = sorted(p for p in source.iterdir() if p.is_file() and p.suffix in _DATA_SUFFIXES)
+    files = list(label_files(source).values()) or _plain_files(source)
     if not files:
         raise InputError(f"The folder {source} holds no file of a known format.")
     written: list[Path] = []
@@ -49,6 +50,10 @@ def convert(
             file, target, given or detect_format(file), wanted, force, into_folder=True
         )
     return written
+
+
+def _plain_files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in _DATA_SUFFIXES)
 
 
 def _convert_file(

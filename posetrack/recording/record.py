@@ -28,8 +28,9 @@ from posetrack.errors import InputError, UsageError
 from posetrack.files import cannot_write, part_path
 from posetrack.formats import get_format, native
 from posetrack.formats.native_writer import NativeWriter, state_path
-from posetrack.recording.draw import draw_tracks
+from posetrack.recording.painter import Painter, over_black
 from posetrack.recording.results import ResultPaths, Summary
+from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
 from posetrack.structures import Frame, FrameLabels, Image, Sequence, Skeleton, Tracks
 from posetrack.video.open import VideoSource, VideoWriter, read_ahead
 
@@ -85,6 +86,7 @@ def record(
     resume: bool = False,
     progress: Progress | None = None,
     show: Callable[[Image], bool] | None = None,
+    style: DrawStyle = DEFAULT_STYLE,
 ) -> Summary:
     """Track ``source`` with ``run`` and write the results.
 
@@ -97,7 +99,8 @@ def record(
     begin = time.perf_counter()
     summary = Summary(source.name, paths.all())
     frames = read_ahead(source, READ_AHEAD_FRAMES)
-    recorder = _Recorder(source, paths, header, resume, run.stopwatch, show)
+    painter = Painter(source.size_wh, style)
+    recorder = _Recorder(source, paths, header, resume, run.stopwatch, show, painter)
     try:
         before = recorder.replay(frames, run.tracker, summary)
         with (
@@ -134,8 +137,9 @@ class _Recorder:
         resume: bool,
         watch: Watch,
         show: Callable[[Image], bool] | None,
+        painter: Painter,
     ) -> None:
-        self._paths, self._watch, self._show = paths, watch, show
+        self._paths, self._watch, self._show, self._painter = paths, watch, show, painter
         self._part = part_path(paths.native)
         self._tracks = (_reopen(self._part, header) if resume else None) or NativeWriter(
             self._part, header
@@ -144,7 +148,13 @@ class _Recorder:
         if paths.video:
             audio = source.path if source.has_audio else None
             try:
-                self._video = VideoWriter(paths.video, source.size_wh, source.fps, audio_from=audio)
+                self._video = VideoWriter(
+                    paths.video,
+                    source.size_wh,
+                    source.fps,
+                    audio_from=audio,
+                    alpha=painter.has_alpha,
+                )
             except BaseException:
                 self.break_off()
                 raise
@@ -183,10 +193,10 @@ class _Recorder:
         if self._video is None and self._show is None:
             return True
         with self._watch("render"):
-            picture = draw_tracks(frame.image, tracks)
+            picture = self._painter.draw(frame.image, tracks, frame.time_s)
             if self._video:
                 self._video.write(picture, frame.time_s)
-        return self._show(picture) if self._show else True
+        return self._show(over_black(picture)) if self._show else True
 
     def finish(self) -> None:
         """Close everything and give the files their names, the native one last."""

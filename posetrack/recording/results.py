@@ -24,6 +24,7 @@ from typing import Any
 from posetrack.errors import OutputError, UsageError
 from posetrack.files import part_path
 from posetrack.formats import get_format
+from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
 from posetrack.structures import Tracks
 from posetrack.video.open import VideoSource
 
@@ -36,7 +37,8 @@ class OutputOptions:
 
     ``folder`` None: beside the input. ``formats`` are names of ``FORMATS`` wanted besides the
     native one. ``force`` replaces what exists, ``resume`` goes on from an interrupted run (and
-    skips what is complete).
+    skips what is complete). ``style`` is how the video is drawn; without a background it is a
+    ``.mov``.
     """
 
     folder: Path | None = None
@@ -44,6 +46,7 @@ class OutputOptions:
     video: bool = True
     force: bool = False
     resume: bool = False
+    style: DrawStyle = DEFAULT_STYLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,9 @@ def plan_results(source: VideoSource, options: OutputOptions) -> ResultPaths:
         for name in options.formats
         if name != "native"
     }
-    paths = ResultPaths(
-        folder / f"{base}.jsonl", folder / f"{base}.mp4" if options.video else None, others
-    )
+    ending = ".mov" if options.style.background == "none" else ".mp4"
+    video = folder / f"{base}{ending}" if options.video else None
+    paths = ResultPaths(folder / f"{base}.jsonl", video, others)
     for path in paths.all():
         if source.path and path.exists() and path.samefile(source.path):
             raise UsageError(f"{path} is the input itself; choose another folder with -o.")

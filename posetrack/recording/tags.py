@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["DARK", "Color", "draw_tags"]
+__all__ = ["DARK", "draw_tags"]
 
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.recording.style import Color
 from posetrack.structures import Image
 
-Color = tuple[int, int, int]
 Floats = npt.NDArray[np.float64]
 
 DARK: Color = (18, 20, 24)  # of edges, and of letters on light tags
 _SUPERSAMPLING = 4  # of the tag, for smooth letters and corners
 
 
-def draw_tags(canvas: Image, people: list[tuple[int, Color, Floats]], scale: float) -> None:
+def draw_tags(canvas: Image, people: list[tuple[int, Color, Floats]]) -> None:
     """A tag above each person, moved up where it would cover another, and kept inside the picture.
 
     ``people`` are identity, colour and extent (x1, y1, x2, y2) of each.
     """
-    height = max(14, round(0.036 * min(canvas.shape[:2]) * scale))
+    height = max(14, round(0.036 * min(canvas.shape[:2])))
     taken: list[tuple[int, int, int, int]] = []
     for identity, color, extent in people:
         tag, alpha = _tag(str(identity), color, height)
@@ -73,4 +73,6 @@ def _paste(canvas: Image, tag: Image, alpha: npt.NDArray[np.float32], x: int, y:
     part = canvas[y : y + tag.shape[0], x : x + tag.shape[1]]
     h, w = part.shape[:2]
     opacity = alpha[:h, :w, None]
-    part[:] = np.round(part * (1 - opacity) + tag[:h, :w] * opacity).astype(np.uint8)
+    solid = np.full((h, w, part.shape[2]), 255, np.uint8)  # a fourth channel is opacity
+    solid[..., :3] = tag[:h, :w]
+    part[:] = np.round(part * (1 - opacity) + solid * opacity).astype(np.uint8)

@@ -1,8 +1,9 @@
 """The sound of a written video: the source's own packets, copied without coding them again, as the
 pictures go on.
 
-What MP4 does not hold (PCM, Vorbis, ...) is coded as AAC, with a warning that says so; sound that
-cannot be read at all is left out, with a warning too. The pictures never fail because of the sound.
+What the container does not hold (PCM or Vorbis in MP4, ...) is coded again, with a warning that
+says so; sound that cannot be read at all is left out, with a warning too. The pictures never fail
+because of the sound.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from posetrack.video.containers import Container
+
 _log = logging.getLogger(__name__)
 
-MP4_CODECS = frozenset("aac mp3 ac3 eac3 alac opus flac".split())
-FALLBACK_CODEC = "aac"
+OPUS_RATE = 48000  # samples a second: what Opus is coded at
 
 
 class Sound:
@@ -25,13 +27,14 @@ class Sound:
     Times are the source's, counted from its first picture as ``open_source`` does.
     """
 
-    def __init__(self, source: Any, container: Any) -> None:
+    def __init__(self, source: Any, container: Any, kind: Container) -> None:
         self._source, self._container = source, container
         self._stream = source.streams.audio[0]
-        self._recoded = self._stream.codec_context.name not in MP4_CODECS
+        self._recoded = self._stream.codec_context.name not in kind.sound
         if self._recoded:
             rate, layout = self._stream.codec_context.sample_rate, self._stream.codec_context.layout
-            self._target = container.add_stream(FALLBACK_CODEC, rate, layout=layout.name)
+            rate = OPUS_RATE if kind.sound_fallback == "libopus" else rate
+            self._target = container.add_stream(kind.sound_fallback, rate, layout=layout.name)
         else:
             self._target = container.add_stream_from_template(self._stream)
         self._packets = source.demux(self._stream)
@@ -41,9 +44,9 @@ class Sound:
         self._zero_s = float(video[0].start_time * video[0].time_base) if known else 0.0
 
     @classmethod
-    def find(cls, path: Path, container: Any) -> Sound | None:
-        """The sound of the file ``path``, to be written into ``container``; None where there is
-        none to be had.
+    def find(cls, path: Path, container: Any, kind: Container) -> Sound | None:
+        """The sound of the file ``path``, to be written into ``container`` of that ``kind``; None
+        where there is none to be had.
         """
         import av
 
@@ -53,13 +56,15 @@ class Sound:
                 source.close()
                 return None
             codec = source.streams.audio[0].codec_context.name
-            if codec not in MP4_CODECS:
+            if codec not in kind.sound:
                 _log.warning(
-                    "The sound of %s (%s) does not fit into MP4; it is coded again as AAC.",
+                    "The sound of %s (%s) does not fit into %s; it is coded again as %s.",
                     path,
                     codec,
+                    kind.name.upper(),
+                    kind.sound_fallback.removeprefix("lib").upper(),
                 )
-            return cls(source, container)
+            return cls(source, container, kind)
         except (av.FFmpegError, OSError, ValueError) as error:
             _log.warning(
                 "The sound of %s cannot be read (%s); the video is written without.", path, error

@@ -1,9 +1,9 @@
-"""Video out: H.264 in MP4 that plays everywhere, with the source's time stamps, size and sound.
+"""Video out: H.264 in MP4 that plays everywhere, with the source's time stamps, size and sound;
+with opacity ProRes 4444 in MOV or VP9 in WebM. The file's name says which (``video.containers``).
 
-libx264, yuv420p, index at the front ("faststart"), colours tagged BT.709. An odd width or height,
-which yuv420p cannot hold, grows by one pixel that repeats the edge. The file is written as
-``NAME.part`` and renamed by ``close``, after a look whether all frames are in it; ``abort`` leaves
-nothing.
+Index at the front ("faststart"), colours tagged BT.709. An odd width or height, which yuv420p
+cannot hold, grows by one pixel that repeats the edge. The file is written as ``NAME.part`` and
+renamed by ``close``, after a look whether all frames are in it; ``abort`` leaves nothing.
 
 Sound comes from the source, shifted and cut to the frames that are written (see ``video.sound``).
 Without libx264 the file is MPEG-4 Part 2, and a warning says so.
@@ -28,13 +28,11 @@ import numpy as np
 from posetrack.errors import OutputError
 from posetrack.files import cannot_write, part_path, remove_part
 from posetrack.structures import Image
+from posetrack.video.containers import coding_of
 from posetrack.video.sound import Sound
 
 _log = logging.getLogger(__name__)
 
-CRF = 20  # constant quality of x264: 23 is its default, 18 is taken to be indistinguishable
-# encodes several times faster than poses are estimated, for files about 10 % larger
-PRESET = "veryfast"
 MPEG4_BITS_PER_PIXEL = 0.25  # of the fallback codec, which knows no constant quality
 MIN_TICKS_PER_S = 10_000  # time stamps are kept to 0.1 ms at least
 MAX_FPS_DENOMINATOR = 1001  # of broadcast rates such as 30000/1001
@@ -44,7 +42,7 @@ WRITE_BEHIND_FRAMES = 8  # that wait to be encoded, at most
 
 
 class VideoWriter:
-    """Writes RGB frames of ``size_wh`` to an MP4 file.
+    """Writes RGB frames of ``size_wh`` to a video file; with ``alpha``, RGB and opacity.
 
     ``fps`` sets the tick of the file's clock; the frames come when their own ``time_s`` says, so a
     variable rate survives. The first frame is at 0 in the file. ``audio_from`` is a video whose
@@ -60,9 +58,12 @@ class VideoWriter:
         *,
         audio_from: str | Path | None = None,
         end_s: float | None = None,
+        alpha: bool = False,
     ) -> None:
-        """Open ``path.part`` for writing. Raises OutputError."""
+        """Open ``path.part`` for writing. Raises OutputError, UsageError."""
         self.path, self.size_wh = Path(path), size_wh
+        self._kind, self._coding = coding_of(self.path, alpha=alpha)
+        self._channels = 4 if alpha else 3
         self.frame_count = 0
         self._part = part_path(self.path)
         self._rate = Fraction(fps).limit_denominator(MAX_FPS_DENOMINATOR)
@@ -86,20 +87,15 @@ class VideoWriter:
     def _open(self, audio_from: str | Path | None) -> None:
         import av
 
-        self._container = av.open(
-            str(self._part), "w", format="mp4", options={"movflags": "+faststart"}
-        )
+        kind = self._kind
+        self._container = av.open(str(self._part), "w", format=kind.name, options=kind.options)
         self._stream = self._add_stream()
         if audio_from is not None:
-            self._sound = Sound.find(Path(audio_from), self._container)
+            self._sound = Sound.find(Path(audio_from), self._container, kind)
 
     def _add_stream(self) -> Any:
-        width, height = (n + n % 2 for n in self.size_wh)
-        if _has_x264():
-            stream = self._container.add_stream(
-                "libx264", self._rate, options={"preset": PRESET, "crf": str(CRF)}
-            )
-        else:
+        width, height = (n + n % 2 * self._coding.even for n in self.size_wh)
+        if self._coding.codec == "libx264" and not _has_x264():
             _log.warning(
                 "This build of PyAV has no H.264 encoder; %s is written as MPEG-4 Part 2.",
                 self.path,
@@ -109,7 +105,11 @@ class VideoWriter:
             self._tick = (
                 1 / self._rate if self._rate.numerator < 1 << 16 else Fraction(1, 1000)
             )  # 16 bits in MPEG-4
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        else:
+            stream = self._container.add_stream(
+                self._coding.codec, self._rate, options=dict(self._coding.options)
+            )
+        stream.width, stream.height, stream.pix_fmt = width, height, self._coding.pix_fmt
         context = stream.codec_context
         context.time_base = self._tick
         context.thread_type = "AUTO"
@@ -118,17 +118,16 @@ class VideoWriter:
         return stream
 
     def write(self, image: Image, time_s: float) -> None:
-        """Append a frame (H, W, 3) uint8 RGB shown from ``time_s`` on. Times must grow. Raises
-        OutputError.
+        """Append a frame (H, W, 3) uint8 RGB, or (H, W, 4) with opacity, shown from ``time_s`` on.
+        Times must grow. Raises OutputError.
 
         The frame is encoded on another thread while the caller goes on: ``image`` must not be
         changed any more, and a fault may be raised by a later call.
         """
         width, height = self.size_wh
-        if image.shape != (height, width, 3):
-            raise ValueError(
-                f"VideoWriter.write: expected shape {(height, width, 3)}, got {image.shape}"
-            )
+        expected = (height, width, self._channels)
+        if image.shape != expected:
+            raise ValueError(f"VideoWriter.write: expected shape {expected}, got {image.shape}")
         if self.frame_count == 0:
             self._origin_s = time_s
         try:
@@ -148,10 +147,11 @@ class VideoWriter:
         import av
 
         width, height = self.size_wh
-        if width % 2 or height % 2:
+        if self._coding.even and (width % 2 or height % 2):
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace=BT709)
+        layout = "rgba" if self._channels == 4 else "rgb24"
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=layout)
+        frame = frame.reformat(format=self._coding.pix_fmt, dst_colorspace=BT709)
         self._last_tick = max(round((time_s - self._origin_s) / self._tick), self._last_tick + 1)
         frame.pts, frame.time_base = self._last_tick, self._tick
         self._container.mux(self._stream.encode(frame))
@@ -218,7 +218,9 @@ class VideoWriter:
         import av
 
         with av.open(str(self._part)) as container:
-            found = container.streams.video[0].frames
+            stream = container.streams.video[0]
+            # WebM has no count in its index
+            found = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
         if found != self.frame_count:
             raise OutputError(
                 f"{self.path} came out with {found} of {self.frame_count} frames; it was not kept."

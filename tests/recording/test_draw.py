@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posetrack.recording.draw import DEFAULT_STYLE, PALETTE, Style, draw_tracks, identity_color
+from posetrack.errors import UsageError
+from posetrack.recording.draw import draw_tracks
+from posetrack.recording.style import (
+    DEFAULT_STYLE,
+    PALETTE,
+    SIDE_COLORS,
+    DrawStyle,
+    identity_color,
+    mix_white,
+)
 from posetrack.skeletons import COCO_17, POSETRACK_15
 from posetrack.structures import Boxes, Poses, Skeleton, Tracks
 
 GREY = np.full((240, 320, 3), 128, np.uint8)
-QUIET = Style(show_ids=False)
+QUIET = DrawStyle(show_ids=False)
 # nose, neck, head top, then left and right: shoulder, elbow, wrist, hip, knee, ankle (the left is
 # at larger x)
 BODY = np.array(
@@ -106,12 +115,32 @@ def _lab(color: tuple[int, int, int], sight: str) -> Any:
 
 @pytest.mark.parametrize("sight", BLINDNESS)
 def test_seven_people_are_told_apart_by_anybody(sight: str) -> None:
-    colors = [_lab(c, sight) for c in PALETTE[:7]]
-    assert min(np.linalg.norm(a - b) for a, b in combinations(colors, 2)) > 30
-    assert (
-        min(np.linalg.norm(_lab(a, sight) - _lab(b, sight)) for a, b in combinations(PALETTE, 2))
-        > 12
-    )
+    colors = [_lab(c, sight) for c in PALETTE]
+    assert _nearest(colors[:7]) > 30
+    assert _nearest(colors[:12]) > 12
+
+
+def _nearest(colors: list[Any]) -> float:
+    return min(float(np.linalg.norm(a - b)) for a, b in combinations(colors, 2))
+
+
+@pytest.mark.parametrize("sight", BLINDNESS)
+def test_no_colour_repeats_and_neighbours_are_far_apart(sight: str) -> None:
+    colors = [_lab(c, sight) for c in PALETTE]
+    assert len(set(PALETTE)) == len(PALETTE) == 32
+    assert _nearest(colors) > (16 if sight == "none" else 6)
+    for i in range(len(colors)):
+        six = [colors[(i + k) % len(colors)] for k in range(6)]
+        assert _nearest(six) > (33 if sight == "none" else 13)
+
+
+@pytest.mark.parametrize("sight", BLINDNESS)
+def test_the_two_sides_of_any_colour_differ(sight: str) -> None:
+    for color in PALETTE:
+        full, pale = _lab(color, sight), _lab(mix_white(color, 0.8), sight)
+        assert pale[0] - full[0] > 15
+    pair = [_lab(SIDE_COLORS[side], sight) for side in ("left", "right")]
+    assert _nearest(pair) > 60
 
 
 def test_an_identity_keeps_its_colour() -> None:
@@ -125,6 +154,48 @@ def test_left_is_lighter_than_right() -> None:
     image = draw_tracks(GREY, _tracks((0, 160, 120)), style=QUIET).astype(int)
     left_knee, right_knee, nose = image[162, 174], image[165, 148], image[40, 160]
     assert left_knee.sum() > nose.sum() > right_knee.sum()
+
+
+@pytest.mark.parametrize("identity", range(len(PALETTE)))
+def test_thin_limbs_keep_their_colour_and_side(identity: int) -> None:
+    """A person of 50 pixels: the colours, not their dark edges, are what one sees."""
+    image = draw_tracks(GREY, _tracks((identity, 160, 120), scale=0.27), style=QUIET)
+    shins = [image[131:139, 155:159], image[131:139, 162:167]]  # right, left
+    for shin, white in zip(shins, (0.0, 0.8), strict=True):
+        apart = np.abs(shin.astype(int) - mix_white(identity_color(identity), white)).sum(axis=2)
+        assert apart.min() < 90
+    assert int(shins[1].max(axis=(0, 1)).sum()) > int(shins[0].max(axis=(0, 1)).sum()) + 30
+
+
+def test_colours_by_side() -> None:
+    image = draw_tracks(
+        GREY, _tracks((0, 160, 120)), style=DrawStyle(show_ids=False, colours="side")
+    )
+    assert image[165, 149].tolist() == list(SIDE_COLORS["right"])
+    assert image[162, 174].tolist() == list(SIDE_COLORS["left"])
+
+
+def test_only_some_identities() -> None:
+    both, one = _tracks((1, 80, 120), (2, 240, 120)), _tracks((2, 240, 120))
+    assert np.array_equal(
+        draw_tracks(GREY, both, style=DrawStyle(only=(2,))), draw_tracks(GREY, one)
+    )
+
+
+def test_line_width() -> None:
+    def share(width: float) -> int:
+        style = DrawStyle(show_ids=False, line_width=width)
+        return int(_changed(draw_tracks(GREY, _tracks((0, 160, 120)), style=style)).sum())
+
+    assert share(2) < share(4) < share(8)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"background": "green"}, {"colours": "x"}, {"line_width": 0}, {"trails": -1}]
+)
+def test_a_style_that_makes_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        DrawStyle(**wrong)
 
 
 def test_absent_and_weak_joints_are_left_out() -> None:
@@ -147,7 +218,7 @@ def test_absent_and_weak_joints_are_left_out() -> None:
             10,
         }
         assert np.array_equal(
-            without, draw_tracks(GREY, weak, style=Style(show_ids=False, min_score=0.2))
+            without, draw_tracks(GREY, weak, style=DrawStyle(show_ids=False, min_score=0.2))
         )
 
 
@@ -198,7 +269,7 @@ def test_tags_do_not_cover_each_other() -> None:
 
 def test_boxes_on_request() -> None:
     tracks = _tracks((2, 160, 120))
-    with_box = draw_tracks(GREY, tracks, style=Style(show_ids=False, show_boxes=True))
+    with_box = draw_tracks(GREY, tracks, style=DrawStyle(show_ids=False, show_boxes=True))
     x1, y1, x2, y2 = tracks.poses.boxes.xyxy[0].round().astype(int)
     for x, y in ((x1, (y1 + y2) // 2), (x2, y1 + 40), ((x1 + x2) // 2 + 12, y1)):
         assert with_box[y, x].tolist() == pytest.approx(PALETTE[2], abs=24)  # antialiased
@@ -208,7 +279,7 @@ def test_boxes_on_request() -> None:
     "at", [(-500, -500), (0, 0), (320, 240), (1e9, 5), (-1e9, -1e9), (np.inf, 0), (np.nan, np.nan)]
 )
 def test_odd_places_do_no_harm(at: tuple[float, float]) -> None:
-    image = draw_tracks(GREY, _tracks((123456, *at)), style=Style(show_boxes=True))
+    image = draw_tracks(GREY, _tracks((123456, *at)), style=DrawStyle(show_boxes=True))
     assert image.shape == GREY.shape
 
 
