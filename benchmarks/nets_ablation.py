@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bundled_recipes import BUNDLED_NET, LIGHT
 from train_bundled_pose import COCO_JOINTS, HELD_BACK, crops
 
 from posetrack import nets
@@ -30,7 +31,7 @@ from posetrack.nets.cost import cost
 from posetrack.nets.speed import measure
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training.loop import Validation, train
-from posetrack.training.recipes import BUNDLED_NET, LIGHT, Recipe, Stage
+from posetrack.training.recipes import DETAIL, Recipe, Stage
 
 RESULTS = Path(__file__).parent / "results" / "nets_ablation"
 SIZE_WH = (64, 64)  # the smallest that all of these networks take; hourglasses want multiples of 64
@@ -57,7 +58,17 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any], str]] = {
 def recipe(name: str, args: dict[str, Any]) -> Recipe:
     """What all of them are trained by."""
     stages = (Stage(EPOCHS, SIZE_WH, 32, 1.0, LIGHT),)
-    return Recipe("ablation", name, args, stages, lr=2e-3, warmup=0.05, betas=(0.9, 0.99), ema=0.99)
+    return Recipe(
+        "ablation",
+        name,
+        args,
+        stages,
+        lr=2e-3,
+        betas=(0.9, 0.99),
+        ema=0.99,
+        initial="he",
+        detail=DETAIL,
+    )
 
 
 def learn(name: str, out: Path, data: Any, validations: Sequence[Validation]) -> dict[str, Any]:

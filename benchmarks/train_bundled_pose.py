@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 import torch
+from bundled_recipes import BUNDLED_RECIPES
 
 from posetrack import checkpoints
 from posetrack.datasets import read
@@ -29,7 +30,6 @@ from posetrack.samples.crops import CropStore
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training.fabric import is_first, make_engine
 from posetrack.training.loop import Validation, train
-from posetrack.training.recipes import RECIPES
 
 HELD_BACK = 1000  # images at the end of LSPET; the last 500 are the test
 MAX_SIDE_PX = 256.0
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--lspet", required=True)
     parser.add_argument("--coco", required=True)
     parser.add_argument("--coco-val", required=True)
-    parser.add_argument("--recipe", default="bundled_pose", choices=sorted(RECIPES))
+    parser.add_argument("--recipe", default="bundled_pose", choices=sorted(BUNDLED_RECIPES))
     parser.add_argument("--coco-times", type=int, default=5)
     parser.add_argument("--drawn", type=Path, help="folder of drawn people to train on as well")
     parser.add_argument(
@@ -119,7 +119,7 @@ def main() -> None:
     if args.draw:
         draw(args.drawn, args.draw)
         return
-    recipe = RECIPES[args.recipe]
+    recipe = BUNDLED_RECIPES[args.recipe]
     drawn = [str(args.drawn / "annotations" / "train")] if args.drawn else []
     data = crops(f"{args.lspet}[:-{HELD_BACK}]", f"{args.coco}*{args.coco_times}", *drawn)
     tell(f"{len(data)} people, {data.skipped} skipped")

@@ -36,8 +36,8 @@ from posetrack.samples.crops import CropStore
 from posetrack.samples.crops_on_disk import CropFiles
 from posetrack.training.classes import ClassTask
 from posetrack.training.pose import PoseTask
-from posetrack.training.recipes import RECIPES, Recipe, Stage
-from posetrack.training.setup import DETAIL, pick_skeleton, read_sets
+from posetrack.training.recipes import DETAIL, RECIPES, Recipe, Stage
+from posetrack.training.setup import pick_skeleton, read_sets
 from posetrack.training.task import Batches, Task
 
 BATCH, BATCHES = 32, 7
@@ -51,7 +51,7 @@ def main() -> None:
     )
     parser.add_argument("data", nargs="+")
     parser.add_argument("--skeleton")
-    parser.add_argument("--recipes", nargs="+", default=("bundled_pose", "coco", "posetrack17"))
+    parser.add_argument("--recipes", nargs="+", default=("finetune", "coco", "posetrack17"))
     parser.add_argument("--classes", type=Path)
     parser.add_argument("--results", type=Path)
     args = parser.parse_args()

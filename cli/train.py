@@ -44,7 +44,7 @@ def _recipe_options(command: Command) -> Command:
     default="finetune",
     show_default=True,
     metavar="NAME",
-    help="coco, mpii, posetrack17, imagenet, finetune, bundled_pose.",
+    help="coco, mpii, posetrack17, imagenet, finetune.",
 )
 @click.option(
     "--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable."

@@ -139,11 +139,18 @@ def task_of(
     """
     if recipe.task == "classify":
         return _classes(recipe, data, val, skeleton, metric, warn)
-    from posetrack.training.setup import check_net, load_data, pick_skeleton, read_sets
+    from posetrack.training.setup import (
+        check_net,
+        load_data,
+        pick_skeleton,
+        read_sets,
+        warn_of_targets,
+    )
 
     sets, held_out = read_sets(data), read_sets(val)
     joints = pick_skeleton(skeleton, sets, warn)
     check_net(recipe, len(joints))
+    warn_of_targets(recipe, len(joints), warn)
     return scored(load_data(recipe, sets, held_out, joints, report=warn), held_out, metric or "pck")
 
 

@@ -14,6 +14,7 @@ import torch
 
 from posetrack.flow import build_flow
 from posetrack.nets import build
+from posetrack.nets.blocks import init_he
 from posetrack.oks import rescore
 from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
 from posetrack.pose.estimator import PoseEstimator
@@ -142,6 +143,7 @@ def test_the_window_changes_nothing_with_real_stages() -> None:
     """DIS flow and an untrained HRNet in float32, whose heatmaps are compared bit for bit."""
     torch.manual_seed(0)
     net = build("hrnet_w8", joints=15).eval()
+    init_he(net, 15)  # the paper's initial weights give heatmaps of next to nothing
     pose = PoseEstimator(
         net, InputSpec((64, 64)), POSETRACK_15, device="cpu", precision="float32", batch_size=4
     )

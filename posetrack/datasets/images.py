@@ -97,10 +97,14 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, tuple[Path, int, int]]]:
 
 
 def decode_image(data: bytes, name: str) -> Image:
-    """Encoded bytes -> image (H, W, 3) RGB. Raises InputError for damaged ones."""
+    """Encoded bytes -> image (H, W, 3) RGB, as its pixels are stored: labels of datasets are of
+    those, so that EXIF turns are left alone, as in the official code. Raises InputError for damaged
+    ones.
+    """
     import cv2
 
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    as_stored = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), as_stored) if data else None
     if bgr is None:
         raise InputError(f"Image {name} is damaged or of an unknown kind.")
     rgb: Image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

@@ -6,12 +6,12 @@ Module names are those of the official HRNet and SimpleBaseline code (``conv1``,
 
 from __future__ import annotations
 
-__all__ = ["BasicBlock", "Bottleneck", "check_size", "conv_bn", "init_weights"]
+__all__ = ["BasicBlock", "Bottleneck", "check_size", "conv_bn", "init_he", "init_weights"]
 
 from torch import Tensor, nn
 
-# standard deviation of a fresh heatmap layer (official code): heatmaps start near zero
-HEAD_STD = 0.001
+# standard deviation of fresh weights in pose networks (official code): heatmaps start near zero
+INITIAL_STD = 0.001
 
 
 def conv_bn(
@@ -93,21 +93,33 @@ def check_size(x: Tensor, stride: int) -> None:
         )
 
 
-def init_weights(net: nn.Module, heads: tuple[nn.Module, ...] = ()) -> None:
-    """He initialisation (fan out, ReLU) of all convolutions; ``heads`` start near zero, with zero
-    bias.
+def init_weights(net: nn.Module) -> None:
+    """Every convolution and transposed convolution normal with standard deviation 0.001, biases 0:
+    how the official code of HRNet, SimpleBaseline and Lite-HRNet starts pose networks.
+    """
+    for module in _convolutions(net):
+        nn.init.normal_(module.weight, std=INITIAL_STD)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
-    A network without memory (built under ``torch.device("meta")`` to be loaded) is left alone: that
-    would take seconds.
+
+def init_he(net: nn.Module, outputs: int | None = None) -> None:
+    """He initialisation (fan out, ReLU) of all convolutions, biases 0: classifiers of the official
+    code. Heads of pose networks, convolutions with bias to ``outputs`` channels, start near zero.
+    """
+    for module in _convolutions(net):
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+        if module.bias is not None and module.out_channels == outputs:
+            nn.init.normal_(module.weight, std=INITIAL_STD)
+        else:
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _convolutions(net: nn.Module) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+    """All of them; none of a network without memory (built under ``torch.device("meta")`` to be
+    loaded): that would take seconds.
     """
     if all(parameter.is_meta for parameter in net.parameters()):
-        return
-    for module in net.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    for head in heads:
-        for module in head.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=HEAD_STD)
+        return []
+    return [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]

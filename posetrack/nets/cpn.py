@@ -97,11 +97,7 @@ class CPN(ResNetTrunk):
         super().__init__(depth)
         self.global_net = GlobalNet(joints)
         self.refine_net = RefineNet(joints) if refine else None
-        heads = [
-            self.global_net.heads,
-            *([self.refine_net.head] if self.refine_net is not None else []),
-        ]
-        init_weights(self, heads=tuple(heads))
+        init_weights(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W), H and W multiples of 32 -> heatmaps (B, joints, H/4, W/4).

@@ -3,7 +3,7 @@
 Every stack predicts heatmaps and all are supervised. Names of parameters are those of the authors'
 PyTorch port (princeton-vl/pytorch_stacked_hourglass). ``variant="bearpaw"`` is the other public
 port (bearpaw/pytorch-pose): the same network but for the widths of its stem, ``blocks`` residuals
-at every position, and no unused skip convolutions.
+at every position, and no unused skip convolutions. Fresh weights are torch's own, as in both ports.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from posetrack.nets.blocks import check_size, init_weights
+from posetrack.nets.blocks import check_size
 
 DEPTH = 4  # halvings inside an hourglass
 WIDTH = 256  # channels between residuals (paper section 3)
@@ -99,7 +99,6 @@ class Hourglass(nn.Module):
         self.outs = nn.ModuleList(Conv(WIDTH, joints, 1) for _ in range(stacks))
         self.merge_features = nn.ModuleList(Merge(WIDTH) for _ in range(stacks - 1))
         self.merge_preds = nn.ModuleList(Merge(joints) for _ in range(stacks - 1))
-        init_weights(self, heads=(self.outs,))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W), H and W multiples of 64 -> heatmaps (B, joints, H/4, W/4) of every

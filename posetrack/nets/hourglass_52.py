@@ -65,7 +65,7 @@ class Hourglass52(nn.Module):
         self.remap_convs = nn.ModuleList(ConvBN(width, width) for _ in range(stacks - 1))
         self.final_layers = nn.ModuleList(nn.Conv2d(width, joints, 1) for _ in range(stacks))
         self.relu = relu
-        init_weights(self, heads=(self.final_layers,))
+        init_weights(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W), H and W multiples of 128 -> heatmaps (B, joints, H/4, W/4) of every

@@ -201,7 +201,7 @@ class HRNet(HRNetTrunk):
         )
         self.heatmap_stride = HEATMAP_STRIDE * 2**heatmap_from
         self.final_layer = nn.Conv2d(width * 2**heatmap_from, joints, 1)
-        init_weights(self, heads=(self.final_layer,))
+        init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> heatmaps (B, joints, H / heatmap_stride, W / heatmap_stride)."""

@@ -13,7 +13,7 @@ import itertools
 
 from torch import Tensor, nn
 
-from posetrack.nets.blocks import Bottleneck, init_weights
+from posetrack.nets.blocks import Bottleneck, init_he
 from posetrack.nets.hrnet import BRANCHES, HRNetTrunk
 
 HEAD_WIDTHS = (32, 64, 128, 256)  # of the bottleneck on each branch; its output has 4 times as many
@@ -32,7 +32,7 @@ class HRNetClassifier(HRNetTrunk):
         self.downsamp_modules = nn.ModuleList(_conv_with_bias(a, b, 3, 2) for a, b in pairs)
         self.final_layer = _conv_with_bias(wide[-1], FEATURES, 1, 1)
         self.classifier = nn.Linear(FEATURES, classes)
-        init_weights(self)
+        init_he(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 3, H, W), H and W multiples of 32 -> logits (B, classes)."""

@@ -304,7 +304,7 @@ class LiteTrunk(nn.Module):
             before = after
         self.head_layer = IterativeHead(WIDTHS)
         self.final_layer = nn.Conv2d(WIDTHS[0], joints, 1)
-        init_weights(self, heads=(self.final_layer,))
+        init_weights(self)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W), H and W multiples of 32 -> the four branches, finest first."""

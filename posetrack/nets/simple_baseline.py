@@ -32,7 +32,7 @@ class SimpleBaseline(ResNetTrunk):
             channels = DECONV_WIDTH
         self.deconv_layers = nn.Sequential(*layers)
         self.final_layer = nn.Conv2d(DECONV_WIDTH, joints, 1)
-        init_weights(self, heads=(self.final_layer,))
+        init_weights(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, 3, H, W), H and W multiples of 32 -> heatmaps (B, joints, H/4, W/4)."""

@@ -1,34 +1,31 @@
-"""Augmentation of training crops: one affine warp per sample for image and joints, then changes of
-the picture.
+"""Augmentation of training crops: how much a sample may change, and the changes of its picture.
 
-The geometry follows the HRNet paper (rotation, scale, mirroring, half body); colour, blur, JPEG and
-occluders come on top. Everything is drawn from the generator that is passed in: same generator,
-same sample.
+The geometry (``samples.warp``) follows the HRNet paper and its code: rotation, scale, mirroring,
+half body; colour, blur, JPEG and occluders come on top. Everything is drawn from the generator that
+is passed in: same generator, same sample.
 """
 
 from __future__ import annotations
 
-__all__ = ["NO_AUGMENTATION", "PAPER", "STRONG", "Augmentation", "augment_image", "draw_affine"]
+__all__ = [
+    "GEOMETRIES",
+    "NO_AUGMENTATION",
+    "PAPER",
+    "STRONG",
+    "Augmentation",
+    "augment_image",
+]
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from posetrack.geometry import box_to_center_scale, crop_affine, keypoint_boxes, transform_points
-from posetrack.pose.upright import lean_deg, turned_center_scale
-from posetrack.skeletons import canonical_joint
-from posetrack.structures import Image, Skeleton
+from posetrack.structures import Image
 
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-
-# labelled joints a half must have to be cropped to; the official code wants more than 2
-HALF_BODY_MIN_JOINTS = 3
-# of the box around the half's joints; the official code multiplies it by 1.5
-HALF_BODY_EXTENSION = 0.5
-_UPPER = ("nose", "head", "eye", "ear", "shoulder", "elbow", "wrist", "thorax", "neck")
+# How rotation, scale and half bodies are drawn: as the official HRNet code has it, or by the
+# plainer rules under which the bundled networks were trained (``samples.warp`` has both).
+GEOMETRIES = ("official", "uniform")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +33,16 @@ class Augmentation:
     """How much a sample may change. Probabilities are ``p_*``; geometry defaults are the paper's
     (Sun et al. 2019).
 
-    ``rotation_deg`` and ``scale`` bound uniform draws (scale: 1 -+), ``shift`` is in box sizes.
-    With ``p_upright`` a person who is not cut to a half is first turned upright, however much they
-    lean (``upright``). ``colour`` scales brightness, contrast and saturation; ``occluder`` is the
-    largest occluder in crop sizes. With ``p_neighbour`` somebody else of the data is pasted beside,
-    before or behind the person. Classifiers see at least a part ``area`` of a picture; of the
-    geometry only ``p_flip`` is theirs.
+    ``geometry`` "official": ``rotation_deg`` and ``scale`` are standard deviations of normal draws
+    (the scale's around 1), cut at two and at one of them; ``p_half_body`` is for people with more
+    than ``half_body_joints`` labelled joints. "uniform": they bound uniform draws, and everybody
+    may be cut to a half. ``shift`` is in box sizes. With ``p_upright`` a person who is not cut to a
+    half is first turned upright, however much they lean (``upright``).
+
+    ``colour`` scales brightness, contrast and saturation; ``occluder`` is the largest occluder in
+    crop sizes. With ``p_neighbour`` somebody else of the data is pasted beside, before or behind
+    the person. Classifiers see at least a part ``area`` of a picture; of the geometry only
+    ``p_flip`` is theirs.
     """
 
     p_flip: float = 0.5
@@ -50,6 +51,8 @@ class Augmentation:
     scale: float = 0.35
     shift: float = 0.0
     p_half_body: float = 0.3
+    half_body_joints: int = 8
+    geometry: str = "official"
     p_upright: float = 0.0
     colour: float = 0.0
     p_grey: float = 0.0
@@ -65,6 +68,7 @@ class Augmentation:
 NO_AUGMENTATION = Augmentation(p_flip=0, p_rotation=0, scale=0, p_half_body=0)
 PAPER = Augmentation()
 STRONG = Augmentation(
+    geometry="uniform",
     shift=0.06,
     colour=0.3,
     p_grey=0.05,
@@ -74,60 +78,6 @@ STRONG = Augmentation(
     p_occluder=0.3,
     p_half_body=0.2,
 )
-
-
-# --- geometry
-# --------------------------------------------------------------------------------------------------
-
-
-def draw_affine(
-    xyxy: Float32,
-    xy: Float32,
-    skeleton: Skeleton,
-    size_wh: tuple[int, int],
-    padding: float,
-    how: Augmentation,
-    rng: np.random.Generator,
-) -> tuple[Float64, Float32, bool]:
-    """Draw the one warp of a sample from its box (4,) and joints (K, 2; NaN absent), both in image
-    pixels.
-
-    Returns the matrix (2, 3) image -> crop, the joints (K, 2) in the crop (left and right swapped
-    where mirrored) and whether it is mirrored.
-    """
-    box, upright, scale = xyxy, 0.0, np.zeros((1, 2), np.float32)
-    if rng.random() < how.p_half_body:
-        box = _half_body(xyxy, xy, skeleton, rng)
-    elif how.p_upright and rng.random() < how.p_upright:
-        upright = -float(np.nan_to_num(lean_deg(xy[None], skeleton))[0])
-        center, scale = turned_center_scale(xy[None], np.array([upright]), size_wh, padding)
-    if not scale.min() > 0:  # not turned, or by joints that do not span a box
-        center, scale = box_to_center_scale(box[None], size_wh, padding)
-    center = center + rng.uniform(-how.shift, how.shift, (1, 2)) * (box[2:] - box[:2])
-    scale = scale * rng.uniform(1 - how.scale, 1 + how.scale)
-    rotation = (
-        rng.uniform(-how.rotation_deg, how.rotation_deg) if rng.random() < how.p_rotation else 0.0
-    )
-    rotation += upright
-    affine = crop_affine(center, scale, size_wh, rotation)[0]
-    mirrored = bool(rng.random() < how.p_flip)
-    if mirrored:
-        affine = np.array([[-1, 0, size_wh[0] - 1], [0, 1, 0]]) @ np.concatenate(
-            [affine, [[0, 0, 1]]]
-        )
-        xy = xy[list(skeleton.flip_order)]
-    return affine, transform_points(xy, affine).astype(np.float32), mirrored
-
-
-def _half_body(xyxy: Float32, xy: Float32, skeleton: Skeleton, rng: np.random.Generator) -> Float32:
-    """A box around the upper or the lower half of the body, where it has enough labelled joints."""
-    upper = np.array([any(part in canonical_joint(j) for part in _UPPER) for j in skeleton.joints])
-    half = upper if rng.random() < 0.5 else ~upper
-    joints = xy[half]
-    if (~np.isnan(joints[:, 0])).sum() < HALF_BODY_MIN_JOINTS:
-        return xyxy
-    box = keypoint_boxes(joints[None], HALF_BODY_EXTENSION)[0]
-    return box if (box[2:] - box[:2]).min() > 1 else xyxy
 
 
 # --- picture

@@ -189,13 +189,12 @@ class ClassSampler:
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return batch_count(len(self.images), self.batch_size)
+        return batch_count(len(self.images), self.batch_size, self.world)
 
     def batch(self, epoch: int, number: int) -> ClassBatch:
         """Batch ``number`` of ``epoch``."""
-        chosen = who(len(self.images), self.batch_size, self.seed, epoch, number)[
-            self.rank :: self.world
-        ]
+        of_epoch = (len(self.images), self.batch_size, self.seed, epoch, number)
+        chosen = who(*of_epoch, rank=self.rank, world=self.world)
         made = [self._sample(epoch, i) for i in chosen]
         files = [self.images.files[i] for _, i in made]
         labels = np.array([label for _, label in files], np.int64)

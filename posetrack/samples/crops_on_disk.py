@@ -8,10 +8,14 @@ __all__ = ["CropFiles", "memory_bytes"]
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from posetrack.datasets.images import first_readable
 from posetrack.datasets.people import Person
 from posetrack.errors import InputError
-from posetrack.samples.crops import SURROUNDINGS, Crop, cut
+from posetrack.samples.crops import Crop, Region, cut, surroundings
+
+ASKED = 1000  # people by whom the memory of all is estimated
 
 
 class CropFiles(Sequence[Crop]):
@@ -25,11 +29,13 @@ class CropFiles(Sequence[Crop]):
     def __init__(
         self,
         people: Sequence[Person],
-        max_side_px: float,
+        max_side_px: float | None,
         report: Callable[[str], None] | None = None,
+        region: Region | None = None,
     ) -> None:
         self.people = people
         self.max_side_px = max_side_px
+        self.region = region
         self.report = report
         self._told: set[str] = set()
 
@@ -44,7 +50,7 @@ class CropFiles(Sequence[Crop]):
     def _cut(self, index: int) -> Crop:
         person = self.people[index]
         try:
-            return cut(person.store.read(person.image), person, self.max_side_px)
+            return cut(person.store.read(person.image), person, self.max_side_px, self.region)
         except InputError as error:
             if self.report is not None and person.image not in self._told:
                 self._told.add(person.image)
@@ -52,9 +58,20 @@ class CropFiles(Sequence[Crop]):
             raise
 
 
-def memory_bytes(people: Sequence[Person], max_side_px: float) -> int:
-    """About how much memory the crops of people take when they are kept; people that repeat share
-    theirs.
+def memory_bytes(
+    people: Sequence[Person], max_side_px: float | None, region: Region | None = None
+) -> int:
+    """About how much memory the crops of people take when they are kept, images taken as endless;
+    people that repeat share theirs.
     """
-    sides = {id(p): min(float((p.xyxy[2:] - p.xyxy[:2]).max()), max_side_px) for p in people}
-    return int(sum((side * SURROUNDINGS) ** 2 * 3 for side in sides.values()))
+    different = list({id(p): p for p in people}.values())
+    some = different[:: max(1, len(different) // ASKED)]
+    mean = sum(_bytes(p, max_side_px, region) for p in some) / max(1, len(some))
+    return int(mean * len(different))
+
+
+def _bytes(person: Person, max_side_px: float | None, region: Region | None) -> float:
+    wanted = (region or surroundings)(person.xyxy, person.xy)
+    side = float((person.xyxy[2:] - person.xyxy[:2]).max())
+    zoom = 1.0 if max_side_px is None else min(1.0, max_side_px / side)
+    return float(np.prod(wanted[2:] - wanted[:2])) * zoom**2 * 3

@@ -4,7 +4,16 @@ weights.
 
 from __future__ import annotations
 
-__all__ = ["Batch", "Sampler", "batch_count", "collate", "make_sample", "subpixel_targets", "who"]
+__all__ = [
+    "Batch",
+    "Sampler",
+    "batch_count",
+    "collate",
+    "make_sample",
+    "subpixel_targets",
+    "target_maps",
+    "who",
+]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +23,10 @@ import numpy.typing as npt
 
 from posetrack.geometry import crop_image
 from posetrack.heatmaps import STRIDE, gaussian_targets
-from posetrack.samples.augment import Augmentation, augment_image, draw_affine
+from posetrack.samples.augment import Augmentation, augment_image
 from posetrack.samples.crops import Crop
 from posetrack.samples.neighbours import add_neighbour
+from posetrack.samples.warp import draw_affine
 from posetrack.structures import Image, InputSpec, Skeleton
 
 Float32 = npt.NDArray[np.float32]
@@ -61,6 +71,7 @@ def make_sample(
     rng: np.random.Generator,
     targets: str = "subpixel",
     neighbour: Crop | None = None,
+    stride: int = STRIDE,
 ) -> tuple[Image, Float32, Float32, Float32]:
     """One sample: picture, target maps (K, h, w), weights (K,), joints (K, 2) in input pixels.
 
@@ -76,16 +87,29 @@ def make_sample(
     if neighbour is not None:
         image = add_neighbour(image, xy, neighbour, skeleton, rng)
     image = augment_image(image, how, rng)
+    maps, weight = target_maps(targets, xy, weight, spec.size_wh, sigma, stride)
+    return image, maps, weight, xy
+
+
+def target_maps(
+    targets: str,
+    xy: Float32,
+    weight: Float32,
+    size_wh: tuple[int, int],
+    sigma: float,
+    stride: int = STRIDE,
+) -> tuple[Float32, Float32]:
+    """Target maps (K, h, w) and weights (K,) of joints (K, 2) px in an input of ``size_wh``;
+    ``targets`` as for ``make_sample``, ``sigma`` in heatmap pixels of ``stride`` px.
+    """
     if targets == "official":
-        maps, weight = gaussian_targets(
-            xy, weight, (spec.size_wh[0] // STRIDE, spec.size_wh[1] // STRIDE), sigma
-        )
-        return image, maps, weight, xy
-    return image, subpixel_targets(xy, weight, spec.size_wh, sigma), weight, xy
+        heatmap_wh = (size_wh[0] // stride, size_wh[1] // stride)
+        return gaussian_targets(xy, weight, heatmap_wh, sigma, stride)
+    return subpixel_targets(xy, weight, size_wh, sigma, stride), weight
 
 
 def subpixel_targets(
-    xy: Float32, weight: Float32, size_wh: tuple[int, int], sigma: float
+    xy: Float32, weight: Float32, size_wh: tuple[int, int], sigma: float, stride: int = STRIDE
 ) -> Float32:
     """Gaussians (K, h, w) of height 1 centred exactly on the joints, zero for joints outside or
     without weight.
@@ -93,8 +117,8 @@ def subpixel_targets(
     Unlike the official targets (``heatmaps.gaussian_targets``) nothing is rounded to whole heatmap
     pixels, which counts at small sizes.
     """
-    width, height = size_wh[0] // STRIDE, size_wh[1] // STRIDE
-    mu = np.nan_to_num(xy / STRIDE, nan=-1e3)
+    width, height = size_wh[0] // stride, size_wh[1] // stride
+    mu = np.nan_to_num(xy / stride, nan=-1e3)
     margin = MARGIN_SIGMA * sigma
     inside = ((mu >= -margin) & (mu <= (width - 1 + margin, height - 1 + margin))).all(axis=1) & (
         weight > 0
@@ -124,16 +148,16 @@ class Sampler:
     targets: str = "subpixel"
     rank: int = 0
     world: int = 1
+    stride: int = STRIDE
 
     def __len__(self) -> int:
         """Batches an epoch."""
-        return batch_count(len(self.crops), self.batch_size)
+        return batch_count(len(self.crops), self.batch_size, self.world)
 
     def batch(self, epoch: int, number: int) -> Batch:
         """Batch ``number`` of ``epoch``."""
-        chosen = who(len(self.crops), self.batch_size, self.seed, epoch, number)[
-            self.rank :: self.world
-        ]
+        of_epoch = (len(self.crops), self.batch_size, self.seed, epoch, number)
+        chosen = who(*of_epoch, rank=self.rank, world=self.world)
         crops = [self.crops[i] for i in chosen]
         made = collate(
             [self._sample(epoch, i, crop) for i, crop in zip(chosen, crops, strict=True)]
@@ -148,20 +172,43 @@ class Sampler:
         if self.how.p_neighbour and rng.random() < self.how.p_neighbour:
             neighbour = self.crops[int(rng.integers(len(self.crops)))]
         return make_sample(
-            crop, self.skeleton, self.spec, self.sigma, self.how, rng, self.targets, neighbour
+            crop,
+            self.skeleton,
+            self.spec,
+            self.sigma,
+            self.how,
+            rng,
+            self.targets,
+            neighbour,
+            self.stride,
         )
 
 
-def batch_count(samples: int, batch_size: int) -> int:
-    """Batches an epoch: the last, smaller one is left out, unless it is the only one."""
-    return max(1, samples // batch_size)
+def batch_count(samples: int, batch_size: int, world: int = 1) -> int:
+    """Batches an epoch: the last, smaller one counts, as in the official code, unless ``world``
+    processes cannot have a sample of it each.
+    """
+    whole, rest = divmod(samples, batch_size)
+    return max(1, whole + (rest >= world))
 
 
-def who(samples: int, batch_size: int, seed: int, epoch: int, number: int) -> list[int]:
-    """The samples in batch ``number`` of ``epoch``: a slice of an order drawn for the epoch."""
+def who(
+    samples: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    number: int,
+    *,
+    rank: int = 0,
+    world: int = 1,
+) -> list[int]:
+    """The samples in batch ``number`` of ``epoch``: a slice of an order drawn for the epoch.
+
+    Process ``rank`` of ``world`` gets its share; all shares are of the same size.
+    """
     order = np.random.default_rng((seed, epoch)).permutation(samples)
     chosen: list[int] = order[number * batch_size : (number + 1) * batch_size].tolist()
-    return chosen
+    return chosen[rank : len(chosen) // world * world : world]
 
 
 def collate(samples: Sequence[tuple[Image, Float32, Float32, Float32]]) -> Batch:

@@ -27,11 +27,12 @@ from torch import Tensor, nn
 from posetrack import checkpoints, nets
 from posetrack.files import write_beside
 from posetrack.samples.crops import Crop
+from posetrack.samples.keypoints import batch_count
 from posetrack.structures import Skeleton
 from posetrack.training.engine import Engine
 from posetrack.training.faults import blame
 from posetrack.training.feed import batches, to_input
-from posetrack.training.optimizer import freeze, keep_norms, make_optimizer
+from posetrack.training.optimizer import INITIAL, freeze, keep_norms, make_optimizer
 from posetrack.training.pose import PoseTask
 from posetrack.training.recipes import Recipe, Stage
 from posetrack.training.run import METRICS, Run, load_state, save_state
@@ -64,10 +65,12 @@ def start(
     torch.manual_seed(recipe.seed)
     build = partial(nets.build, recipe.net, **task.outputs, **recipe.net_args)
     net, averaged = (build().to(device, memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]
+    INITIAL[recipe.initial](net, *task.outputs.values())
     initialise(net)
     freeze(net, recipe.frozen)
     averaged.load_state_dict(net.state_dict())
-    steps = [s.epochs * max(1, len(task) // s.batch_size) for s in recipe.stages]
+    engine = engine or Engine(device)
+    steps = [s.epochs * batch_count(len(task), s.batch_size, engine.world) for s in recipe.stages]
     return Run(
         recipe,
         task,
@@ -75,7 +78,7 @@ def start(
         averaged,
         make_optimizer(recipe, net),
         steps,
-        engine=engine or Engine(device),
+        engine=engine,
     )
 
 

@@ -7,7 +7,16 @@ errors push it down, the cross-entropy leaves it out.
 
 from __future__ import annotations
 
-__all__ = ["LOSSES", "SHARPNESS", "ce_mse", "mse", "ohkm", "spatial_ce", "supervised"]
+__all__ = [
+    "BEFORE_THE_LAST",
+    "LOSSES",
+    "SHARPNESS",
+    "ce_mse",
+    "mse",
+    "ohkm",
+    "spatial_ce",
+    "supervised",
+]
 
 from collections.abc import Callable
 
@@ -28,7 +37,9 @@ def mse(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def ohkm(pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Squared error of the hardest joints of every person only (the official JointsOHKMMSELoss)."""
+    """Squared error of the hardest joints of every person only (the official JointsOHKMMSELoss). Of
+    several outputs only the last one is mined (``BEFORE_THE_LAST``).
+    """
     w = weight[:, :, None, None]
     joints = 0.5 * (pred * w - target * w).square().mean(dim=(2, 3))
     return joints.topk(min(OHKM_JOINTS, joints.shape[1]), dim=1).values.mean()
@@ -76,9 +87,19 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 }
 
 
-def supervised(outputs: Tensor | list[Tensor], loss: Callable[[Tensor], Tensor]) -> Tensor:
+# name -> the loss on all outputs but the last: Chen et al. 2018 (CPN, section 3.2) mine the hardest
+# joints on RefineNet's output only, GlobalNet's get the plain squared error
+BEFORE_THE_LAST: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"ohkm": mse}
+
+
+def supervised(
+    outputs: Tensor | list[Tensor],
+    loss: Callable[[Tensor], Tensor],
+    before: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """The sum of ``loss`` over the outputs of a network with intermediate supervision, or over its
-    only one.
+    only one; of ``before`` over all but the last, where it is given.
     """
     parts = outputs if isinstance(outputs, list) else [outputs]
-    return torch.stack([loss(p) for p in parts]).sum()
+    earlier = [(before or loss)(part) for part in parts[:-1]]
+    return torch.stack([*earlier, loss(parts[-1])]).sum()

@@ -1,10 +1,10 @@
-"""What moves the weights: optimisers by name, the learning rate of a step, and parameters that stay
-where they are.
+"""What starts and moves the weights: initial ones and optimisers by name, the learning rate of a
+step, and parameters that stay where they are.
 """
 
 from __future__ import annotations
 
-__all__ = ["OPTIMIZERS", "freeze", "keep_norms", "make_optimizer", "rate"]
+__all__ = ["INITIAL", "OPTIMIZERS", "freeze", "keep_norms", "make_optimizer", "rate"]
 
 import math
 from collections.abc import Callable, Iterable
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from posetrack.errors import UsageError
+from posetrack.nets.blocks import init_he
 from posetrack.training.muon import Muon
 from posetrack.training.recipes import Recipe
 
@@ -29,6 +30,13 @@ OPTIMIZERS: dict[str, Callable[[Groups, Recipe], torch.optim.Optimizer]] = {
     "sgd": lambda groups, recipe: torch.optim.SGD(
         groups, lr=recipe.lr, momentum=SGD_MOMENTUM, nesterov=True
     ),
+}
+
+
+# name -> what it does to the fresh network with so many outputs
+INITIAL: dict[str, Callable[[nn.Module, int], None]] = {
+    "paper": lambda net, outputs: None,  # ``nets.build`` has done it
+    "he": init_he,
 }
 
 

@@ -29,14 +29,20 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """The recipe with other values; those of a stage change in all stages, ``augmentation.NAME``
     likewise.
 
-    Values may be text, as it stands in JSON. With other ``epochs`` the milestones move along;
-    another ``net`` loses the arguments of the old one. Raises UsageError naming the key.
+    Values may be text, as it stands in JSON. With other ``epochs`` the milestones move along, with
+    another ``size_wh`` the ``sigma`` of the targets, unless it is given; another ``net`` loses the
+    arguments of the old one. Raises UsageError naming the key.
     """
     if "net" in changes and changes["net"] != recipe.net:
         recipe = replace(recipe, net_args={})
     if "epochs" in changes and "milestones" not in changes and recipe.milestones:
         share = _value("epochs", changes["epochs"], int) / sum(s.epochs for s in recipe.stages)
         recipe = replace(recipe, milestones=tuple(round(m * share) for m in recipe.milestones))
+    if "size_wh" in changes:
+        size_wh = _value("size_wh", changes["size_wh"], tuple[int, int])
+        if min(size_wh) > 0:  # others are refused later
+            stages = tuple(stage.resized(size_wh) for stage in recipe.stages)
+            recipe = replace(recipe, stages=stages)
     for key, value in changes.items():
         recipe = _with(recipe, key, value)
     return recipe

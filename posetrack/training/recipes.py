@@ -4,13 +4,16 @@ to ``RECIPES``.
 
 from __future__ import annotations
 
-__all__ = ["RECIPES", "Recipe", "Stage"]
+__all__ = ["DETAIL", "MILD", "MIN_SIGMA", "RECIPES", "Recipe", "Stage"]
 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from posetrack.samples.augment import PAPER, Augmentation
 from posetrack.structures import InputSpec
+
+DETAIL = 1.25  # sides of the network's input: as large as ``MILD`` enlarges people
+MIN_SIGMA = 1.0  # heatmap pixels; a narrower target is one lone pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,13 @@ class Stage:
     ce_share: float = 1.0
     mse_share: float = 1.0
 
+    def resized(self, size_wh: tuple[int, int]) -> Stage:
+        """The stage at another input size, sigma in proportion to the longer side: 2 at 256x192 is
+        3 at 384x288, as the official configurations have it.
+        """
+        sigma = max(MIN_SIGMA, round(self.sigma * max(size_wh) / max(self.size_wh), 2))
+        return replace(self, size_wh=size_wh, sigma=sigma)
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -41,7 +51,9 @@ class Recipe:
     into so many parts that fit into memory. ``frozen`` names the beginnings of parameters that are
     not learnt; ``fixed_norms`` keeps the statistics of batch norms. A run without a better score
     for ``patience`` epochs ends (0: never). ``task`` is "pose" or "classify"; ``decay_all`` decays
-    batch norms and biases too.
+    batch norms and biases too. ``initial`` weights are the "paper"'s (or its code's) or "he".
+    People are read at most ``detail`` sides of the network's input large, shrunk by area, which is
+    fast, or (0) as large as they are, as in every test.
     """
 
     name: str
@@ -67,6 +79,8 @@ class Recipe:
     patience: int = 0
     task: str = "pose"
     decay_all: bool = False
+    initial: str = "paper"
+    detail: float = 0.0
     notes: dict[str, Any] = field(default_factory=dict)
 
     def spec(self, stage: Stage) -> InputSpec:
@@ -76,6 +90,7 @@ class Recipe:
 
 # A light touch of everything: short runs learn little from samples that are hardly recognisable.
 MILD = Augmentation(
+    geometry="uniform",
     rotation_deg=40,
     shift=0.05,
     p_half_body=0.1,
@@ -86,38 +101,6 @@ MILD = Augmentation(
     p_noise=0.05,
     p_occluder=0.15,
 )
-# Lighter still, for the end of a run that has no time to learn all that ``MILD`` shows it.
-LIGHT = Augmentation(
-    rotation_deg=30,
-    scale=0.25,
-    shift=0.04,
-    p_half_body=0.05,
-    colour=0.2,
-    p_grey=0.03,
-    p_blur=0.08,
-    p_jpeg=0.08,
-    p_noise=0.05,
-    p_occluder=0.1,
-)
-# With others pasted in: whose limbs are whose.
-CROWDED = replace(LIGHT, p_neighbour=0.4)
-# For weights that know their training people much better than others.
-HARD = replace(
-    CROWDED,
-    rotation_deg=45,
-    scale=0.35,
-    shift=0.06,
-    p_half_body=0.25,
-    colour=0.4,
-    p_grey=0.08,
-    p_blur=0.15,
-    p_jpeg=0.15,
-    p_noise=0.1,
-    p_occluder=0.4,
-)
-# For the second look at people who lean: half of all samples are turned upright.
-TURNED = replace(CROWDED, p_upright=0.5)
-HARD_TURNED = replace(HARD, p_upright=0.5)
 # What the recipes of Sun et al. 2019 share: nothing but Adam on the squared error of the official
 # targets.
 _PAPER: dict[str, Any] = {
@@ -130,131 +113,10 @@ _PAPER: dict[str, Any] = {
     "ema": 0.0,
     "targets": "official",
 }
-BUNDLED_NET = {"modules": [1, 1, 2], "blocks": 2, "stem": 32, "stem_blocks": 1}
+# The official configuration of MPII.
+_MPII = Augmentation(rotation_deg=30, scale=0.25, p_half_body=0)
 
 RECIPES: dict[str, Recipe] = {
-    # Cross-entropy first because it starts fast, at a small size because that is cheap; squared
-    # error last because it gives the scores their meaning. beta2 is low so that the optimiser
-    # follows the change.
-    "bundled_pose": Recipe(
-        "bundled_pose",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(
-            Stage(3, (64, 96), 32, 1.0, MILD, 1.0, 0.0),
-            Stage(6, (64, 96), 32, 1.0, MILD, 1.0, 1.0),
-            Stage(4, (64, 96), 32, 1.0, LIGHT, 1.0, 1.0),
-            Stage(4, (96, 128), 32, 1.2, LIGHT, 0.3, 5.0),
-            Stage(2, (96, 128), 32, 1.2, LIGHT, 0.1, 10.0),
-        ),
-        lr=2e-3,
-        betas=(0.9, 0.99),
-    ),
-    # For a run of ``bundled_pose`` that had to be stopped early: one pass in which the averaged
-    # weights settle.
-    "bundled_pose_finish": Recipe(
-        "bundled_pose_finish",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(Stage(1, (96, 128), 32, 1.2, LIGHT, 0.3, 5.0),),
-        lr=3e-4,
-        warmup=0.08,
-        betas=(0.9, 0.99),
-        ema=0.98,
-    ),
-    # Three more epochs on the result of bundled_pose_finish, which had not levelled off.
-    "bundled_pose_more": Recipe(
-        "bundled_pose_more",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(Stage(3, (96, 128), 32, 1.2, LIGHT, 0.3, 5.0),),
-        lr=7e-4,
-        warmup=0.05,
-        betas=(0.9, 0.99),
-        ema=0.99,
-    ),
-    # The long one, from the weights of bundled_pose_more: half of it at the small size, where a
-    # sample costs half; people are pasted together only at the end.
-    "bundled_pose_long": Recipe(
-        "bundled_pose_long",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(
-            Stage(14, (64, 96), 64, 1.0, MILD, 1.0, 1.0),
-            Stage(3, (64, 96), 64, 1.0, LIGHT, 1.0, 1.0),
-            Stage(10, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
-            Stage(3, (96, 128), 64, 1.2, CROWDED, 1.0, 1.0),
-            Stage(4, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
-        ),
-        lr=1.5e-3,
-        warmup=0.02,
-        betas=(0.9, 0.99),
-    ),
-    # All at the full size, from the weights of bundled_pose_long, with a faster optimiser. Those
-    # weights had grown to three times their first size under next to no decay, so that a step
-    # turned them less and less.
-    "bundled_pose_muon": Recipe(
-        "bundled_pose_muon",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(
-            Stage(13, (96, 128), 64, 1.2, LIGHT, 1.0, 1.0),
-            Stage(8, (96, 128), 64, 1.2, CROWDED, 1.0, 1.0),
-            Stage(4, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
-        ),
-        optimizer="muon",
-        lr=3e-3,
-        weight_decay=0.02,
-        warmup=0.02,
-    ),
-    # From the averaged weights of bundled_pose_muon after 19 epochs, no longer better at people it
-    # had not seen.
-    "bundled_pose_hard": Recipe(
-        "bundled_pose_hard",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(
-            Stage(7, (96, 128), 64, 1.2, HARD, 1.0, 1.0),
-            Stage(1, (96, 128), 64, 1.2, HARD, 0.3, 5.0),
-            Stage(2, (96, 128), 64, 1.2, CROWDED, 0.3, 5.0),
-        ),
-        optimizer="muon",
-        lr=2e-3,
-        weight_decay=0.02,
-        warmup=0.02,
-    ),
-    # At a larger size, from the weights of bundled_pose_hard: what is left to gain there is detail.
-    "bundled_pose_large": Recipe(
-        "bundled_pose_large",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(
-            Stage(14, (128, 160), 64, 1.5, HARD_TURNED, 1.0, 1.0),
-            Stage(2, (128, 160), 64, 1.5, HARD_TURNED, 0.3, 5.0),
-            Stage(4, (128, 160), 64, 1.5, TURNED, 0.3, 5.0),
-        ),
-        optimizer="muon",
-        lr=3e-3,
-        weight_decay=0.05,
-        warmup=0.02,
-    ),
-    # Once more around from the weights of bundled_pose_large, whose curve still rose; more of it
-    # lightly augmented, as LSPET's training people were hardly known better than others.
-    "bundled_pose_again": Recipe(
-        "bundled_pose_again",
-        "hrnet_w24",
-        BUNDLED_NET,
-        stages=(
-            Stage(7, (128, 160), 64, 1.5, HARD_TURNED, 1.0, 1.0),
-            Stage(2, (128, 160), 64, 1.5, HARD_TURNED, 0.3, 5.0),
-            Stage(5, (128, 160), 64, 1.5, TURNED, 0.3, 5.0),
-        ),
-        optimizer="muon",
-        lr=2e-3,
-        weight_decay=0.05,
-        warmup=0.02,
-        seed=1,
-    ),
     # Sun et al. 2019, section 4.1: Adam, 1e-3, a tenth of it from epoch 170 and of that from 200,
     # 210 epochs. Sigma as in the official code (the paper's text says 1); batch 128 as on its four
     # GPUs. Start from ImageNet weights.
@@ -266,13 +128,13 @@ RECIPES: dict[str, Recipe] = {
         milestones=(170, 200),
         **_PAPER,
     ),
-    # Section 4.2: as COCO, but 256x256. (The official configuration turns by 30 degrees, scales by
-    # 0.25, no half body.)
+    # Section 4.2: as COCO at 256x256 by the text. The official configuration turns by 30 degrees,
+    # scales by 0.25 and cuts no half bodies; the code counts here.
     "mpii": Recipe(
         "mpii",
         "hrnet_w32",
         {},
-        (Stage(210, (256, 256), 128, 2.0),),
+        (Stage(210, (256, 256), 128, 2.0, _MPII),),
         milestones=(170, 200),
         **_PAPER,
     ),
@@ -308,5 +170,7 @@ RECIPES: dict[str, Recipe] = {
         loss="mse",
         lr=3e-4,
         patience=10,
+        initial="he",
+        detail=DETAIL,
     ),
 }

@@ -13,6 +13,7 @@ __all__ = [
     "read_sets",
     "recipe_on_disk",
     "remember_recipe",
+    "warn_of_targets",
 ]
 
 import json
@@ -30,25 +31,26 @@ from posetrack.datasets.people import PersonSet, unite
 from posetrack.errors import FormatError, TrainingError, UsageError, unknown_name
 from posetrack.files import read_json, write_beside
 from posetrack.heatmaps import STRIDE
+from posetrack.samples.augment import GEOMETRIES, NO_AUGMENTATION
 from posetrack.samples.classes import read_classes
 from posetrack.samples.crops import CropStore
 from posetrack.samples.crops_on_disk import CropFiles, memory_bytes
+from posetrack.samples.warp import Reach
 from posetrack.skeletons import SKELETONS, canonical_joint, joint_map, make_skeleton
 from posetrack.structures import Skeleton
 from posetrack.training.classes import CLASS_LOSSES, ClassTask
 from posetrack.training.losses import LOSSES
-from posetrack.training.optimizer import OPTIMIZERS
+from posetrack.training.optimizer import INITIAL, OPTIMIZERS
 from posetrack.training.override import to_json
-from posetrack.training.pose import PoseTask
+from posetrack.training.pose import PoseTask, heatmap_stride
 from posetrack.training.recipes import Recipe
 from posetrack.training.validation import Validation
 
 CROP_MEMORY = (
     4 << 30
 )  # bytes of crops that are kept in memory; larger datasets are read from disk all along
-# sides of the network's input that a person is kept at: as large as augmentation enlarges it
-DETAIL = 1.25
 TARGETS = ("subpixel", "official")
+WIDEST_TARGET = 0.5  # of a heatmap's shorter side; about 0.27 in all official configurations
 RECIPE_FILE = "recipe.json"
 
 Report = Callable[[str], None]
@@ -61,6 +63,8 @@ def check_recipe(recipe: Recipe) -> None:
         ("loss", recipe.loss, known_losses),
         ("optimizer", recipe.optimizer, OPTIMIZERS),
         ("targets", recipe.targets, TARGETS),
+        ("initial", recipe.initial, INITIAL),
+        *(("geometry", stage.augmentation.geometry, GEOMETRIES) for stage in recipe.stages),
     ):
         if name not in known:
             raise unknown_name(kind, name, known)
@@ -93,12 +97,13 @@ def check_net(recipe: Recipe, outputs: int) -> None:
     """Raise UsageError where the network cannot be built for so many joints or classes, or does not
     give such.
 
-    Heatmaps must be of a quarter of the input's size, the numbers of a classifier one a class.
-    Nothing is computed: shapes go through the network on torch's "meta" device.
+    Heatmaps, or the last of several, must be as many times smaller than the input in both
+    directions; the numbers of a classifier one a class. Nothing is computed: shapes go through the
+    network on torch's "meta" device.
     """
+    kind = "classes" if recipe.task == "classify" else "joints"
     try:
         with torch.device("meta"):
-            kind = "classes" if recipe.task == "classify" else "joints"
             net = nets.build(recipe.net, **{kind: outputs}, **recipe.net_args).eval()
             made = [
                 net(torch.zeros(1, 3, stage.size_wh[1], stage.size_wh[0]))
@@ -107,20 +112,40 @@ def check_net(recipe: Recipe, outputs: int) -> None:
     except (TypeError, ValueError, KeyError) as error:
         raise UsageError(f"The network {recipe.net} cannot be trained so: {error}.") from error
     for stage, output in zip(recipe.stages, made, strict=True):
-        maps_hw = (
-            ()
-            if recipe.task == "classify"
-            else (stage.size_wh[1] // STRIDE, stage.size_wh[0] // STRIDE)
-        )
-        wanted = (1, outputs, *maps_hw)
-        maps = output if isinstance(output, list) else [output]
-        if not all(isinstance(m, torch.Tensor) and tuple(m.shape) == wanted for m in maps):
-            what = (
-                "is no classifier"
-                if recipe.task == "classify"
-                else "makes no heatmaps of a quarter of its input"
-            )
+        parts = output if isinstance(output, list) else [output]
+        if kind == "classes":
+            fits = all(_shape(part) == (1, outputs) for part in parts)
+        else:
+            fits = all(_are_heatmaps(_shape(part), outputs, stage.size_wh) for part in parts)
+        if not fits:
+            what = "is no classifier" if kind == "classes" else "makes no heatmaps of the joints"
             raise UsageError(f"{recipe.net} {what}; posetrack nets lists others.")
+
+
+def _shape(output: Any) -> tuple[int, ...]:
+    return tuple(output.shape) if isinstance(output, torch.Tensor) else ()
+
+
+def _are_heatmaps(shape: tuple[int, ...], joints: int, size_wh: tuple[int, int]) -> bool:
+    """Whether a shape is (1, joints, H / s, W / s) for one whole number s."""
+    if len(shape) != 4 or shape[:2] != (1, joints):
+        return False
+    height, width = shape[2:]
+    stride = size_wh[0] // width
+    return (width * stride, height * stride) == size_wh
+
+
+def warn_of_targets(recipe: Recipe, joints: int, report: Report) -> None:
+    """Say where Gaussians are as large as the heatmaps they stand in: nothing is learnt then."""
+    for stage in recipe.stages:
+        shorter = min(stage.size_wh) // heatmap_stride(recipe, stage, joints)
+        wide = 6 * stage.sigma + 1  # of a target that is cut at 3 sigma on both sides
+        if wide > WIDEST_TARGET * shorter:
+            report(
+                f"The targets (sigma {stage.sigma:g}) are {wide:g} pixels wide, but the heatmaps "
+                f"only {shorter}: a larger input (--input) or a smaller sigma (--set sigma=...) "
+                f"learns more."
+            )
 
 
 def check_share(recipe: Recipe, processes: int) -> None:
@@ -151,7 +176,7 @@ def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recip
     if changes.get("net", spec.net) == spec.net:
         recipe = replace(recipe, net=spec.net, net_args=args, padding=spec.input.padding)
     if recipe.name == "finetune" and "size_wh" not in changes:
-        stages = tuple(replace(stage, size_wh=spec.input.size_wh) for stage in recipe.stages)
+        stages = tuple(stage.resized(spec.input.size_wh) for stage in recipe.stages)
         recipe = replace(recipe, stages=stages)
     return recipe
 
@@ -229,15 +254,18 @@ def load_data(
     Validation counts the joints that the held-out set has. Raises TrainingError where no image can
     be read.
     """
-    side = DETAIL * max(max(stage.size_wh) for stage in recipe.stages)
+    side = recipe.detail * max(max(stage.size_wh) for stage in recipe.stages) or None
+    crops = ((stage.size_wh, recipe.padding, stage.augmentation) for stage in recipe.stages)
+    region = Reach(skeleton, tuple(crops))
+    plain = ((stage.size_wh, recipe.padding, NO_AUGMENTATION) for stage in recipe.stages)
+    tested = Reach(skeleton, tuple(plain))
     names = _different([s.name for s in held_out])
     validations = tuple(
-        _validation(n, s, skeleton, side, report) for n, s in zip(names, held_out, strict=True)
+        _validation(n, s, skeleton, tested, report) for n, s in zip(names, held_out, strict=True)
     )
     people = unite(train, skeleton).people
-    if memory_bytes(people, side) > memory:
-        return PoseTask(skeleton, CropFiles(people, side, report), validations)
-    return PoseTask(skeleton, CropStore(people, side, report), validations)
+    keep = CropFiles if memory_bytes(people, side, region) > memory else CropStore
+    return PoseTask(skeleton, keep(people, side, report, region), validations)
 
 
 def load_classes(
@@ -263,14 +291,16 @@ def _different(names: Sequence[str]) -> list[str]:
 
 
 def _validation(
-    name: str, people: PersonSet, skeleton: Skeleton, side: float, report: Report
+    name: str, people: PersonSet, skeleton: Skeleton, region: Reach, report: Report
 ) -> Validation:
+    """Held-out people as large as they are, as every test sees them."""
     joints = tuple(i for i, j in enumerate(joint_map(people.skeleton, skeleton)) if j >= 0)
     if not joints:
         raise UsageError(
             f"The validation set {people.name} has none of the joints of {skeleton.name}."
         )
-    return Validation(name, CropStore(people.mapped(skeleton).people, side, report), joints)
+    crops = CropStore(people.mapped(skeleton).people, None, report, region)
+    return Validation(name, crops, joints)
 
 
 # --- the recipe beside the run

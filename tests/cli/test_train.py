@@ -100,7 +100,9 @@ def test_a_run_goes_on_with_resume_only(
         _train(labels, "-o", cut, *QUICK)
     with pytest.raises(TrainingError, match="lr was"):
         _train(labels, "-o", cut, *QUICK, "--resume", "--lr", "0.5")
-    assert _train(labels, "-o", cut, *QUICK, "--resume", "--quiet").stderr == ""
+    said = _train(labels, "-o", cut, *QUICK, "--resume", "--quiet").stderr
+    assert said.startswith("The targets (sigma 1) are 7 pixels wide")  # of heatmaps of 8x8
+    assert said.count("\n") == 1
     a, b = (checkpoints.read_state(run / "best.safetensors") for run in (whole, cut))
     assert all(torch.equal(a[key], b[key]) for key in a)
 

@@ -12,7 +12,8 @@ from torch import nn
 from posetrack import geometry
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.pose.upright import lean_deg, turned_center_scale
-from posetrack.samples.augment import NO_AUGMENTATION, Augmentation, draw_affine
+from posetrack.samples.augment import NO_AUGMENTATION, Augmentation
+from posetrack.samples.warp import draw_affine
 from posetrack.skeletons import POSETRACK_15, make_skeleton
 from posetrack.structures import Boxes, InputSpec
 

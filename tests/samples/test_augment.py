@@ -13,11 +13,11 @@ from posetrack.samples.augment import (
     STRONG,
     Augmentation,
     augment_image,
-    draw_affine,
 )
 from posetrack.samples.crops import Crop
 from posetrack.samples.neighbours import add_neighbour
 from posetrack.samples.silhouettes import silhouette
+from posetrack.samples.warp import draw_affine
 from posetrack.skeletons import LSP_14, POSETRACK_15, make_skeleton
 
 PAIR = make_skeleton("pair", ["left_wrist", "right_wrist"])
