@@ -35,7 +35,7 @@ import numpy as np
 
 from posetrack.detect.detectors import FileBoxes
 from posetrack.drawn.clip import DrawnFrame, draw_sequence
-from posetrack.evaluation.posetrack import SequenceScores, evaluate_posetrack
+from posetrack.evaluation.posetrack import SequenceScores, score_posetrack
 from posetrack.evaluation.tables import Table, provenance, render
 from posetrack.evaluation.tracking import follow_true_poses
 from posetrack.flow import build_flow
@@ -337,7 +337,7 @@ def main() -> None:
         print(f"clip {number + 1} of {args.clips}", flush=True)
     rows = []
     for n, variant in enumerate(table):
-        report = evaluate_posetrack([(pair[0].name, given(pair)) for pair in predictions[n]])
+        report = score_posetrack([(pair[0].name, given(pair)) for pair in predictions[n]])
         clips = [figures(scores) for scores in report.sequences]
         rows.append(
             {

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.evaluation.files import pair_files
-from posetrack.evaluation.posetrack import METRICS, PoseTrackReport, evaluate_posetrack
+from posetrack.evaluation.posetrack import METRICS, PoseTrackReport, score_posetrack
 from posetrack.evaluation.tables import provenance
 from posetrack.formats.table import LabelTable
 
@@ -47,7 +47,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 
 def score(tables: list[tuple[LabelTable, LabelTable]], metrics: tuple[str, ...]) -> PoseTrackReport:
-    return evaluate_posetrack([(pair[0].name, given(pair)) for pair in tables], metrics=metrics)
+    return score_posetrack([(pair[0].name, given(pair)) for pair in tables], metrics=metrics)
 
 
 def read(folder: Path) -> list[tuple[LabelTable, LabelTable]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 __all__ = ["coco", "evaluate", "mpii", "posetrack"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from posetrack.cli.eval_model import model_options
+from posetrack.cli.eval_model import model_options, model_run
 from posetrack.cli.eval_mot import mot
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -112,32 +112,36 @@ def posetrack(
     come from: detector (end to end), truth (ground-truth boxes), poses (ground-truth poses:
     matching alone), or a file of boxes, a folder of such files. The tables say which it was.
     """
-    from posetrack.cli.eval_model import predict_posetrack_folder
     from posetrack.cli.progress import progress
     from posetrack.errors import unknown_name
-    from posetrack.evaluation.run import score_files, write_results
+    from posetrack.evaluation.evaluate import evaluate_posetrack
+    from posetrack.evaluation.run import write_results
     from posetrack.metrics.protocols import PROTOCOLS
 
     how = _style(as_json, as_csv, as_markdown)
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
-    rules, chosen = PROTOCOLS[protocol], [m for m in metrics.split(",") if m]
-    settings: dict[str, Any] = {"metrics": chosen, "skip_bad": skip_bad}
-    source = ""
-    if _runs(run):
-        source, settings["run"] = predict_posetrack_folder(truth, prediction, run, track)
-    with progress("scoring", unit="sequences") as report:
-        scored = score_files(
+    network = model_run(run, track=track)
+    doing, unit = ("scoring", "sequences") if network is None else ("tracking", "frames")
+    with progress(doing, unit=unit) as report:
+        found = evaluate_posetrack(
             truth,
             prediction,
-            rules,
-            metrics=chosen,
+            network,
+            protocol=PROTOCOLS[protocol],
+            metrics=[m for m in metrics.split(",") if m],
             skip_bad=skip_bad,
             sweep=sweep,
-            source=source,
             progress=report,
         )
+    scored, settings = found.scored, found.settings
     _say_what_is_missing(scored)
+    if network is not None and not sweep:
+        click.echo(
+            "All joints are scored, however weak; --sweep-joint-threshold says what MOTA gains "
+            "where weak ones are dropped.",
+            err=True,
+        )
     _print_posetrack(scored, how, settings)
     if output:
         click.echo(
@@ -145,23 +149,6 @@ def posetrack(
         )
     elif scored.sweep:
         _plot_here(scored.sweep)
-
-
-def _runs(run: dict[str, Any]) -> bool:
-    """Whether a network is to be run; refuses options that would do nothing without one."""
-    from posetrack.errors import UsageError
-
-    if run["model"] or run["boxes"] == "poses":  # matching alone needs no network
-        return True
-    if run["boxes"] or run["images"]:
-        raise UsageError("--boxes and --images only matter with --model.")
-    return False
-
-
-def _factors(six_scales: bool) -> tuple[float, ...]:
-    from posetrack.evaluation.predict import PYRAMID
-
-    return PYRAMID if six_scales else (1.0,)
 
 
 def _say_what_is_missing(scored: Any) -> None:
@@ -217,6 +204,12 @@ _SIX_SCALES = click.option(
 @_output_options
 @model_options
 @_SIX_SCALES
+@click.option(
+    "--oks-nms",
+    type=click.FloatRange(0, 1),
+    metavar="OKS",
+    help="With --model: of two poses more alike the worse one goes. [0.9, as in the official code]",
+)
 def coco(
     truth: Path,
     results: Path,
@@ -224,27 +217,42 @@ def coco(
     as_csv: bool,
     as_markdown: bool,
     six_scales: bool,
+    oks_nms: float | None,
     **run: Any,
 ) -> None:
     """COCO keypoint AP and AR, by pycocotools.
 
     GT is an annotation file, PRED a list of people in the COCO results layout, from any tool. With
     --model PRED is written first, on ground-truth boxes (--boxes truth), detected ones (detector),
-    or those of a file.
+    or those of a file; where GT has no annotations (image_info_test-dev2017.json), PRED is the file
+    to submit, and nothing is scored.
     """
-    from posetrack.cli.eval_model import predict_coco_file
-    from posetrack.evaluation.coco import coco_json, coco_table, evaluate_coco
+    from posetrack.cli.progress import progress
+    from posetrack.evaluation.coco import coco_table
+    from posetrack.evaluation.evaluate import evaluate_coco
 
     how = _style(as_json, as_csv, as_markdown)
-    settings = predict_coco_file(truth, results, run, _factors(six_scales)) if _runs(run) else {}
-    figures = evaluate_coco(truth, results)
-    boxes = f"; boxes: {settings['boxes']}" if settings else ""
+    network = model_run(run, six_scales=six_scales, oks_nms=oks_nms)
+    with progress("predicting", quiet=network is None, unit="images") as report:
+        scores = evaluate_coco(truth, results, network, progress=report)
     if how == "json":
-        _print_json(coco_json(figures, truth, results, settings))
-    else:
-        _print_tables(
-            [coco_table(figures, f"COCO keypoints, percent ({results.name}{boxes})")], how
-        )
+        _print_json(scores.to_json())
+    if scores.figures is None:
+        click.echo(f"{truth} has no annotations to score by; {results} is to submit.", err=True)
+    elif how != "json":
+        title = f"COCO keypoints, percent ({results.name}{_words(scores.ran)})"
+        _print_tables([coco_table(scores.figures, title)], how)
+
+
+def _words(ran: Mapping[str, Any]) -> str:
+    """What a network was fed with and how it looked, for the title of a table."""
+    if not ran:
+        return ""
+    tests = [name for name in ("flip", "upright") if ran[name]]
+    if len(ran["scale_factors"]) > 1:
+        tests.append("six scales")
+    detector = f" {ran['detector']}" if "detector" in ran else ""
+    return f"; boxes: {ran['boxes']}{detector}; {' and '.join(tests) or 'no'} test; {ran['decode']}"
 
 
 @evaluate.command()
@@ -253,6 +261,13 @@ def coco(
 @_output_options
 @model_options
 @_SIX_SCALES
+@click.option(
+    "--split",
+    type=click.Choice(("train", "test")),
+    default="train",
+    show_default=True,
+    help="Of MPII's .mat: test has no labels, PRED (.mat) is written as the server wants it.",
+)
 def mpii(
     truth: Path,
     prediction: Path,
@@ -260,6 +275,7 @@ def mpii(
     as_csv: bool,
     as_markdown: bool,
     six_scales: bool,
+    split: str,
     **run: Any,
 ) -> None:
     """MPII PCKh@0.5 per joint and mean, PCKh@0.1, and the official figure that is really at 0.11.
@@ -268,13 +284,17 @@ def mpii(
     .npy or JSON, people in the order of GT. With --model PRED (a JSON file) is written first, on
     the annotated people.
     """
-    from posetrack.cli.eval_model import predict_mpii_file
-    from posetrack.evaluation.mpii import evaluate_mpii, mpii_json, mpii_tables
+    from posetrack.cli.progress import progress
+    from posetrack.evaluation.evaluate import evaluate_mpii
+    from posetrack.evaluation.mpii import mpii_tables
 
     how = _style(as_json, as_csv, as_markdown)
-    settings = predict_mpii_file(truth, prediction, run, _factors(six_scales)) if _runs(run) else {}
-    result = evaluate_mpii(truth, prediction)
+    network = model_run(run, six_scales=six_scales)
+    with progress("predicting", quiet=network is None, unit="people") as report:
+        scores = evaluate_mpii(truth, prediction, network, split=split, progress=report)
     if how == "json":
-        _print_json(mpii_json(result, (truth, prediction), settings))
-    else:
-        _print_tables(mpii_tables(result), how)
+        _print_json(scores.to_json())
+    if scores.result is None:
+        click.echo(f"Wrote {prediction}, the file to submit.", err=True)
+    elif how != "json":
+        _print_tables(mpii_tables(scores.result), how)

@@ -1,23 +1,17 @@
-"""The part of ``posetrack eval`` that runs networks: options, loading, and the predictions to
-score.
-"""
+"""The options of ``posetrack eval`` that run networks."""
 
 from __future__ import annotations
 
-__all__ = ["model_options", "predict_coco_file", "predict_mpii_file", "predict_posetrack_folder"]
+__all__ = ["model_options", "model_run"]
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from posetrack.evaluation.mpii import MpiiTruth
-    from posetrack.evaluation.tracking import Follow
-    from posetrack.options import TrackOptions
-    from posetrack.pose.estimator import PoseEstimator
-    from posetrack.structures import Frame, Sequence, Tracks
+    from posetrack.evaluation.model import ModelRun
 
 Command = TypeVar("Command", bound=Callable[..., None])
 PATH = click.Path(path_type=Path)
@@ -26,8 +20,17 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--model",
         {
             "metavar": "NAME",
-            "help": "Run this network (a preset, a name of 'posetrack weights list', or a "
-            "file), write its predictions to PRED, and score them.",
+            "help": "Run this network, write its predictions to PRED, and score them: a preset, "
+            "which means what it means to 'posetrack track', or a checkpoint (a name of "
+            "'posetrack weights list', or a file), which runs as in the papers (flip test, quarter "
+            "offset).",
+        },
+    ),
+    (
+        "--detector",
+        {
+            "metavar": "NAME",
+            "help": "With --boxes detector: another than the preset's (of a checkpoint: bundled).",
         },
     ),
     (
@@ -97,6 +100,18 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--force", {"is_flag": True, "help": "Replace existing predictions."}),
 )
 
+_TRACK_OPTIONS = (
+    "detector",
+    "flip",
+    "upright",
+    "decode",
+    "batch_size",
+    "device",
+    "precision",
+    "runtime",
+    "offline",
+)
+
 
 def model_options(command: Command) -> Command:
     """The options of every ``eval`` command that can run a network, collected in ``run``."""
@@ -105,133 +120,30 @@ def model_options(command: Command) -> Command:
     return command
 
 
-def predict_coco_file(
-    truth: Path, target: Path, run: dict[str, Any], factors: tuple[float, ...]
-) -> dict[str, Any]:
-    """Run a network over COCO images and write its results; returns the settings for the report."""
-    from posetrack.datasets.images import ImageStore
-    from posetrack.evaluation.coco import read_coco_truth
-    from posetrack.evaluation.predict import detection_boxes, predict_coco, truth_boxes
-    from posetrack.formats.label_tables import write_json
-
-    _check_target(target, run)
-    labels, source = read_coco_truth(truth), run["boxes"] or "truth"
-    boxes: Any
-    if source == "truth":
-        boxes = truth_boxes(labels)
-    elif source == "detector":
-        boxes = _detector(run).detect
-    else:
-        boxes = detection_boxes(Path(source))
-    store, estimator = ImageStore(_images(run, truth)), _estimator(run)
-    with _progress("predicting", "images") as report:
-        rows = predict_coco(labels, store.read, estimator, boxes, factors=factors, progress=report)
-    write_json(target, rows)
-    return _settings(run, estimator, source) | {"scale_factors": factors}
-
-
-def predict_mpii_file(
-    truth: Path, target: Path, run: dict[str, Any], factors: tuple[float, ...]
-) -> dict[str, Any]:
-    """Run a network over the people MPII annotates, in the official crops; writes JSON."""
-    from posetrack.datasets.images import ImageStore
-    from posetrack.errors import UsageError
-    from posetrack.evaluation.mpii import read_mpii_truth
-    from posetrack.evaluation.predict import predict_mpii
-
-    if run["boxes"] not in (None, "truth"):
-        raise UsageError("MPII is scored on the annotated people; --boxes can only be truth.")
-    if target.suffix != ".json":
-        raise UsageError(
-            f"Predictions on MPII are written as JSON; {target} does not end in .json."
-        )
-    _check_target(target, run)
-    people = read_mpii_truth(truth)
-    store, estimator = ImageStore(_images(run, truth)), _estimator(run)
-    with _progress("predicting", "people") as report:
-        xy = predict_mpii(people, store.read, estimator, factors=factors, progress=report)
-    _write_mpii(target, people, xy)
-    return _settings(run, estimator, "truth") | {"scale_factors": factors}
-
-
-def _write_mpii(target: Path, people: MpiiTruth, xy: Any) -> None:
-    from posetrack.formats.label_tables import write_json
-
-    write_json(
-        target,
-        [{"image": n, "keypoints": p} for n, p in zip(people.image, xy.tolist(), strict=True)],
-    )
-
-
-def predict_posetrack_folder(
-    truth: Path, target: Path, run: dict[str, Any], track: tuple[str, ...]
-) -> tuple[str, Any]:
-    """Run the whole tracker over the sequences; returns what the boxes were, in words, and the
-    settings.
+def model_run(
+    given: dict[str, Any], *, six_scales: bool = False, track: tuple[str, ...] = (), **more: Any
+) -> ModelRun | None:
+    """The network to be run by the options of ``model_options`` (and ``--track`` pairs, and options
+    of tracking by their names in ``more``); None where there is none. Refuses options that would do
+    nothing then. Raises UsageError.
     """
-    from posetrack.evaluation.tracking import SOURCES, track_dataset
+    from posetrack.errors import UsageError
+    from posetrack.evaluation.model import ModelRun
 
-    _check_target(target, run)
-    source = run["boxes"] or "detector"
-    follow, options = _follow(run, source, track)
-    with _progress("tracking", "frames") as report:
-        track_dataset(truth, _images(run, truth), target, follow, progress=report)
-    words = SOURCES.get(source, SOURCES["file"])
-    return words, {
-        "model": run["model"],
-        "boxes": words,
-        "boxes_source": source,
-        "track_options": options,
-    }
-
-
-def _follow(
-    run: dict[str, Any], source: str, track: tuple[str, ...]
-) -> tuple[Follow, dict[str, Any]]:
-    from posetrack import PoseTracker
-    from posetrack.detect.detectors import FileBoxes
-    from posetrack.evaluation.tracking import true_boxes
-    from posetrack.formats.boxes import read_boxes
-
-    tracker = PoseTracker(**_track_options(run, track))
-    options = tracker.options.shaping()
-    if source == "poses":
-        return _follow_poses(tracker.options), options
-
-    def follow(frames: Iterable[Frame], truth: Sequence) -> Iterator[tuple[Frame, Tracks]]:
-        boxes = None
-        if source == "truth":
-            boxes = true_boxes(truth)
-        elif source != "detector":
-            path = Path(source)
-            boxes = FileBoxes(read_boxes(path / f"{truth.name}.json" if path.is_dir() else path))
-        return tracker.follow(frames, boxes)
-
-    return follow, options
-
-
-def _follow_poses(o: TrackOptions) -> Follow:
-    """Matching alone: no detector and no pose network are loaded."""
-    from posetrack.assemble import build_flow, build_identities
-    from posetrack.evaluation.tracking import follow_true_poses
-
-    flow = build_flow(o)
-    return lambda frames, truth: follow_true_poses(
-        frames, truth, build_identities(o, truth.skeleton), flow
+    model, boxes, images = given["model"], given["boxes"], given["images"]
+    if not model and boxes != "poses":  # matching alone needs no network
+        if boxes or images:
+            raise UsageError("--boxes and --images only matter with --model.")
+        return None
+    options = {name: given[name] for name in _TRACK_OPTIONS} | more
+    return ModelRun(
+        model or "",
+        images=images,
+        boxes=boxes,
+        six_scales=six_scales,
+        force=given["force"],
+        options=options | dict(_pair(text) for text in track),
     )
-
-
-def _track_options(run: dict[str, Any], track: tuple[str, ...]) -> dict[str, Any]:
-    """The options of ``PoseTracker``: those of this command and NAME=VALUE pairs."""
-    from posetrack.weights import PRESETS
-
-    same = ("flip", "upright", "decode", "batch_size", "device", "precision", "runtime", "offline")
-    options = {name: run[name] for name in same}
-    if run["model"]:
-        options |= (
-            {"preset": run["model"]} if run["model"] in PRESETS else {"weights": run["model"]}
-        )
-    return options | dict(_pair(text) for text in track)
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -259,58 +171,3 @@ def _pair(text: str) -> tuple[str, Any]:
 
 def _truth_value(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()]
-
-
-def _estimator(run: dict[str, Any]) -> PoseEstimator:
-    from posetrack.pose.estimator import PoseEstimator
-    from posetrack.weights import PRESETS, load_pose
-
-    preset = PRESETS.get(run["model"])
-    net, spec = load_pose(preset.weights if preset else run["model"], offline=run["offline"])
-    return PoseEstimator(
-        net,
-        spec.input,
-        spec.skeleton,
-        device=run["device"],
-        precision=run["precision"],
-        flip_test=True if run["flip"] is None else run["flip"],
-        upright_test=bool(preset and preset.upright) if run["upright"] is None else run["upright"],
-        decode=run["decode"] or spec.notes.get("decode") or "quarter",
-        batch_size=run["batch_size"],
-        runtime=run["runtime"],
-    )
-
-
-def _detector(run: dict[str, Any]) -> Any:
-    from posetrack.weights import PRESETS, load_detector
-
-    preset = PRESETS.get(run["model"]) or PRESETS["lite"]
-    return load_detector(
-        preset.detector, device=run["device"], runtime=run["runtime"], offline=run["offline"]
-    )
-
-
-def _settings(run: dict[str, Any], estimator: PoseEstimator, source: str) -> dict[str, Any]:
-    kept = {key: run[key] for key in ("model", "batch_size", "device")}
-    tests = {"flip": estimator.flip_test, "upright": estimator.upright_test}
-    kept["runtime"] = estimator.runtime
-    return {**kept, "boxes": source, **tests, "decode": estimator.decode, "oks_nms": 0.9}
-
-
-def _images(run: dict[str, Any], truth: Path) -> Path:
-    """The folder of the images: as given, else where the labels lie."""
-    folder: Path = run["images"] or (truth if truth.is_dir() else truth.parent)
-    return folder
-
-
-def _check_target(target: Path, run: dict[str, Any]) -> None:
-    from posetrack.errors import OutputError
-
-    if not run["force"] and (any(target.iterdir()) if target.is_dir() else target.exists()):
-        raise OutputError(f"{target} exists already; --force replaces it.")
-
-
-def _progress(label: str, unit: str) -> Any:
-    from posetrack.cli.progress import progress
-
-    return progress(label, unit=unit)

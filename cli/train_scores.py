@@ -182,7 +182,7 @@ def posetrack_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton
 
     from posetrack.datasets.posetrack import label_files
     from posetrack.evaluation.files import read_labels
-    from posetrack.evaluation.posetrack import evaluate_posetrack
+    from posetrack.evaluation.posetrack import score_posetrack
     from posetrack.formats.table import JOINTS, NO_ID
     from posetrack.skeletons import joint_map, make_skeleton
 
@@ -193,12 +193,12 @@ def posetrack_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton
     tables = [_without_ids(t, NO_ID) for t in tables if len(t)]
     order = joint_map(skeleton, make_skeleton("posetrack17", JOINTS))
     # what cannot be scored is refused now, not after an epoch
-    evaluate_posetrack([(t.name, partial(_both, t, t)) for t in tables], metrics=("ap",))
+    score_posetrack([(t.name, partial(_both, t, t)) for t in tables], metrics=("ap",))
 
     def score(xy: Floats, scores: Floats) -> Mapping[str, float]:
         found = [_prediction(t, crops, xy, scores, order) for t in tables]
         pairs = [(t.name, partial(_both, t, p)) for t, p in zip(tables, found, strict=True)]
-        report = evaluate_posetrack(pairs, metrics=("ap",))
+        report = score_posetrack(pairs, metrics=("ap",))
         assert report.total.ap is not None
         return {"map": _number(float(report.total.ap.ap[-1]))}
 

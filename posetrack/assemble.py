@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "Stages",
+    "as_in_papers",
     "build_detector",
     "build_flow",
     "build_identities",
@@ -15,9 +16,11 @@ __all__ = [
     "build_pose",
     "build_stages",
     "in_force",
+    "is_preset",
 ]
 
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import cv2
 import torch
@@ -52,6 +55,24 @@ def in_force(asked: TrackOptions) -> TrackOptions:
     preset = asdict(weights.PRESETS[asked.preset])
     left_open = {name for name, value in asdict(asked).items() if value is None} - {"decode"}
     return replace(asked, **{name: preset[name] for name in left_open & preset.keys()})
+
+
+def is_preset(name: str) -> bool:
+    """Whether ``name`` is a preset: networks that go together."""
+    return name in weights.PRESETS
+
+
+def as_in_papers(asked: TrackOptions) -> TrackOptions:
+    """The options in force for a checkpoint that is judged by itself, not as a part of a preset:
+    where nothing was said, flip test on, upright test off, decoded as the checkpoint notes, else
+    by the quarter offset.
+    """
+    assert asked.weights is not None
+    note = weights.decode_note(asked.weights, offline=asked.offline)
+    papers: dict[str, Any] = {"flip": True, "upright": False, "decode": note or DECODE}
+    return in_force(
+        replace(asked, **{k: v for k, v in papers.items() if getattr(asked, k) is None})
+    )
 
 
 def build_stages(o: TrackOptions) -> Stages:
@@ -130,6 +151,7 @@ def build_pipeline(o: TrackOptions, stages: Stages, *, live: bool) -> Pipeline:
         min_pose_score=o.min_pose_score,
         oks_nms=o.oks_nms,
         min_joint_score=o.min_joint_score,
+        min_output_score=o.min_output_score,
     )
     tracker = build_identities(o, stages.pose.skeleton)
     return Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings)

@@ -137,7 +137,18 @@ class TrackOptions:
         PEOPLE, MIN_POSE_SCORE, "Poses whose mean joint score is below are ignored.", min=0, max=1
     )
     min_joint_score: float = _option(
-        PEOPLE, MIN_JOINT_SCORE, "Joints below are left out of the output.", min=0, max=1
+        PEOPLE,
+        MIN_JOINT_SCORE,
+        "Joints below count in no comparison, and are left out of the output.",
+        min=0,
+        max=1,
+    )
+    min_output_score: float | None = _option(
+        PEOPLE,
+        None,
+        "Joints below are left out of the output, where that is not --min-joint-score.",
+        min=0,
+        max=1,
     )
     flip: bool | None = _option(
         NETWORKS, None, "Average with the mirrored picture: a little better, half as fast."
@@ -146,7 +157,7 @@ class TrackOptions:
         NETWORKS, None, "Look again at people who lie or tumble, turned upright."
     )
     decode: str | None = _option(
-        NETWORKS, None, "How a heatmap becomes a point.", choices=("quarter", "dark")
+        NETWORKS, None, "How a heatmap becomes a point.", choices=("plain", "quarter", "dark")
     )
     device: str = _option(SPEED, "auto", "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
     precision: str = _option(

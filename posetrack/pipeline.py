@@ -56,6 +56,7 @@ class PipelineSettings:
     min_pose_score: float = MIN_POSE_SCORE
     oks_nms: float = OKS_NMS
     min_joint_score: float = MIN_JOINT_SCORE
+    min_output_score: float | None = None
 
 
 class PoseStage(Protocol):
@@ -196,7 +197,9 @@ class Pipeline:
     def _visible(self, tracks: Tracks) -> Tracks:
         """For output: joints below their threshold have no place, their score stays."""
         p = tracks.poses
-        xy = np.where((p.score >= self.settings.min_joint_score)[:, :, None], p.xy, np.nan)
+        least = self.settings.min_output_score
+        least = self.settings.min_joint_score if least is None else least
+        xy = np.where((p.score >= least)[:, :, None], p.xy, np.nan)
         return Tracks(tracks.id, Poses(xy, p.score, p.boxes, p.skeleton))
 
 

@@ -32,8 +32,10 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for floor in (
         "__main__",
         "cli",
+        "training",
+        "evaluation review",
         "tracker",
-        "assemble evaluation training review",
+        "assemble",
         "weights",
         "pipeline recording samples",
         "trackers datasets drawn metrics detect export editing events",

@@ -10,6 +10,7 @@ __all__ = [
     "PRESETS",
     "Entry",
     "Preset",
+    "decode_note",
     "entries",
     "load_detector",
     "load_flow",
@@ -18,6 +19,6 @@ __all__ = [
 ]
 
 from posetrack.weights.fetch import path_of
-from posetrack.weights.load import load_detector, load_flow, load_pose
+from posetrack.weights.load import decode_note, load_detector, load_flow, load_pose
 from posetrack.weights.manifest import Entry, entries
 from posetrack.weights.presets import PRESETS, Preset

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 __all__ = [
     "build_net",
+    "decode_note",
     "load_detector",
     "load_flow",
     "load_pose",
@@ -51,6 +52,18 @@ def load_pose(
         raise WeightsError(f"{path} is a network to {spec.task}, not one that finds poses.")
     net = build_net(path, state, spec)
     return net.float().to(device).eval(), spec
+
+
+def decode_note(name_or_path: str | Path, *, offline: bool = False) -> str | None:
+    """How a pose checkpoint says that it wants to be decoded; None where it says nothing. Raises as
+    ``load_pose``.
+    """
+    path, entry = _resolve(name_or_path, "pose", offline)
+    if path.suffix != NATIVE_SUFFIX:
+        return (entry.decode if entry else "") or None
+    from posetrack import checkpoints
+
+    return checkpoints.read_spec(path).notes.get("decode") or None
 
 
 def read_start(

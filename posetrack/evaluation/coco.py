@@ -6,7 +6,6 @@ __all__ = [
     "COCO_FIGURES",
     "coco_json",
     "coco_table",
-    "evaluate_coco",
     "read_coco_truth",
     "score_coco",
 ]
@@ -34,20 +33,13 @@ NO_OBJECTS = -1  # pycocotools' value of a figure without ground truth
 Json = dict[str, Any]
 
 
-def evaluate_coco(truth: Path, results: Path) -> dict[str, float]:
-    """AP and AR in percent of a results file against annotations. Raises InputError,
-    FormatError.
-    """
-    return score_coco(
-        read_coco_truth(truth), read_json(results, allow_nan=True), str(truth), str(results)
-    )
-
-
-def read_coco_truth(path: Path) -> Json:
-    """COCO annotations, completed where fields are missing that follow from others. Raises
-    InputError, FormatError.
+def read_coco_truth(path: Path, *, labelled: bool = True) -> Json:
+    """COCO annotations, completed where fields are missing that follow from others. Without
+    ``labelled`` there may be none, as for the images of a test set. Raises InputError, FormatError.
     """
     data = read_json(path)
+    if isinstance(data, dict) and not labelled:
+        data.setdefault("annotations", [])
     if not isinstance(data, dict) or not all(
         isinstance(data.get(k), list) for k in ("images", "annotations")
     ):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 __all__ = [
     "MpiiTruth",
-    "evaluate_mpii",
+    "load_mat",
     "mpii_json",
     "mpii_tables",
+    "place_of",
     "read_mpii_prediction",
     "read_mpii_truth",
     "score_mpii",
@@ -57,12 +58,6 @@ class MpiiTruth:
         return len(self.xy)
 
 
-def evaluate_mpii(truth: Path, prediction: Path) -> PckhResult:
-    """Score a prediction file. Raises InputError, FormatError."""
-    people = read_mpii_truth(truth)
-    return score_mpii(people, read_mpii_prediction(prediction, people))
-
-
 def score_mpii(truth: MpiiTruth, predicted: Floats) -> PckhResult:
     """Score joints (N, 16, 2) counted from 0, in the order of the ground truth."""
     return pckh(predicted + ONE_BASED, truth.xy, truth.missing, head_sizes(truth.head_xyxy))
@@ -73,7 +68,7 @@ def read_mpii_truth(path: Path) -> MpiiTruth:
     InputError, FormatError.
     """
     if path.suffix == ".mat":
-        content = _load_mat(path)
+        content = load_mat(path)
         if "RELEASE" in content:
             return _from_release(content["RELEASE"], path)
         if "pos_gt_src" in content:
@@ -85,7 +80,8 @@ def read_mpii_truth(path: Path) -> MpiiTruth:
     return _from_hrnet_json(path)
 
 
-def _load_mat(path: Path) -> dict[str, Any]:
+def load_mat(path: Path) -> dict[str, Any]:
+    """The variables of a .mat file, structs as objects. Raises InputError, FormatError."""
     from scipy.io import loadmat
 
     if not path.is_file():
@@ -140,7 +136,7 @@ def _from_hrnet_json(path: Path) -> MpiiTruth:
         missing = ~np.array([row.get("joints_vis", [1] * 16) for row in rows]).astype(np.bool_)
         heads = np.array([row["headbox"] for row in rows], np.float64)
         return MpiiTruth(xy, missing, heads, names, np.array(places, np.float64))
-    other = _from_hrnet_mat(_load_mat(beside), beside)
+    other = _from_hrnet_mat(load_mat(beside), beside)
     if len(other) != len(rows):
         raise FormatError(f"{path} has {len(rows)} people, but {beside} has {len(other)}.")
     return MpiiTruth(other.xy, other.missing, other.head_xyxy, names, np.array(places, np.float64))
@@ -171,11 +167,20 @@ def _release_people(
         for point in np.atleast_1d(points):
             xy[int(point.id)] = point.x, point.y
             missing[int(point.id)] = False
-        place = getattr(rect, "objpos", None)
-        center = [float(getattr(place, key, np.nan)) for key in ("x", "y")]
-        scale = getattr(rect, "scale", np.nan)
+        place = place_of(rect)
+        if place is None:  # as in training
+            continue
         head = [float(getattr(rect, key)) for key in ("x1", "y1", "x2", "y2")]
-        yield xy, missing, head, name, [*center, float(scale) if np.size(scale) else np.nan]
+        yield xy, missing, head, name, place
+
+
+def place_of(rect: Any) -> list[float] | None:
+    """Rough position (x, y from 1) and height / 200 px of somebody in MPII's file; None without."""
+    position: Any = getattr(rect, "objpos", None)
+    scale: Any = getattr(rect, "scale", ())
+    if not hasattr(position, "x") or not np.size(scale):
+        return None
+    return [float(position.x), float(position.y), float(scale)]
 
 
 def read_mpii_prediction(path: Path, truth: MpiiTruth) -> Floats:
@@ -186,7 +191,7 @@ def read_mpii_prediction(path: Path, truth: MpiiTruth) -> Floats:
     FormatError.
     """
     if path.suffix == ".mat":
-        content = _load_mat(path)
+        content = load_mat(path)
         if "preds" not in content:
             raise FormatError(f"{path}: preds: the variable is missing.")
         xy = np.asarray(content["preds"], np.float64) - ONE_BASED

@@ -9,8 +9,8 @@ __all__ = [
     "LeftOut",
     "PoseTrackReport",
     "SequenceScores",
-    "evaluate_posetrack",
     "evaluate_sequence",
+    "score_posetrack",
 ]
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -96,12 +96,12 @@ def evaluate_sequence(
     truth: Video, prediction: Video, protocol: Protocol = POSEVAL
 ) -> PoseTrackReport:
     """Score one sequence in memory. Raises FormatError where the two do not fit together."""
-    return evaluate_posetrack(
+    return score_posetrack(
         [(truth.name, lambda: (to_table(truth), to_table(prediction)))], protocol
     )
 
 
-def evaluate_posetrack(
+def score_posetrack(
     pairs: Iterable[Pair],
     protocol: Protocol = POSEVAL,
     *,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.evaluation.files import FilePair, file_hash, pair_files
-from posetrack.evaluation.posetrack import METRICS, PoseTrackReport, evaluate_posetrack
+from posetrack.evaluation.posetrack import METRICS, PoseTrackReport, score_posetrack
 from posetrack.evaluation.report import report_json, write_official_files
 from posetrack.evaluation.sweep import Sweep, plot_sweep, sweep_joint_thresholds
 from posetrack.evaluation.tables import plain_json, provenance
@@ -94,7 +94,7 @@ def score_files(
             progress(done, len(pairs))
 
     named = [(pair.name, reader(pair)) for pair in pairs]
-    report = evaluate_posetrack(named, protocol, metrics=metrics, skip_bad=skip_bad, progress=count)
+    report = score_posetrack(named, protocol, metrics=metrics, skip_bad=skip_bad, progress=count)
     scored = [kept[s.name] for s in report.sequences] if sweep else []
     result = sweep_joint_thresholds(scored, protocol) if sweep else None
     return ScoredFiles(replace(report, source=source), tuple(pairs), tuple(unmatched), result)

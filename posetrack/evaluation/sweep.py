@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.errors import InputError
-from posetrack.evaluation.posetrack import SequenceScores, evaluate_posetrack
+from posetrack.evaluation.posetrack import SequenceScores, score_posetrack
 from posetrack.evaluation.tables import Table
 from posetrack.files import write_beside
 from posetrack.formats.table import NO_SCORE, LabelTable
@@ -90,7 +90,7 @@ def sweep_joint_thresholds(
     points = []
     for threshold in (None, *thresholds_for([pred for _, pred in pairs])):
         kept = [(gt, pred if threshold is None else _drop(pred, threshold)) for gt, pred in pairs]
-        report = evaluate_posetrack(
+        report = score_posetrack(
             [(pair[0].name, _given(pair)) for pair in kept], protocol, metrics=_METRICS
         )
         points.append(

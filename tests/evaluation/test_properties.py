@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posetrack.evaluation.posetrack import SequenceScores, evaluate_posetrack
+from posetrack.evaluation.posetrack import SequenceScores, score_posetrack
 from posetrack.formats.table import JOINTS, LabelTable
 from posetrack.metrics.protocols import CORRECTED, POSEVAL, Protocol
 
@@ -71,7 +71,7 @@ def shuffled(table: LabelTable, rng: np.random.Generator) -> LabelTable:
 
 def score(*pairs: tuple[LabelTable, LabelTable], protocol: Protocol = POSEVAL) -> SequenceScores:
     named = [(f"{i}", partial(lambda pair: pair, pair)) for i, pair in enumerate(pairs)]
-    return evaluate_posetrack(named, protocol).total
+    return score_posetrack(named, protocol).total
 
 
 def figures(scores: SequenceScores) -> dict[str, float]:
