@@ -35,6 +35,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "posetrack.cli.render:render",
         "Draw tracks again: mended, refined, of other tools; in another style.",
     ),
+    "refine": (
+        "posetrack.cli.refine:refine",
+        "Smooth tracks, fill short gaps, replace outliers, mend left and right.",
+    ),
     "eval": (
         "posetrack.cli.eval:evaluate",
         "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh.",

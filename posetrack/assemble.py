@@ -32,6 +32,7 @@ from posetrack.formats.boxes import read_boxes
 from posetrack.options import WINDOW_FRAMES, TrackOptions
 from posetrack.pipeline import Pipeline, PipelineSettings
 from posetrack.pose.estimator import PoseEstimator
+from posetrack.refining.live import Smoothed
 from posetrack.structures import Skeleton
 from posetrack.trackers import TRACKERS, Tracker, TrackerSettings, build_tracker
 
@@ -141,8 +142,10 @@ def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:
     return build_tracker(o.tracker, skeleton, settings)
 
 
-def build_pipeline(o: TrackOptions, stages: Stages, *, live: bool) -> Pipeline:
-    """A pipeline for one video; ``live`` pictures go frame by frame unless told otherwise."""
+def build_pipeline(o: TrackOptions, stages: Stages, *, live: bool) -> Pipeline | Smoothed:
+    """A pipeline for one video; ``live`` pictures go frame by frame unless told otherwise. With
+    ``o.smooth`` its tracks are smoothed as they come.
+    """
     settings = PipelineSettings(
         window=o.window or (1 if live else WINDOW_FRAMES),
         detect_every=o.detect_every,
@@ -154,4 +157,5 @@ def build_pipeline(o: TrackOptions, stages: Stages, *, live: bool) -> Pipeline:
         min_output_score=o.min_output_score,
     )
     tracker = build_identities(o, stages.pose.skeleton)
-    return Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings)
+    pipeline = Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings)
+    return Smoothed(pipeline, stages.pose.skeleton) if o.smooth else pipeline

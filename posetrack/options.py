@@ -150,6 +150,11 @@ class TrackOptions:
         min=0,
         max=1,
     )
+    smooth: bool = _option(
+        PEOPLE,
+        False,
+        "Smooth the joints as they come (1 euro filter); 'posetrack refine' does more afterwards.",
+    )
     flip: bool | None = _option(
         NETWORKS, None, "Average with the mirrored picture: a little better, half as fast."
     )

@@ -260,9 +260,10 @@ class Flow:
 class FrameLabels:
     """The people of one frame as a file holds them, ground truth or prediction.
 
-    ``image`` is the image name the file gives (or None). The last three fields only matter for
+    ``image`` is the image name the file gives (or None). The next three fields only matter for
     ground truth: ``labeled`` is False for a frame nobody annotated, ``head_xyxy`` (N, 4) are head
-    boxes (NaN where missing), ``ignore_regions`` are polygons of shape (P, 2).
+    boxes (NaN where missing), ``ignore_regions`` are polygons of shape (P, 2). ``marks`` (N, K)
+    says what refining did to each joint, bits of ``refining.series.Mark``; None: nothing.
     """
 
     index: int
@@ -272,6 +273,7 @@ class FrameLabels:
     labeled: bool = True
     head_xyxy: FloatArray | None = None
     ignore_regions: tuple[npt.NDArray[np.float64], ...] = ()
+    marks: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "assemble",
         "weights",
         "pipeline recording samples",
-        "trackers datasets drawn metrics detect export editing events",
+        "trackers datasets drawn metrics detect export editing events refining",
         "pose flow matching formats video nets checkpoints",
         "inference skeletons geometry heatmaps oks track_table",
         "structures files options",

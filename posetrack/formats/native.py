@@ -13,6 +13,9 @@ a closing line.
   and a resumed run the very same identities.
 * Ground truth adds ``"image"``, ``"labeled": false`` and ``"ignore_regions"`` to a frame,
   ``"head_box"`` to a person.
+* Refined tracks add ``"marks"`` to a person: a number a joint that says what was done to it (1
+  smoothed, 2 filled, 4 an outlier, 8 sides exchanged; sums of them; 0 as it was). Older versions
+  skip it.
 * Unknown keys of a frame or a person are skipped, so that later minor additions stay readable.
 
 A run that was killed leaves a file without the closing line and perhaps with a last line cut short.
@@ -222,6 +225,8 @@ def encode_frame(labels: FrameLabels) -> bytes:
         }
         if labels.head_xyxy is not None:
             person["head_box"] = np.asarray(labels.head_xyxy[n], np.float32)
+        if labels.marks is not None and labels.marks[n].any():
+            person["marks"] = labels.marks[n].tolist()
         people.append(person)
     return orjson.dumps({**data, "people": people}, option=_NUMPY)
 
@@ -246,6 +251,7 @@ def parse_frame(line: bytes, skeleton: Skeleton, where: str) -> FrameLabels:
             data.get("labeled", True),
             heads,
             regions,
+            _parse_marks(people, len(skeleton)),
         )
     except (KeyError, TypeError, ValueError) as error:  # orjson's own error is a ValueError
         detail = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
@@ -263,6 +269,17 @@ def _parse_poses(people: list[dict[str, Any]], skeleton: Skeleton) -> Poses:
     scores = np.array([_number(p["score"]) for p in people], np.float32)
     boxes = Boxes(_rows([p["box"] for p in people], 4), scores)
     return Poses(keypoints[..., :2], keypoints[..., 2], boxes, skeleton)
+
+
+def _parse_marks(people: list[dict[str, Any]], joints: int) -> npt.NDArray[np.uint8] | None:
+    """Marks (N, K), None where there are none. Raises ValueError."""
+    if not any("marks" in p for p in people):
+        return None
+    rows = [p.get("marks", [0] * joints) for p in people]
+    marks = np.array(rows, np.uint8)
+    if marks.shape != (len(people), joints):
+        raise ValueError(f"a person's marks are not {joints} numbers")
+    return marks
 
 
 def _rows(rows: list[list[float | None] | None], width: int) -> npt.NDArray[np.float32]:

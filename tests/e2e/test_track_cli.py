@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 from posetrack import PoseTracker, TrackOptions
 from posetrack.checkpoints import ModelSpec, read_spec, read_state, save
 from posetrack.cli import main
+from posetrack.cli.drawing import NAMES as DRAWING
 from posetrack.cli.track import track
 from posetrack.formats import FORMATS
 from posetrack.formats.native import is_complete, read
@@ -132,7 +133,7 @@ def test_the_command_has_every_option_of_the_library_with_its_default() -> None:
         assert given[f.name].default == f.default, f.name
         assert given[f.name].help == f.metadata["help"]
     own = {"inputs", "output", "formats", "no_video", "show", "force", "resume", "quiet", "as_json"}
-    assert set(given) == own | {f.name for f in fields(TrackOptions)}
+    assert set(given) == own | set(DRAWING) | {f.name for f in fields(TrackOptions)}
 
 
 @pytest.mark.parametrize(
@@ -443,11 +444,18 @@ main({args!r})
 """
 
 
-@pytest.mark.parametrize(("kill", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("kill", "code", "more"),
+    [
+        (signal.SIGKILL, -9, ()),
+        (signal.SIGINT, 130, ()),
+        (signal.SIGKILL, -9, ("--smooth", "--trails", "1")),
+    ],
+)
 def test_a_run_that_was_stopped_resumes_to_the_same_bytes(
-    here: Path, tmp_path: Path, capsys, kill, code
+    here: Path, tmp_path: Path, capsys, kill, code, more
 ) -> None:
-    clip = [here / "clip.mp4", "--tracker", "flow", "--window", "4", "-o"]
+    clip = [here / "clip.mp4", "--tracker", "flow", "--window", "4", *more, "-o"]
     assert _run(_args(here, *clip, tmp_path / "whole"), capsys)[0] == 0
     script = STOPPED.format(signal=int(kill), args=_args(here, *clip, tmp_path / "cut"))
     done = subprocess.run(

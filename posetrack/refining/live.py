@@ -1,0 +1,66 @@
+"""Smoothing while a video is tracked: a run of the pipeline with the 1 euro filter behind it."""
+
+from __future__ import annotations
+
+__all__ = ["Smoothed", "TrackingRun"]
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from posetrack.refining.one_euro import LiveSmoother
+from posetrack.structures import Frame, Skeleton, Tracks
+
+
+class _Memory(Protocol):
+    def state(self) -> dict[str, npt.NDArray[Any]]: ...
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None: ...
+
+
+class TrackingRun(Protocol):
+    """What is asked of the pipeline."""
+
+    @property
+    def stopwatch(self) -> Any: ...
+
+    @property
+    def tracker(self) -> _Memory: ...
+
+    @property
+    def window(self) -> int: ...
+
+    def run(
+        self, frames: Iterable[Frame], before: Frame | None = None
+    ) -> Iterator[tuple[Frame, Tracks]]: ...
+
+
+class _Both:
+    """The memories of a tracker and of a smoother as one."""
+
+    def __init__(self, tracker: _Memory, smoother: LiveSmoother) -> None:
+        self._parts: tuple[_Memory, ...] = (tracker, smoother)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        return {key: value for part in self._parts for key, value in part.state().items()}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        for part in self._parts:
+            part.restore({key: state[key] for key in part.state()})
+
+
+class Smoothed:
+    """A run whose tracks are smoothed as they come, without delay."""
+
+    def __init__(self, run: TrackingRun, skeleton: Skeleton) -> None:
+        self._run, self._smoother = run, LiveSmoother(skeleton)
+        self.tracker: _Memory = _Both(run.tracker, self._smoother)
+        self.stopwatch, self.window = run.stopwatch, run.window
+
+    def run(
+        self, frames: Iterable[Frame], before: Frame | None = None
+    ) -> Iterator[tuple[Frame, Tracks]]:
+        """Each frame with its tracks, in order."""
+        for frame, tracks in self._run.run(frames, before):
+            yield frame, self._smoother.smooth(tracks, frame.time_s)
