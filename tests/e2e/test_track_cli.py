@@ -143,7 +143,7 @@ def test_the_command_has_every_option_of_the_library_with_its_default() -> None:
         ("--preset", "huge", "'huge' is not one of"),
         ("--detect-every", "0", "0 is not in the range"),
         ("--min-oks", "2", "2.0 is not in the range"),
-        ("--format", "yolo", "Unknown format 'yolo'. Known: coco, csv, native, "),
+        ("--format", "yolo", "Unknown format 'yolo'. Known: coco, csv, mot, native, "),
         ("--device", "tpu", "Unknown device 'tpu'"),
     ],
 )
