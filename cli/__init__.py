@@ -39,6 +39,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "posetrack.cli.refine:refine",
         "Smooth tracks, fill short gaps, replace outliers, mend left and right.",
     ),
+    "measure": (
+        "posetrack.cli.measure:measure",
+        "Angles, distances and speeds of tracked people, as a table.",
+    ),
     "eval": (
         "posetrack.cli.eval:evaluate",
         "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh.",

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["SMOOTHINGS", "RefineOptions", "Refined", "refine", "refine_file", "refine_series"]
+__all__ = [
+    "SMOOTHINGS",
+    "RefineOptions",
+    "Refined",
+    "refine",
+    "refine_file",
+    "refine_series",
+    "timed_frames",
+]
 
 from collections.abc import Sequence as SequenceABC
 from dataclasses import asdict, dataclass, field, replace
@@ -75,7 +83,7 @@ def refine(sequence: Sequence, options: RefineOptions | None = None) -> Refined:
     where the frames are not in order.
     """
     options = options or RefineOptions()
-    source = _timed(sequence)
+    source = timed_frames(sequence)
     try:
         table = table_of(source, sequence.skeleton)
     except ValueError as error:
@@ -103,7 +111,7 @@ def refine(sequence: Sequence, options: RefineOptions | None = None) -> Refined:
     )
 
 
-def _timed(sequence: Sequence) -> tuple[FrameLabels, ...]:
+def timed_frames(sequence: Sequence) -> tuple[FrameLabels, ...]:
     """The frames; those without a time get that of their index. Raises InputError where there is
     neither time nor rate.
     """
