@@ -116,6 +116,13 @@ def _print_table(rows: list[Row], speeds: Speeds, machine: str) -> None:
         )
         before = row.name
     print_table(HEADINGS, lines)
+    further = [
+        (row.name, f"{score.value} {score.metric}", score.data, score.source)
+        for row in rows
+        for score in row.further
+    ]
+    if further:
+        print_table(("network", "also published", "on", "in"), further)
     click.echo(LEGEND, err=True)
     if machine:
         click.echo(f"crops/s: {machine}.", err=True)

@@ -2,7 +2,8 @@
 gives an nn.Module.
 
 Every pose network takes images (B, 3, H, W) and gives heatmaps (B, K, H/4, W/4), or a list of them,
-the last one being the final, where the paper supervises in between. Any HRNet width has a name:
+the last one being the final, where the paper supervises in between; those of ablations may be 1/8
+to 1/32 of the input. Any HRNet width has a name:
 ``hrnet_w18``, ``hrnet_w40``... Add yours: a file, and a line in ``NETS``.
 """
 
@@ -23,6 +24,7 @@ from posetrack.nets.dilated_resnet import dilated_resnet
 from posetrack.nets.dite_hrnet import dite_hrnet
 from posetrack.nets.hourglass import hourglass
 from posetrack.nets.hourglass_52 import hourglass_52
+from posetrack.nets.hourglass_joined import hourglass_joined
 from posetrack.nets.hrnet import hrnet
 from posetrack.nets.hrnet_cls import hrnet_cls
 from posetrack.nets.lite_hrnet import lite_hrnet
@@ -48,6 +50,9 @@ NETS: dict[str, Builder] = _Nets(
     {
         "hrnet_w32": partial(hrnet, width=32),
         "hrnet_w48": partial(hrnet, width=48),
+        "hrnet_w26_all_from_start": partial(hrnet, width=26, all_from_start=True),
+        "hrnet_w59_high_only": partial(hrnet, width=59, branches=1),
+        "hrnet_w32_four_heads": partial(hrnet, width=32, heatmap_from="each"),
         "hrnet_w18_cls": partial(hrnet_cls, width=18),
         "hrnet_w32_cls": partial(hrnet_cls, width=32),
         "hrnet_w48_cls": partial(hrnet_cls, width=48),
@@ -58,6 +63,7 @@ NETS: dict[str, Builder] = _Nets(
         "hourglass_2": partial(hourglass, stacks=2),
         "hourglass_8": partial(hourglass, stacks=8),
         "hourglass_52": hourglass_52,
+        "hourglass_joined": hourglass_joined,
         "lite_hrnet_18": partial(lite_hrnet, depth=18),
         "lite_hrnet_30": partial(lite_hrnet, depth=30),
         "dite_hrnet_18": partial(dite_hrnet, depth=18),

@@ -8,7 +8,18 @@ at every position, and no unused skip convolutions. Fresh weights are torch's ow
 
 from __future__ import annotations
 
-__all__ = ["Conv", "Hourglass", "Level", "Merge", "Residual", "Variant", "hourglass"]
+__all__ = [
+    "ORDER",
+    "STEM_WIDTH",
+    "STRIDE",
+    "Conv",
+    "Hourglass",
+    "Level",
+    "Merge",
+    "Residual",
+    "Variant",
+    "hourglass",
+]
 
 from typing import Literal
 
@@ -16,11 +27,11 @@ from torch import Tensor, nn
 
 from posetrack.nets.blocks import check_size
 
-DEPTH = 4  # halvings inside an hourglass
+ORDER = 4  # halvings inside an hourglass
 WIDTH = 256  # channels between residuals (paper section 3)
 STEM_WIDTH = 64
-# pixels of the input per position of the coarsest map: 4 before the hourglass, 16 inside
-STRIDE = 64
+# pixels of the input per position before an hourglass; doubled ``order`` times inside
+STRIDE = 4
 # channels after each of the three residuals between the first convolution and the first hourglass
 STEMS = {"princeton": (128, 128, 256), "bearpaw": (128, 256, 256)}
 
@@ -70,12 +81,23 @@ class Residual(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """``stacks`` hourglasses, each fed with the sum of what the one before had and made."""
+    """``stacks`` hourglasses of ``order`` halvings, each fed with the sum of what the one before
+    had and made.
+    """
 
     def __init__(
-        self, joints: int = 16, stacks: int = 8, *, variant: Variant = "princeton", blocks: int = 1
+        self,
+        joints: int = 16,
+        stacks: int = 8,
+        *,
+        variant: Variant = "princeton",
+        blocks: int = 1,
+        order: int = ORDER,
     ) -> None:
         super().__init__()
+        if not 1 <= order <= ORDER:
+            raise ValueError(f"order must be 1 to {ORDER}, not {order}")
+        self.order = order
         if variant not in STEMS:
             raise ValueError(f"variant must be 'princeton' or 'bearpaw', not {variant!r}")
         if variant == "princeton" and blocks != 1:
@@ -91,7 +113,7 @@ class Hourglass(nn.Module):
             Residual(a, b, spare),
             Residual(b, c, spare),
         )
-        self.hgs = nn.ModuleList(nn.Sequential(Level(DEPTH, blocks, spare)) for _ in range(stacks))
+        self.hgs = nn.ModuleList(nn.Sequential(Level(order, blocks, spare)) for _ in range(stacks))
         self.features = nn.ModuleList(
             nn.Sequential(_position(blocks, spare), Conv(WIDTH, WIDTH, 1, act=True))
             for _ in range(stacks)
@@ -101,10 +123,10 @@ class Hourglass(nn.Module):
         self.merge_preds = nn.ModuleList(Merge(joints) for _ in range(stacks - 1))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W), H and W multiples of 64 -> heatmaps (B, joints, H/4, W/4) of every
-        stack.
+        """Images (B, 3, H, W), H and W multiples of 64 (4 x 2^order) -> heatmaps (B, joints, H/4,
+        W/4) of every stack.
         """
-        check_size(x, STRIDE)
+        check_size(x, STRIDE * 2**self.order)
         x = self.pre(x)
         heatmaps: list[Tensor] = []
         for i, (stack, features, out) in enumerate(
@@ -159,7 +181,12 @@ def _position(blocks: int, spare_skip: bool) -> nn.Module:
 
 
 def hourglass(
-    joints: int = 16, *, stacks: int = 8, variant: Variant = "princeton", blocks: int = 1
+    joints: int = 16,
+    *,
+    stacks: int = 8,
+    variant: Variant = "princeton",
+    blocks: int = 1,
+    order: int = ORDER,
 ) -> Hourglass:
-    """Stacked hourglass; the paper has 8 stacks."""
-    return Hourglass(joints, stacks, variant=variant, blocks=blocks)
+    """Stacked hourglass; the paper has 8 stacks of order 4."""
+    return Hourglass(joints, stacks, variant=variant, blocks=blocks, order=order)

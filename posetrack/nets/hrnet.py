@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from posetrack.nets.blocks import BasicBlock, Bottleneck, check_size, conv_bn, init_weights
 
 BRANCHES = 4
-COARSEST_STRIDE = 32  # pixels of the input per position of the coarsest branch
 HEATMAP_STRIDE = 4  # pixels of the input per position of the finest branch
 
 Fusions = Literal["all", "stages", "last"]
@@ -100,9 +99,10 @@ class HRNetTrunk(nn.Module):
     ``width`` is the channels of the finest branch (doubled at each coarser one), ``modules`` the
     modules of stages 2 to 4, ``blocks`` the residual blocks of a branch in a module, ``stem`` the
     channels of the stem (the first stage has 4 times as many) and ``stem_blocks`` the bottlenecks
-    of the first stage. ``fusions``: "all" exchanges after every module (8 with the default
-    modules), "stages" after each stage's last (3), "last" only at the very end (1);
-    ``all_from_start`` has four branches from stage 2 on (section 4.4).
+    of the first stage. With fewer than four ``branches`` the coarser ones are left out: 1 is the
+    simple high-resolution network of section 4.4. ``fusions``: "all" exchanges after every module
+    (8 with the default modules), "stages" after each stage's last (3), "last" only at the very end
+    (1); ``all_from_start`` has all branches from stage 2 on (section 4.4).
     """
 
     def __init__(
@@ -116,13 +116,16 @@ class HRNetTrunk(nn.Module):
         stem_blocks: int = 4,
         fusions: Fusions = "all",
         all_from_start: bool = False,
+        branches: int = BRANCHES,
     ) -> None:
         super().__init__()
+        if not 1 <= branches <= BRANCHES:
+            raise ValueError(f"branches must be 1 to {BRANCHES}, not {branches}")
         if fusions not in ("all", "stages", "last"):
             raise ValueError(f"fusions must be 'all', 'stages' or 'last', not {fusions!r}")
-        if not all(0 <= i < BRANCHES for i in outputs):
+        if not all(0 <= i < branches for i in outputs):
             raise ValueError(
-                f"heatmap_from must be a branch, 0 to {BRANCHES - 1}, not {outputs[0]}"
+                f"heatmap_from must be a branch, 0 to {branches - 1}, not {outputs[0]}"
             )
         if len(modules) != BRANCHES - 1 or min(modules) < 1:
             raise ValueError(
@@ -136,13 +139,17 @@ class HRNetTrunk(nn.Module):
         self.layer1 = nn.Sequential(
             *(Bottleneck(stem if n == 0 else wide, stem) for n in range(stem_blocks))
         )
-        widths = [width * 2**i for i in range(BRANCHES)]
+        self.coarsest_stride = HEATMAP_STRIDE * 2 ** (branches - 1)
+        widths = [width * 2**i for i in range(branches)]
         before = [wide]
         for stage, count in enumerate(modules, start=2):
             after = widths if all_from_start else widths[:stage]
             self.add_module(f"transition{stage - 1}", _transition(before, after))
             end = stage == BRANCHES
-            plan = [_fuses(fusions, last=n == count - 1, end=end) for n in range(count)]
+            plan = [
+                len(after) > 1 and _fuses(fusions, last=n == count - 1, end=end)
+                for n in range(count)
+            ]
             keep = [range(len(after))] * (count - 1) + [outputs if end else range(len(after))]
             layers = (
                 ParallelModule(after, blocks, out, fuse)
@@ -152,10 +159,10 @@ class HRNetTrunk(nn.Module):
             before = after
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W), H and W multiples of 32 -> the branches in ``outputs``, finest
-        first.
+        """Images (B, 3, H, W), H and W multiples of 32 (of the coarsest branch's stride) -> the
+        branches in ``outputs``, finest first.
         """
-        check_size(x, COARSEST_STRIDE)
+        check_size(x, self.coarsest_stride)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         xs = [self.layer1(x)]
@@ -172,8 +179,10 @@ def _fuses(fusions: Fusions, *, last: bool, end: bool) -> bool:
 
 
 class HRNet(HRNetTrunk):
-    """HRNet with a heatmap head on one branch; ``heatmap_from`` 0 is 1/4 of the input, 3 is 1/32
-    (section 4.4).
+    """HRNet with a heatmap head on one branch; ``heatmap_from`` 0 is 1/4 of the input, 3 is 1/32.
+
+    ``heatmap_from="each"`` has a head on every branch, as for figure 5 of the paper (section 4.4):
+    the outputs are coarsest first, so that the last one is the finest and the one that counts.
     """
 
     def __init__(
@@ -187,10 +196,12 @@ class HRNet(HRNetTrunk):
         stem_blocks: int = 4,
         fusions: Fusions = "all",
         all_from_start: bool = False,
-        heatmap_from: int = 0,
+        branches: int = BRANCHES,
+        heatmap_from: int | Literal["each"] = 0,
     ) -> None:
+        each = heatmap_from == "each"
         super().__init__(
-            (heatmap_from,),
+            tuple(range(branches)) if heatmap_from == "each" else (heatmap_from,),
             width,
             modules=modules,
             blocks=blocks,
@@ -198,14 +209,25 @@ class HRNet(HRNetTrunk):
             stem_blocks=stem_blocks,
             fusions=fusions,
             all_from_start=all_from_start,
+            branches=branches,
         )
-        self.heatmap_stride = HEATMAP_STRIDE * 2**heatmap_from
-        self.final_layer = nn.Conv2d(width * 2**heatmap_from, joints, 1)
+        finest = 0 if heatmap_from == "each" else heatmap_from
+        self.heatmap_stride = HEATMAP_STRIDE * 2**finest
+        self.final_layer = nn.Conv2d(width * 2**finest, joints, 1)
+        coarser = range(branches - 1, 0, -1) if each else ()
+        self.coarser_layers = nn.ModuleList(nn.Conv2d(width * 2**i, joints, 1) for i in coarser)
         init_weights(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (B, 3, H, W) -> heatmaps (B, joints, H / heatmap_stride, W / heatmap_stride)."""
-        return self.final_layer(self.features(x)[0])  # type: ignore[no-any-return]
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        """Images (B, 3, H, W) -> heatmaps (B, joints, H / heatmap_stride, W / heatmap_stride); a
+        list of them, coarsest first, with a head on each branch.
+        """
+        finest, *coarser = self.features(x)
+        heatmaps: Tensor = self.final_layer(finest)
+        if not self.coarser_layers:
+            return heatmaps
+        heads = zip(self.coarser_layers, reversed(coarser), strict=True)
+        return [*(head(y) for head, y in heads), heatmaps]
 
 
 def hrnet(joints: int = 17, *, width: int = 32, **args: object) -> HRNet:

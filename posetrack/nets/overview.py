@@ -8,11 +8,11 @@ __all__ = ["Row", "Speeds", "committed_speeds", "overview", "speeds_here"]
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from posetrack.nets.published import COCO, IMAGENET, MPII, PUBLISHED, Published, Size
+from posetrack.nets.published import COCO, IMAGENET, MPII, PUBLISHED, Published, Score, Size
 
 RESULTS = Path(__file__).parent / "speeds.json"  # written by benchmarks/nets_speed.py
 Speeds = dict[str, dict[Size, float]]  # network -> input size -> crops per second
@@ -31,6 +31,7 @@ class Row:
     coco_ap: float | None = None
     mpii_pckh: float | None = None
     top1: float | None = None
+    further: tuple[Score, ...] = ()
 
     @property
     def scores(self) -> str:
@@ -57,6 +58,7 @@ class Row:
                 "mpii_pckh": self.mpii_pckh,
                 "imagenet_top1": self.top1,
             },
+            "further": [asdict(score) for score in self.further],
         }
 
 
@@ -90,6 +92,7 @@ def _rows(name: str, facts: Published) -> list[Row]:
                 facts.coco_ap.get(size),
                 pckh,
                 facts.top1,
+                facts.further if not rows else (),
             )
         )
     return rows

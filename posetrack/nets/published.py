@@ -9,7 +9,7 @@ paper's); ours are in the model cards of the weights.
 
 from __future__ import annotations
 
-__all__ = ["PUBLISHED", "Published"]
+__all__ = ["PUBLISHED", "Published", "Score"]
 
 from dataclasses import dataclass, field
 
@@ -21,12 +21,23 @@ IMAGENET: Size = (224, 224)
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """A further figure that somebody printed: ``value`` of ``metric`` on ``data``, and where."""
+
+    value: float
+    metric: str
+    data: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """``macs``: size -> (multiply-adds executed, weights x output positions as the papers count),
     for one image.
 
-    ``coco_ap``: size -> AP on COCO val2017; ``mpii_pckh``: PCKh@0.5 on MPII val; ``top1``: % on
-    ImageNet val.
+    ``paper`` is the one that ``coco_ap``, ``mpii_pckh`` and ``top1`` stand in; ``further`` figures
+    name theirs. ``coco_ap``: size -> AP on COCO val2017; ``mpii_pckh``: PCKh@0.5 on MPII val;
+    ``top1``: % on ImageNet val.
     """
 
     paper: str
@@ -35,6 +46,7 @@ class Published:
     coco_ap: dict[Size, float] = field(default_factory=dict)
     mpii_pckh: float | None = None
     top1: float | None = None
+    further: tuple[Score, ...] = ()
 
 
 def _coco(scores: tuple[float, ...]) -> dict[Size, float]:
@@ -61,6 +73,15 @@ _CLS = "Wang 2020"
 _HOURGLASS = "Newell 2016"
 _LITE = "Yu 2021"
 _DITE = "Li 2022"
+_ABLATION = "Sun 2019, section 4.4"
+
+
+def _imagenet_scores(top5: float, later: float) -> tuple[Score, ...]:
+    return (
+        Score(top5, "top-5", "ImageNet val", "Sun 2019, supplement"),
+        Score(later, "top-1", "ImageNet val", _CLS),
+    )
+
 
 PUBLISHED: dict[str, Published] = {
     "hrnet_w32": Published(
@@ -69,11 +90,45 @@ PUBLISHED: dict[str, Published] = {
         _same(7645003776, 17201258496, 10193338368),
         _coco((74.4, 75.8)),
         mpii_pckh=90.3,
+        further=(
+            Score(73.4, "AP", "COCO val, 256x192, no pretraining", "Sun 2019, section 4.1"),
+            Score(74.9, "AP", "COCO test-dev, 384x288", "Sun 2019, section 4.1"),
+            Score(92.3, "PCKh", "MPII test", "Sun 2019, section 4.2"),
+        ),
     ),
-    "hrnet_w48": Published(_HRNET, 63595745, _same(15691825152, 35306606592), _coco((75.1, 76.3))),
+    "hrnet_w48": Published(
+        _HRNET,
+        63595745,
+        _same(15691825152, 35306606592),
+        _coco((75.1, 76.3)),
+        further=(
+            Score(75.5, "AP", "COCO test-dev, 384x288", "Sun 2019, section 4.1"),
+            Score(77.3, "mAP", "PoseTrack17 val", "Sun 2019, section 4.3"),
+            Score(74.9, "mAP", "PoseTrack17 test", "Sun 2019, section 4.3"),
+            Score(57.9, "MOTA", "PoseTrack17 test", "Sun 2019, section 4.3"),
+        ),
+    ),
     "hrnet_w18_cls": Published(_CLS, 21299004, _imagenet(4283537072), top1=76.8),
-    "hrnet_w32_cls": Published(_CLS, 41232680, _imagenet(8921133056), top1=78.5),
-    "hrnet_w48_cls": Published(_CLS, 77469864, _imagenet(17277996032), top1=79.3),
+    "hrnet_w32_cls": Published(
+        _HRNET,
+        41232680,
+        _imagenet(8921133056),
+        top1=77.3,
+        further=_imagenet_scores(top5=93.5, later=78.5),
+    ),
+    "hrnet_w48_cls": Published(
+        _HRNET,
+        77469864,
+        _imagenet(17277996032),
+        top1=77.9,
+        further=_imagenet_scores(top5=93.9, later=79.3),
+    ),
+    # The ablations: of about the multiply-adds of hrnet_w32, by this package's choice of width.
+    "hrnet_w26_all_from_start": Published(
+        _ABLATION, 39781079, _same(7569995520, 17032489920), _coco((72.5,))
+    ),
+    "hrnet_w59_high_only": Published(_ABLATION, 2474738, _same(7582909440, 17061546240)),
+    "hrnet_w32_four_heads": Published(_ABLATION, 29313764, _same(7733563392, 17400517632)),
     "simple_baseline_50": Published(
         _BASELINE,
         33999697,
@@ -109,7 +164,14 @@ PUBLISHED: dict[str, Published] = {
     ),
     "hourglass_1": Published(_HOURGLASS, 4364048, _mpii(5150343168)),
     "hourglass_2": Published(_HOURGLASS, 8429088, _mpii(8334606336), mpii_pckh=88.3),
-    "hourglass_8": Published(_HOURGLASS, 32819328, _mpii(27440185344), mpii_pckh=90.2),
+    "hourglass_8": Published(
+        _HOURGLASS,
+        32819328,
+        _mpii(27440185344),
+        mpii_pckh=90.2,
+        further=(Score(66.9, "AP", "COCO val, 256x192", "Sun 2019, section 4.1"),),
+    ),
+    "hourglass_joined": Published("Newell 2016, code", 26353824, _mpii(26196049920)),
     "hourglass_52": Published("Law 2018", 93666960, _mpii(28619112448), mpii_pckh=88.9),
     "lite_hrnet_18": Published(_LITE, 1130769, _same(198626688, 446778048), _coco((64.8, 67.6))),
     "lite_hrnet_30": Published(_LITE, 1763717, _same(309451488, 696046848), _coco((67.2, 70.4))),
