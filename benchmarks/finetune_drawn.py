@@ -27,7 +27,7 @@ from posetrack.evaluation.report import report_json
 from posetrack.evaluation.run import score_files
 from posetrack.formats.table import JOINTS
 from posetrack.metrics.protocols import POSEVAL
-from posetrack.training.loop import train
+from posetrack.training.loop import learn_poses
 from posetrack.training.override import changed, to_json
 from posetrack.training.recipes import RECIPES
 from posetrack.training.setup import follow, load_data, pick_skeleton, read_sets
@@ -103,7 +103,7 @@ def finetune(
             ).describe()
         )
 
-    train(
+    learn_poses(
         recipe,
         skeleton,
         data.crops,

@@ -30,7 +30,7 @@ from posetrack import nets
 from posetrack.nets.cost import cost
 from posetrack.nets.speed import measure
 from posetrack.skeletons import POSETRACK_15
-from posetrack.training.loop import Validation, train
+from posetrack.training.loop import Validation, learn_poses
 from posetrack.training.recipes import DETAIL, Recipe, Stage
 
 RESULTS = Path(__file__).parent / "results" / "nets_ablation"
@@ -75,7 +75,7 @@ def learn(name: str, out: Path, data: Any, validations: Sequence[Validation]) ->
     """Train one network; its scores, size, cost and speed."""
     net_name, args, group = CANDIDATES[name]
     began = time.process_time()
-    run = train(
+    run = learn_poses(
         recipe(net_name, args),
         POSETRACK_15,
         data,

@@ -29,7 +29,7 @@ from posetrack.drawn.dataset import write_posetrack_dataset
 from posetrack.samples.crops import CropStore
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training.fabric import is_first, make_engine
-from posetrack.training.loop import Validation, train
+from posetrack.training.loop import Validation, learn_poses
 
 HELD_BACK = 1000  # images at the end of LSPET; the last 500 are the test
 MAX_SIDE_PX = 256.0
@@ -130,7 +130,7 @@ def main() -> None:
         Validation("coco", crops(args.coco_val), COCO_JOINTS),
     )
     weights = checkpoints.read_state(args.init) if args.init else None
-    train(
+    learn_poses(
         recipe,
         POSETRACK_15,
         data,

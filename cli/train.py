@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["train"]
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,21 @@ _SETTINGS: tuple[tuple[str, str, type, str], ...] = (
     ("--batch-size", "batch_size", int, "People in a step."),
     ("--accumulate", "accumulate", int, "Parts that a batch is split into, to need less memory."),
     ("--seed", "seed", int, "Decides weights, order and augmentation."),
+)
+
+
+_MACHINE = (
+    "device",
+    "devices",
+    "nodes",
+    "precision",
+    "compiled",
+    "threads",
+    "workers",
+    "tensorboard",
+)
+_NO_DATA = (
+    "Give at least one dataset to learn from, say labels.json; posetrack train --help has more."
 )
 
 
@@ -136,17 +152,78 @@ def train(
     With --recipe imagenet DATA is a folder that holds a folder of pictures for each class, and what
     comes out is a start (--init) for networks that find poses.
     """
-    from posetrack.cli import train_run as run
-    from posetrack.training.setup import check_recipe
+    from posetrack.cli.train_progress import training_progress
+    from posetrack.errors import UsageError
+    from posetrack.training.fabric import is_first
+    from posetrack.training.train import train as learn
 
-    warn = run.teller(quiet=False)
-    start = run.read_weights(weights) if weights else None
-    recipe = run.recipe_of(name, rest, start)
-    check_recipe(recipe)
     if print_recipe:
-        click.echo(run.recipe_json(recipe))
+        click.echo(_recipe_text(name, _changes(rest), weights))
         return
-    out = run.required(data, out)
-    task = run.task_of(recipe, data, val, skeleton, metric, warn)
-    initialise = run.initialiser(start, recipe, task, run.teller(quiet))
-    click.echo(run.train_here(recipe, task, out, initialise, resume, quiet, rest))
+    if out is None:
+        raise UsageError("Say where the run goes with -o RUN." if data else _NO_DATA)
+    try:
+        with training_progress(quiet or not is_first()) as watchers:
+            best = learn(
+                data,
+                out,
+                recipe=name,
+                changes=_changes(rest),
+                val=val,
+                metric=metric,
+                init=weights,
+                skeleton=skeleton,
+                resume=resume,
+                report=_silent if quiet else _say,
+                warn=_say,
+                watchers=watchers,
+                **{option: rest[option] for option in _MACHINE},
+            )
+    except KeyboardInterrupt:
+        if (out / "state.pt").exists():
+            _say(f"Stopped; the same command with --resume goes on with {out}.")
+        raise
+    click.echo(best)
+
+
+def _say(text: str) -> None:
+    """A sentence on stderr; a function of this module, since worker processes are sent it."""
+    click.echo(text, err=True)
+
+
+def _silent(_: str) -> None:
+    """Nothing, likewise."""
+
+
+def _recipe_text(name: str, changes: dict[str, Any], weights: str | None) -> str:
+    """The recipe as JSON that ``--set`` could spell."""
+    import json
+
+    from posetrack.assemble import read_weights
+    from posetrack.training.override import to_json
+    from posetrack.training.setup import check_recipe
+    from posetrack.training.train import Source, make_recipe
+
+    start = Source(*read_weights(weights)) if weights else None
+    recipe = make_recipe(name, changes, start, _say)
+    check_recipe(recipe)
+    return json.dumps(to_json(recipe), indent=1)
+
+
+def _changes(options: dict[str, Any]) -> dict[str, Any]:
+    """The values of the recipe that the command line changes. Raises UsageError."""
+    from posetrack.errors import UsageError
+
+    settings = [name for _, name, _, _ in _SETTINGS]
+    changes = {name: options[name] for name in settings if options[name] is not None}
+    if options["size"] is not None:
+        match = re.fullmatch(r"(\d+)x(\d+)", options["size"])
+        if match is None:
+            raise UsageError(f"--input is WIDTHxHEIGHT, say 192x256, not {options['size']!r}.")
+        changes["size_wh"] = [int(match[1]), int(match[2])]
+    for change in options["changes"]:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes KEY=VALUE, say --set ema=0.99, not {change!r}.")
+        changes[key.strip()] = value.strip()
+    return changes

@@ -77,22 +77,26 @@ def _bar() -> Iterator[Watcher]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task("training", total=None)
+    bars = Progress(*columns, console=Console(stderr=True))
+    task = bars.add_task("training", total=None)
 
-        class Live(Watcher):
-            scores = ""
+    class Live(Watcher):
+        scores = ""
 
-            def step(self, run: Run, loss: float, samples_per_s: float) -> None:
-                mean = run.epoch_loss / max(run.epoch_steps, 1)
-                text = f"loss {mean:.4g}{self.scores}, {samples_per_s:.1f} samples/s"
-                bars.update(task, completed=run.step, total=run.total_steps, description=text)
+        def step(self, run: Run, loss: float, samples_per_s: float) -> None:
+            bars.start()  # not before: until then sentences about the data are written
+            mean = run.epoch_loss / max(run.epoch_steps, 1)
+            text = f"loss {mean:.4g}{self.scores}, {samples_per_s:.1f} samples/s"
+            bars.update(task, completed=run.step, total=run.total_steps, description=text)
 
-            def epoch(self, run: Run, row: Mapping[str, Any]) -> None:
-                self.scores = _scores(row)
-                bars.print(f"epoch {row['epoch']}: loss {row['loss']:.4g}{_scores(row)}")
+        def epoch(self, run: Run, row: Mapping[str, Any]) -> None:
+            self.scores = _scores(row)
+            bars.print(f"epoch {row['epoch']}: loss {row['loss']:.4g}{_scores(row)}")
 
+    try:
         yield Live()
+    finally:
+        bars.stop()
 
 
 def _scores(row: Mapping[str, Any]) -> str:

@@ -5,6 +5,9 @@
     for tracks in PoseTracker().track("clip.mp4"):
         print(tracks.id, tracks.poses.xy)
 
+``train`` makes networks from labelled people; ``evaluate_coco``, ``evaluate_mpii`` and
+``evaluate_posetrack`` score predictions, and with a ``ModelRun`` make them first.
+
 Importing this package loads nothing heavy; each name below is imported when it is first asked for.
 """
 
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "Boxes",
     "Frame",
+    "ModelRun",
     "OutputOptions",
     "PoseTracker",
     "Poses",
@@ -24,21 +28,33 @@ __all__ = [
     "Summary",
     "TrackOptions",
     "Tracks",
+    "evaluate_coco",
+    "evaluate_mpii",
+    "evaluate_posetrack",
+    "train",
 ]
 
 if TYPE_CHECKING:
     from posetrack.errors import PosetrackError
+    from posetrack.evaluation.evaluate import evaluate_coco, evaluate_mpii, evaluate_posetrack
+    from posetrack.evaluation.model import ModelRun
     from posetrack.options import TrackOptions
     from posetrack.recording.results import OutputOptions, Summary
     from posetrack.structures import Boxes, Frame, Poses, Skeleton, Tracks
     from posetrack.tracker import PoseTracker
+    from posetrack.training.train import train
 
 _HOMES = {
+    "ModelRun": "posetrack.evaluation.model",
     "OutputOptions": "posetrack.recording.results",
     "PoseTracker": "posetrack.tracker",
     "PosetrackError": "posetrack.errors",
     "Summary": "posetrack.recording.results",
     "TrackOptions": "posetrack.options",
+    **dict.fromkeys(
+        ("evaluate_coco", "evaluate_mpii", "evaluate_posetrack"), "posetrack.evaluation.evaluate"
+    ),
+    "train": "posetrack.training.train",
     **dict.fromkeys(("Boxes", "Frame", "Poses", "Skeleton", "Tracks"), "posetrack.structures"),
 }
 

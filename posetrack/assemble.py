@@ -17,15 +17,19 @@ __all__ = [
     "build_stages",
     "in_force",
     "is_preset",
+    "read_weights",
 ]
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
 
-from posetrack import weights
+from posetrack import checkpoints, weights
+from posetrack.checkpoints import ModelSpec
 from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.flow import FlowEstimator
 from posetrack.formats.boxes import read_boxes
@@ -74,6 +78,15 @@ def as_in_papers(asked: TrackOptions) -> TrackOptions:
     return in_force(
         replace(asked, **{k: v for k, v in papers.items() if getattr(asked, k) is None})
     )
+
+
+def read_weights(name: str) -> tuple[Mapping[str, torch.Tensor], ModelSpec]:
+    """State and description of weights to start training from: a file of posetrack for any task,
+    else a name, or a published file. Raises InputError, WeightsError, UsageError.
+    """
+    if Path(name).suffix == weights.NATIVE_SUFFIX:
+        return checkpoints.read_state(name), checkpoints.read_spec(name)
+    return weights.read_start(name)
 
 
 def build_stages(o: TrackOptions) -> Stages:

@@ -7,6 +7,7 @@ Importing this package loads nothing heavy.
 from __future__ import annotations
 
 __all__ = [
+    "NATIVE_SUFFIX",
     "PRESETS",
     "Entry",
     "Preset",
@@ -16,9 +17,17 @@ __all__ = [
     "load_flow",
     "load_pose",
     "path_of",
+    "read_start",
 ]
 
 from posetrack.weights.fetch import path_of
-from posetrack.weights.load import decode_note, load_detector, load_flow, load_pose
+from posetrack.weights.load import (
+    NATIVE_SUFFIX,
+    decode_note,
+    load_detector,
+    load_flow,
+    load_pose,
+    read_start,
+)
 from posetrack.weights.manifest import Entry, entries
 from posetrack.weights.presets import PRESETS, Preset

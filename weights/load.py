@@ -5,6 +5,7 @@ project wrote.
 from __future__ import annotations
 
 __all__ = [
+    "NATIVE_SUFFIX",
     "build_net",
     "decode_note",
     "load_detector",

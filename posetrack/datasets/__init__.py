@@ -43,9 +43,12 @@ _SOURCE = re.compile(
 )
 
 
-def read(source: str | Path) -> PersonSet:
+def read(
+    source: str | Path, *, part: str | None = None, report: Callable[[str], None] = lambda _: None
+) -> PersonSet:
     """Read a source: ``[KIND:]PATH[START:STOP]*TIMES``, say ``lspet/person_keypoints.json[:-1000]``
-    or ``coco*5``.
+    or ``coco*5``. ``part`` ("train", "val", "test") is taken of PoseTrack's folder as a whole, and
+    ``report`` is told; without it such a folder is refused.
 
     ``[START:STOP]`` takes some of the images in the file's order, ``*TIMES`` repeats them. KIND is
     a name in ``DATASETS``; without it the files decide (``kind_of``). Raises UsageError or
@@ -62,6 +65,8 @@ def read(source: str | Path) -> PersonSet:
     if not path.exists():
         raise InputError(f"There is no dataset at {path}; check the path.")
     kind = match["kind"] or kind_of(path)
+    if kind == "posetrack":
+        path = posetrack.part_of(path, part, report)
     people = replace(DATASETS[kind](path), kind=kind)
     people = people.of_images(slice(_number(match["start"]), _number(match["stop"])))
     if not len(people):

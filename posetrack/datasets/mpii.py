@@ -47,8 +47,9 @@ def read(path: Path) -> PersonSet:
     return PersonSet(file.stem, MPII_16, people, tuple(dict.fromkeys(row[0] for row in rows)), file)
 
 
-# image name, centre (2,) and scale, joints (16, 2), flags (16,): as in the file, pixels from 1
-Row = tuple[str, Array, float, Array, Array]
+# image name, centre (2,) and scale, joints (16, 2), flags (16,): as in the file, pixels from 1; and
+# the number of the person in the file
+Row = tuple[str, Array, float, Array, Array, int]
 
 
 def person_box(center: Array, scale: float) -> npt.NDArray[np.float32]:
@@ -62,9 +63,10 @@ def person_box(center: Array, scale: float) -> npt.NDArray[np.float32]:
 
 
 def _person(store: ImageStore, row: Row) -> Person:
-    name, center, scale, xy, flag = row
+    name, center, scale, xy, flag, number = row
     points = np.where(flag[:, None] > ABSENT, xy - 1, np.nan).astype(np.float32)
-    return Person(store, name, person_box(center, scale), points, flag, np.ones(len(MPII_16), bool))
+    known = np.ones(len(MPII_16), bool)
+    return Person(store, name, person_box(center, scale), points, flag, known, number)
 
 
 def _label_file(path: Path) -> Path:
@@ -96,10 +98,10 @@ def _json_rows(file: Path) -> list[Row]:
     data = read_json(file)
     if not isinstance(data, list):
         raise TypeError("the file holds no list of people")
-    return [_json_row(person) for person in data]
+    return [_json_row(person, number) for number, person in enumerate(data)]
 
 
-def _json_row(person: dict[str, Any]) -> Row:
+def _json_row(person: dict[str, Any], number: int) -> Row:
     xy = np.array(person["joints"], np.float64).reshape(len(MPII_16), 2)
     flag = np.where(np.array(person["joints_vis"]).reshape(len(MPII_16)) > 0, VISIBLE, ABSENT)
     return (
@@ -108,6 +110,7 @@ def _json_row(person: dict[str, Any]) -> Row:
         float(person["scale"]),
         xy,
         flag,
+        number,
     )
 
 
@@ -123,16 +126,17 @@ def _mat_rows(file: Path) -> list[Row]:
     except (OSError, NotImplementedError) as error:
         raise FormatError(f"{file} is not a readable .mat file: {error}.") from error
     images, training = np.atleast_1d(release.annolist), np.atleast_1d(release.img_train)
-    return [
-        row
+    people = [
+        (image, person)
         for image, learnt in zip(images, training, strict=True)
         if learnt
         for person in np.atleast_1d(getattr(image, "annorect", ()))
-        if (row := _mat_row(image, person)) is not None
     ]
+    rows = (_mat_row(*both, number) for number, both in enumerate(people))
+    return [row for row in rows if row is not None]
 
 
-def _mat_row(image: Any, person: Any) -> Row | None:
+def _mat_row(image: Any, person: Any, number: int) -> Row | None:
     """A labelled person, None for one with a head box only."""
     points = getattr(getattr(person, "annopoints", None), "point", None)
     place: Any = getattr(person, "objpos", None)
@@ -144,7 +148,8 @@ def _mat_row(image: Any, person: Any) -> Row | None:
         joint = int(point.id)
         xy[joint] = float(point.x), float(point.y)
         flag[joint] = VISIBLE if joint in HEAD_JOINTS or _is_visible(point) else HIDDEN
-    return str(image.image.name), np.array([place.x, place.y], np.float64), float(scale), xy, flag
+    center = np.array([place.x, place.y], np.float64)
+    return str(image.image.name), center, float(scale), xy, flag, number
 
 
 def _is_visible(point: Any) -> bool:

@@ -24,7 +24,8 @@ class Person:
 
     ``image`` is the name in ``store``; ``xyxy`` (4,) px the box; ``xy`` (K, 2) px, NaN where not
     labelled; ``flag`` (K,) 0 not labelled, 1 labelled but hidden, 2 visible; ``known`` (K,) False
-    where the dataset has no such joint.
+    where the dataset has no such joint; ``row`` counts people in the label file from 0, those that
+    are left out too (-1: not from a file, or not told).
     """
 
     store: ImageStore
@@ -33,6 +34,7 @@ class Person:
     xy: npt.NDArray[np.float32]
     flag: npt.NDArray[np.int64]
     known: npt.NDArray[np.bool_]
+    row: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ shards).
 
 from __future__ import annotations
 
-__all__ = ["label_files", "read"]
+__all__ = ["PARTS", "label_files", "part_of", "read"]
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import numpy as np
 
 from posetrack.datasets.images import ImageStore
 from posetrack.datasets.people import ABSENT, VISIBLE, Person, PersonSet
-from posetrack.errors import FormatError, InputError
+from posetrack.errors import FormatError, InputError, UsageError
 from posetrack.formats import FORMATS, detect_format
 from posetrack.geometry import BOX_EXTENSION, keypoint_boxes
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import FrameLabels
 
+PARTS = ("train", "val", "test")  # of the dataset, folders of label files
 LEVELS = 4  # folders above a label file in which images are looked for
 MIN_BOX_PX = 1.0  # shorter side of a box; one joint alone spans none
 _LAYOUTS = ("posetrack17", "posetrack18")
@@ -59,6 +60,32 @@ def read(path: Path) -> PersonSet:
             images.append(frame.image)
             people += _people(frame, roots.store_of(file, frame.image))
     return PersonSet(path.stem, POSETRACK_15, tuple(people), tuple(dict.fromkeys(images)), path)
+
+
+def part_of(path: Path, part: str | None, report: Callable[[str], None]) -> Path:
+    """``path``, or where it is a folder with several parts of the dataset (folders train, val and
+    test, somewhere below), the folder of ``part``; ``report`` is told which.
+
+    Raises UsageError where nobody said which part, or it is not there: label files of training and
+    test never mix unsaid.
+    """
+    if not path.is_dir():
+        return path
+    there = {
+        name: folder
+        for folder in sorted(path.rglob("*"))
+        if (name := folder.name) in PARTS
+        and folder.is_dir()
+        and (any(folder.glob("*.json")) or any(folder.glob("*.json.gz")))
+    }
+    if len(there) < 2:
+        return path
+    names = ", ".join(there)
+    if part not in there:
+        example = next(iter(there.values()))
+        raise UsageError(f"{path} holds several parts ({names}); give one of them, say {example}.")
+    report(f"{path} holds several parts ({names}); {there[part]} is taken.")
+    return there[part]
 
 
 def label_files(path: Path) -> list[Path]:

@@ -18,7 +18,7 @@ __all__ = [
     "score_mpii",
 ]
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,8 @@ class MpiiTruth:
     ``image`` names or "".
 
     ``center_scale`` (N, 3) is the rough position (x, y from 1) and the person's height / 200 px,
-    NaN where unknown: what the HRNet code crops by.
+    NaN where unknown: what the HRNet code crops by. ``row`` is the number of each person in the
+    file, as ``datasets.people.Person`` has it.
     """
 
     xy: Floats
@@ -53,6 +54,7 @@ class MpiiTruth:
     head_xyxy: Floats
     image: tuple[str, ...]
     center_scale: Floats
+    row: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.xy)
@@ -110,6 +112,7 @@ def _from_hrnet_mat(content: Mapping[str, Any], path: Path) -> MpiiTruth:
         np.concatenate([boxes[0], boxes[1]]).T,
         ("",) * count,
         np.full((count, 3), np.nan),
+        tuple(range(count)),
     )
 
 
@@ -131,47 +134,53 @@ def _from_hrnet_json(path: Path) -> MpiiTruth:
         )
     names = tuple(str(row.get("image", "")) for row in rows)
     places = [[*row.get("center", (np.nan, np.nan)), row.get("scale", np.nan)] for row in rows]
+    numbers = tuple(range(len(rows)))
     if boxed:
         xy = np.array([row["joints"] for row in rows], np.float64)
         missing = ~np.array([row.get("joints_vis", [1] * 16) for row in rows]).astype(np.bool_)
         heads = np.array([row["headbox"] for row in rows], np.float64)
-        return MpiiTruth(xy, missing, heads, names, np.array(places, np.float64))
+        return MpiiTruth(xy, missing, heads, names, np.array(places, np.float64), numbers)
     other = _from_hrnet_mat(load_mat(beside), beside)
     if len(other) != len(rows):
         raise FormatError(f"{path} has {len(rows)} people, but {beside} has {len(other)}.")
-    return MpiiTruth(other.xy, other.missing, other.head_xyxy, names, np.array(places, np.float64))
+    where = np.array(places, np.float64)
+    return MpiiTruth(other.xy, other.missing, other.head_xyxy, names, where, numbers)
 
 
 def _from_release(release: Any, path: Path) -> MpiiTruth:
     """MPII's own file: everybody with joints in the images marked for training, in file order."""
     images = np.atleast_1d(release.annolist)
     train = np.atleast_1d(release.img_train)
-    people = [person for image in images[train == 1] for person in _release_people(image)]
+    everyone = [
+        (image, rect)
+        for image in images[train == 1]
+        for rect in np.atleast_1d(getattr(image, "annorect", ()))
+    ]
+    found = ((n, _release_person(*both)) for n, both in enumerate(everyone))
+    people = [(*person, number) for number, person in found if person is not None]
     if not people:
         raise FormatError(f"{path} holds no training image with annotated people.")
-    xy, missing, heads, names, places = zip(*people, strict=True)
-    return MpiiTruth(
-        np.stack(xy), np.stack(missing), np.array(heads), names, np.array(places, np.float64)
-    )
+    xy, missing, heads, names, places, rows = zip(*people, strict=True)
+    where = np.array(places, np.float64)
+    return MpiiTruth(np.stack(xy), np.stack(missing), np.array(heads), names, where, rows)
 
 
-def _release_people(
-    image: Any,
-) -> Iterator[tuple[Floats, npt.NDArray[np.bool_], list[float], str, list[float]]]:
-    name = str(image.image.name)
-    for rect in np.atleast_1d(image.annorect):
-        points = getattr(getattr(rect, "annopoints", None), "point", None)
-        if points is None or not hasattr(rect, "x1"):
-            continue
-        xy, missing = np.zeros((16, 2)), np.ones(16, np.bool_)
-        for point in np.atleast_1d(points):
-            xy[int(point.id)] = point.x, point.y
-            missing[int(point.id)] = False
-        place = place_of(rect)
-        if place is None:  # as in training
-            continue
-        head = [float(getattr(rect, key)) for key in ("x1", "y1", "x2", "y2")]
-        yield xy, missing, head, name, place
+def _release_person(
+    image: Any, rect: Any
+) -> tuple[Floats, npt.NDArray[np.bool_], list[float], str, list[float]] | None:
+    """Joints, which are missing, head box, image and place; None for somebody without joints, head
+    box or position (left out in training, too).
+    """
+    points = getattr(getattr(rect, "annopoints", None), "point", None)
+    place = place_of(rect)
+    if points is None or place is None or not hasattr(rect, "x1"):
+        return None
+    xy, missing = np.zeros((16, 2)), np.ones(16, np.bool_)
+    for point in np.atleast_1d(points):
+        xy[int(point.id)] = point.x, point.y
+        missing[int(point.id)] = False
+    head = [float(getattr(rect, key)) for key in ("x1", "y1", "x2", "y2")]
+    return xy, missing, head, str(image.image.name), place
 
 
 def place_of(rect: Any) -> list[float] | None:

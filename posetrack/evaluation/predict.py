@@ -5,7 +5,9 @@ images together.
 from __future__ import annotations
 
 __all__ = [
+    "OKS_NMS",
     "PYRAMID",
+    "coco_rows",
     "detection_boxes",
     "estimate_pyramid",
     "mpii_boxes",
@@ -29,9 +31,10 @@ from posetrack.files import read_json
 from posetrack.oks import oks_nms, rescore
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import COCO_17, MPII_16, joint_map, make_skeleton
-from posetrack.structures import Boxes, Image, Poses, Skeleton
+from posetrack.structures import Boxes, Image, InputSpec, Poses, Skeleton
 
-# Six factors on the crop, as many as the papers' test on MPII has; they do not print which ones.
+# Six factors on the crop: those of PyraNet's evalPyra.lua (Yang et al., ICCV 2017), whose test the
+# HRNet paper follows on MPII. The heatmaps are averaged, in the frame of the crop at 1.
 PYRAMID = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 OKS_NMS = 0.9  # official OKS_THRE
 PERSON = 1  # COCO's category
@@ -185,7 +188,7 @@ def predict_coco(
         for image, poses in zip(
             chunk, estimate_pyramid(estimator, images, boxes, factors), strict=True
         ):
-            rows += _rows(image["id"], poses, order, estimator, max_oks)
+            rows += coco_rows(image["id"], poses, order, estimator.spec, max_oks)
         if progress:
             progress(done, len(pictures))
     if not rows:
@@ -193,14 +196,20 @@ def predict_coco(
     return rows
 
 
-def _rows(
-    image_id: Any, poses: Poses, order: npt.NDArray[Any], estimator: PoseEstimator, max_oks: float
+def coco_rows(
+    image_id: Any,
+    poses: Poses,
+    order: npt.NDArray[Any],
+    spec: InputSpec,
+    max_oks: float = OKS_NMS,
 ) -> list[Json]:
+    """Rows of the COCO results layout for the poses of one image, without doubles: of two more
+    alike than ``max_oks`` the worse one goes. ``order`` (K,) are joints of the poses in the
+    dataset's order, -1 for one they do not have; ``spec`` is what the network was fed.
+    """
     if not len(poses):
         return []
-    _, scale = geometry.box_to_center_scale(
-        poses.boxes.xyxy, estimator.spec.size_wh, estimator.spec.padding
-    )
+    _, scale = geometry.box_to_center_scale(poses.boxes.xyxy, spec.size_wh, spec.padding)
     area = np.prod(
         scale * geometry.PIXEL_STD, axis=1
     )  # of the padded box, as the official evaluator takes it

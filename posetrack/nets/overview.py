@@ -78,7 +78,7 @@ def _rows(name: str, facts: Published) -> list[Row]:
     no other.
     """
     alone = len(facts.macs) == 1
-    rows = []
+    rows: list[Row] = []
     for size, (macs, paper_macs) in facts.macs.items():
         pckh = facts.mpii_pckh if alone or size == MPII else None
         rows.append(

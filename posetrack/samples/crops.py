@@ -43,6 +43,7 @@ class Crop:
     name: str
     zoom: float
     offset: npt.NDArray[np.float32]
+    row: int = -1
 
 
 class CropStore(Sequence[Crop]):
@@ -122,4 +123,5 @@ def cut(
         person.image,
         zoom,
         offset.astype(np.float32),
+        person.row,
     )

@@ -8,7 +8,7 @@ weights, optimiser and step, so that a resumed run goes on as if never stopped.
 
 from __future__ import annotations
 
-__all__ = ["CHECKPOINT_EVERY_S", "Run", "Validation", "Watcher", "learn", "start", "train"]
+__all__ = ["CHECKPOINT_EVERY_S", "Run", "Validation", "Watcher", "learn", "learn_poses", "start"]
 
 import json
 import math
@@ -30,13 +30,19 @@ from posetrack.samples.crops import Crop
 from posetrack.samples.keypoints import batch_count
 from posetrack.structures import Skeleton
 from posetrack.training.engine import Engine
-from posetrack.training.faults import blame
 from posetrack.training.feed import batches, to_input
 from posetrack.training.optimizer import INITIAL, freeze, keep_norms, make_optimizer
 from posetrack.training.pose import PoseTask
 from posetrack.training.recipes import Recipe, Stage
-from posetrack.training.run import METRICS, Run, load_state, save_state
-from posetrack.training.signals import StopRequest, stop_requests
+from posetrack.training.run import (
+    METRICS,
+    Run,
+    StopRequest,
+    blame,
+    load_state,
+    save_state,
+    stop_requests,
+)
 from posetrack.training.task import Batch, Batches, Task
 from posetrack.training.validation import Validation
 
@@ -82,7 +88,7 @@ def start(
     )
 
 
-def train(
+def learn_poses(
     recipe: Recipe,
     skeleton: Skeleton,
     crops: Sequence[Crop],

@@ -1,23 +1,40 @@
-"""A training run in memory, and the state file from which one that was stopped goes on exactly."""
+"""A training run in memory, the state file from which one that was stopped goes on exactly, and
+what stops it: Ctrl-C, and a loss that is no number.
+"""
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "STATE_SCHEMA", "Run", "load_state", "save_state"]
+__all__ = [
+    "METRICS",
+    "STATE_SCHEMA",
+    "Run",
+    "StopRequest",
+    "blame",
+    "load_state",
+    "save_state",
+    "stop_requests",
+]
 
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from posetrack.errors import TrainingError
 from posetrack.files import cannot_write, write_beside
 from posetrack.training.engine import Engine
 from posetrack.training.optimizer import rate
 from posetrack.training.recipes import Recipe
-from posetrack.training.task import Task
+from posetrack.training.task import B, Task
 
 STATE_SCHEMA = 1
 # Scores of a validation, METRIC_NAME in a line of metrics; the first that there is decides which
@@ -111,3 +128,71 @@ def load_state(run: Run, path: Path) -> None:
     run.epoch_loss, run.epoch_steps = state.get("epoch_loss", 0.0), state.get("epoch_steps", 0)
     if "random" in state:
         torch.set_rng_state(state["random"])
+
+
+# --- Ctrl-C: the step is finished and saved first; a second one stops at once
+# --------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class StopRequest:
+    """``asked`` is True once the user wants to stop."""
+
+    asked: bool = False
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn the first Ctrl-C of the block into a request. Outside of the main thread nothing
+    changes.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        if request.asked:
+            raise KeyboardInterrupt
+        request.asked = True
+
+    before = signal.signal(signal.SIGINT, asked)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# --- a loss that is no number
+# --------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def blame(
+    output: Tensor | list[Tensor],
+    loss_of: Callable[[Any, B], Tensor],
+    batch: B,
+    place: tuple[int, int],
+) -> TrainingError:
+    """The error for a loss that is no number, at ``place`` (epoch and batch from 0), with the image
+    where it began.
+    """
+    count = len(batch.image)
+    bad = [
+        i
+        for i in range(count)
+        if not math.isfinite(float(loss_of(_one(output, i), batch.part(i, i + 1))))
+    ]
+    which = (
+        f" in {len(bad)} of {count} samples, first in image {batch.names[bad[0]]}"
+        if bad and batch.names
+        else ""
+    )
+    return TrainingError(
+        f"The loss is no number at epoch {place[0] + 1}, batch {place[1] + 1}{which}; "
+        "look at its labels, lower the learning rate, or resume an older state."
+    )
+
+
+def _one(output: Tensor | list[Tensor], i: int) -> Tensor | list[Tensor]:
+    return [part[i : i + 1] for part in output] if isinstance(output, list) else output[i : i + 1]

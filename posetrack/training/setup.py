@@ -181,11 +181,14 @@ def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recip
     return recipe
 
 
-def read_sets(sources: Sequence[str]) -> list[PersonSet]:
-    """The people of every source, images unopened. Raises InputError and UsageError before anything
-    is loaded.
+def read_sets(
+    sources: Sequence[str | Path], *, part: str | None = None, report: Report = lambda _: None
+) -> list[PersonSet]:
+    """The people of every source, images unopened; of a PoseTrack folder that holds several parts
+    the ``part`` ("train", "val"), and ``report`` is told. Raises InputError and UsageError before
+    anything is loaded.
     """
-    return [read(source) for source in sources]
+    return [read(source, part=part, report=report) for source in sources]
 
 
 def pick_skeleton(

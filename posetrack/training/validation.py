@@ -4,11 +4,20 @@ many are right.
 
 from __future__ import annotations
 
-__all__ = ["Validation", "pck_hits", "predict", "score_pck", "torso_px", "validate"]
+__all__ = [
+    "Validation",
+    "pck_hits",
+    "predict",
+    "predict_heads",
+    "score_pck",
+    "torso_px",
+    "validate",
+]
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +31,7 @@ from posetrack.structures import InputSpec, Skeleton
 from posetrack.training.feed import to_input
 
 _DIAGONALS = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
+AT_ONCE = 64  # people
 PCK_TORSOS = 0.2  # how near a joint must be, in torsos
 
 
@@ -30,7 +40,8 @@ class Validation:
     """A named set of held-out crops; ``joints`` are the indices that count.
 
     ``score`` adds numbers of its own, in percent, from joints (N, K, 2) in pixels of the images and
-    scores (N, K).
+    scores (N, K). They are a benchmark's, so everybody is looked at as ``posetrack eval`` does:
+    with the flip test.
     """
 
     name: str
@@ -51,39 +62,61 @@ def predict(
     method: str = "dark",
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Joints (N, K, 2) in crop pixels and scores (N, K) from the given boxes."""
+    return predict_heads(net, crops, spec, skeleton, flip=flip, method=method)[-1]
+
+
+def predict_heads(
+    net: nn.Module,
+    crops: Sequence[Crop],
+    spec: InputSpec,
+    skeleton: Skeleton,
+    *,
+    flip: bool = False,
+    method: str = "dark",
+    heads: Sequence[int] = (-1,),
+) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """The same from several outputs of the network, numbered by ``heads``."""
     device = next(net.parameters()).device
-    center, scale = box_to_center_scale(
-        np.stack([c.xyxy for c in crops]), spec.size_wh, spec.padding
-    )
+    boxes = np.stack([c.xyxy for c in crops])
+    center, scale = box_to_center_scale(boxes, spec.size_wh, spec.padding)
     affine = crop_affine(center, scale, spec.size_wh)
-    xy, score = [], []
+    found: list[list[tuple[Any, Any]]] = [[] for _ in heads]
     net.eval()
-    for start in range(0, len(crops), 64):
-        rows = range(start, min(start + 64, len(crops)))
-        images = np.stack([crop_image(crops[i].image, affine[i], spec.size_wh) for i in rows])
-        maps = _maps(net, images, spec, device)
-        if flip:
-            maps = flip_average(
-                maps, _maps(net, images[:, :, ::-1].copy(), spec, device), skeleton.flip_order
-            )
-        points, values = decode(maps, method)
+    for start in range(0, len(crops), AT_ONCE):
+        rows = range(start, min(start + AT_ONCE, len(crops)))
         part = slice(start, rows.stop)
-        xy.append(
-            heatmap_to_image(points, center[part], scale[part], (maps.shape[3], maps.shape[2]))
-        )
-        score.append(values)
-    return np.concatenate(xy), np.concatenate(score)
+        images = np.stack([crop_image(crops[i].image, affine[i], spec.size_wh) for i in rows])
+        outputs = _maps(net, images, spec, device)
+        mirrored = _maps(net, images[:, :, ::-1].copy(), spec, device) if flip else outputs
+        for head, parts in zip(heads, found, strict=True):
+            maps = outputs[head]
+            if flip:
+                maps = flip_average(maps, mirrored[head], skeleton.flip_order)
+            points, values = decode(maps, method)
+            maps_wh = (maps.shape[3], maps.shape[2])
+            parts.append((heatmap_to_image(points, center[part], scale[part], maps_wh), values))
+    return [
+        (np.concatenate([xy for xy, _ in parts]), np.concatenate([score for _, score in parts]))
+        for parts in found
+    ]
 
 
 def _maps(
     net: nn.Module, images: npt.NDArray[np.uint8], spec: InputSpec, device: torch.device
-) -> npt.NDArray[np.float32]:
+) -> list[npt.NDArray[np.float32]]:
+    """The heatmaps of all outputs."""
     with torch.inference_mode():
         out = net(to_input(images, spec, device))
-    maps: npt.NDArray[np.float32] = (
-        (out[-1] if isinstance(out, list) else out).float().cpu().numpy()
-    )
-    return maps
+    outputs = out if isinstance(out, list) else [out]
+    return [maps.float().cpu().numpy() for maps in outputs]
+
+
+def _coarser_heads(net: nn.Module, spec: InputSpec) -> dict[int, int]:
+    """Number -> stride in input pixels of the outputs that are coarser than the last one."""
+    device = next(net.parameters()).device
+    nobody = np.zeros((1, spec.size_wh[1], spec.size_wh[0], 3), np.uint8)
+    widths = [maps.shape[3] for maps in _maps(net.eval(), nobody, spec, device)]
+    return {i: spec.size_wh[0] // w for i, w in enumerate(widths) if w != widths[-1]}
 
 
 def score_pck(
@@ -134,17 +167,36 @@ def torso_px(xy: npt.NDArray[np.float32], skeleton: Skeleton) -> float:
 def validate(
     net: nn.Module, validations: Sequence[Validation], spec: InputSpec, skeleton: Skeleton
 ) -> dict[str, float]:
-    """``pck_NAME`` of every set, in percent, and what its own ``score`` adds (``ap_NAME``, ...)."""
-    scores = {}
+    """``pck_NAME`` of every set, in percent, and what its own ``score`` adds (``ap_NAME``, ...).
+
+    Heads of other resolutions are scored as well: ``stride8_pck_NAME`` ...
+    """
+    scores: dict[str, float] = {}
+    coarser = _coarser_heads(net, spec) if validations else {}
     for v in validations:
-        xy, score = predict(net, v.crops, spec, skeleton, method="quarter")
-        scores[f"pck_{v.name}"] = round(score_pck(xy, v.crops, skeleton, v.joints), 2)
-        if v.score is not None:
-            in_image = np.stack(
-                [(at + c.offset) / c.zoom for at, c in zip(xy, v.crops, strict=True)]
-            )
+        heads = (*coarser, -1)
+        flip = v.score is not None
+        found = predict_heads(
+            net, v.crops, spec, skeleton, flip=flip, method="quarter", heads=heads
+        )
+        begins = (*(f"stride{stride}_" for stride in coarser.values()), "")
+        for begin, (xy, score) in zip(begins, found, strict=True):
             scores |= {
-                f"{name}_{v.name}": round(value, 2)
-                for name, value in v.score(in_image, score).items()
+                f"{begin}{k}": round(x, 2) for k, x in _score(v, xy, score, skeleton).items()
             }
     return scores
+
+
+def _score(
+    v: Validation,
+    xy: npt.NDArray[np.float32],
+    score: npt.NDArray[np.float32],
+    skeleton: Skeleton,
+) -> dict[str, float]:
+    """The scores of one set from joints (N, K, 2) in crop pixels and their scores (N, K)."""
+    scores = {f"pck_{v.name}": score_pck(xy, v.crops, skeleton, v.joints)}
+    if v.score is None:
+        return scores
+    in_image = np.stack([(at + c.offset) / c.zoom for at, c in zip(xy, v.crops, strict=True)])
+    more = v.score(in_image, score)
+    return scores | {f"{name}_{v.name}": value for name, value in more.items()}

@@ -227,13 +227,13 @@ def test_what_workers_are_given_survives_being_sent(labels: Path) -> None:
     """
     import pickle
 
-    from posetrack.cli.train_run import teller
+    from posetrack.cli.train import _say, _silent
     from posetrack.datasets import read
     from posetrack.samples.crops_on_disk import CropFiles
 
     people = read(str(labels))
-    for quiet in (False, True):
-        crops = CropFiles(people.people, 40.0, teller(quiet))
+    for tell in (_say, _silent):
+        crops = CropFiles(people.people, 40.0, tell)
         sent = pickle.loads(pickle.dumps(crops))
         assert (sent[1].image == crops[1].image).all()
         assert sent.report is crops.report

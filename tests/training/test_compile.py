@@ -48,7 +48,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
 def _run(
     crops: CropStore, out: Path, engine: Engine, recipe: Recipe = RECIPE, **more: Any
 ) -> training.Run:
-    return training.train(recipe, POSETRACK_15, crops, out, engine=engine, **more)
+    return training.learn_poses(recipe, POSETRACK_15, crops, out, engine=engine, **more)
 
 
 @pytest.mark.skipif(

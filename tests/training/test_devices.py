@@ -59,7 +59,7 @@ t.learn({data!r}, {out!r}, t.make_engine("cpu", "float32", devices=2))
 def learn(labels: str, out: str, engine: Engine, recipe: Recipe = RECIPE) -> training.Run:
     crops = CropStore(read(labels).people, 60)
     held_out = training.Validation("v", crops, tuple(range(15)))
-    return training.train(
+    return training.learn_poses(
         recipe, POSETRACK_15, crops, Path(out), validations=[held_out], engine=engine
     )
 

@@ -52,7 +52,7 @@ def test_eight_people_are_learnt_by_heart(crops: CropStore, tmp_path: Path) -> N
         Stage(6, (64, 64), 8, 1.0, how), Stage(4, (64, 64), 8, 1.0, how, 0.1, 10.0), lr=1e-2
     )
     eight_times = [crops[i] for i in range(8)] * 8
-    run = training.train(recipe, POSETRACK_15, eight_times, tmp_path)
+    run = training.learn_poses(recipe, POSETRACK_15, eight_times, tmp_path)
     spec = checkpoints.read_spec(tmp_path / "last.safetensors")
     net = nets.build(spec.net, **spec.net_args)
     net.load_state_dict(checkpoints.read_state(tmp_path / "last.safetensors"))
@@ -68,7 +68,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     crops: CropStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = _recipe(Stage(2, (32, 64), 2, 1.0, PAPER), Stage(1, (64, 64), 4, 1.0, PAPER))
-    whole = training.train(recipe, POSETRACK_15, crops, tmp_path / "whole")
+    whole = training.learn_poses(recipe, POSETRACK_15, crops, tmp_path / "whole")
     monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)  # a state file after every step
     steps = training._step
 
@@ -79,9 +79,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(
 
     monkeypatch.setattr(training, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        training.train(recipe, POSETRACK_15, crops, tmp_path / "cut")
+        training.learn_poses(recipe, POSETRACK_15, crops, tmp_path / "cut")
     monkeypatch.setattr(training, "_step", steps)
-    resumed = training.train(recipe, POSETRACK_15, crops, tmp_path / "cut", resume=True)
+    resumed = training.learn_poses(recipe, POSETRACK_15, crops, tmp_path / "cut", resume=True)
     assert resumed.step == whole.step == 10
     for a, b in ((whole.net, resumed.net), (whole.averaged, resumed.averaged)):
         for key, value in a.state_dict().items():
@@ -90,9 +90,11 @@ def test_a_stopped_run_goes_on_bit_for_bit(
 
 def test_a_state_of_another_recipe_is_refused(crops: CropStore, tmp_path: Path) -> None:
     stage = Stage(1, (32, 32), 8, 1.0, NO_AUGMENTATION)
-    training.train(_recipe(stage), POSETRACK_15, crops, tmp_path)
+    training.learn_poses(_recipe(stage), POSETRACK_15, crops, tmp_path)
     with pytest.raises(TrainingError, match="does not belong to this recipe"):
-        training.train(_recipe(stage, net="hrnet_w16"), POSETRACK_15, crops, tmp_path, resume=True)
+        training.learn_poses(
+            _recipe(stage, net="hrnet_w16"), POSETRACK_15, crops, tmp_path, resume=True
+        )
 
 
 def test_a_loss_that_is_no_number_stops_the_run(crops: CropStore, tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_a_loss_that_is_no_number_stops_the_run(crops: CropStore, tmp_path: Path
         Stage(30, (32, 32), 8, 1.0, NO_AUGMENTATION), lr=1e30, clip_norm=1e30, warmup=0.0
     )
     with pytest.raises(TrainingError, match="The loss is"):
-        training.train(recipe, POSETRACK_15, crops, tmp_path)
+        training.learn_poses(recipe, POSETRACK_15, crops, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

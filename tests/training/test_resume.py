@@ -26,9 +26,9 @@ from posetrack.samples.keypoints import Batch
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training import loop as training
 from posetrack.training import run as training_run
-from posetrack.training.faults import blame
 from posetrack.training.pose import PoseTask
 from posetrack.training.recipes import Recipe, Stage
+from posetrack.training.run import blame
 
 RECIPE = Recipe(
     "test",
@@ -47,7 +47,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropStore:
 
 
 def _run(crops: CropStore, out: Path, recipe: Recipe = RECIPE, **more: Any) -> training.Run:
-    return training.train(
+    return training.learn_poses(
         recipe, POSETRACK_15, crops, out, validations=[_validation(crops)], **more
     )
 

@@ -16,17 +16,21 @@ from people_on_disk import draw_person, write_people
 from tiny_net import tiny  # noqa: F401
 
 from posetrack.cli import _root
-from posetrack.cli.train_scores import coco_score, mpii_score, posetrack_score
 from posetrack.datasets import read
 from posetrack.datasets.people import PersonSet
 from posetrack.drawn.clip import draw_sequence
 from posetrack.drawn.dataset import write_posetrack_dataset
 from posetrack.errors import FormatError, UsageError
+from posetrack.evaluation.evaluate import evaluate_coco
+from posetrack.evaluation.model import ModelRun
 from posetrack.samples.crops import CropStore
 from posetrack.skeletons import COCO_17, MPII_16, POSETRACK_15, make_skeleton
-from posetrack.structures import Skeleton
+from posetrack.structures import InputSpec, Skeleton
 from posetrack.training.loop import _score
+from posetrack.training.scores import coco_score, mpii_score, posetrack_score
+from posetrack.training.train import train
 
+SPEC = InputSpec((48, 64))
 OWN = make_skeleton("own", ["left_ear", "right_ear", "tail", "tip"])
 QUICK = (
     "--net",
@@ -90,7 +94,7 @@ def test_perfect_joints_have_an_ap_of_100(tmp_path: Path) -> None:
     people = read(f"{_coco(tmp_path)}[:2]")
     turned = make_skeleton("turned", OWN.joints[::-1])
     crops, xy = _joints(people, turned)
-    score = coco_score(people, crops, turned)
+    score = coco_score(people, crops, turned, SPEC)
     assert score(xy, np.ones(xy.shape[:2], np.float32)) == {"ap": 100}
     assert score(xy + 1000, np.ones(xy.shape[:2], np.float32)) == {"ap": 0}
 
@@ -99,7 +103,7 @@ def test_pckh_is_in_head_sizes_and_of_the_right_people(tmp_path: Path) -> None:
     people = read(_mpii(tmp_path))
     assert (people.kind, len(people)) == ("mpii", 3)
     crops, xy = _joints(people, MPII_16)
-    score, ones = mpii_score(people, crops, MPII_16), np.ones((3, 16), np.float32)
+    score, ones = mpii_score(people, crops, MPII_16, SPEC), np.ones((3, 16), np.float32)
     half_head = 0.5 * 0.6 * 10 * 2**0.5
     assert score(xy, ones) == {"pckh": 100}
     assert score(xy + np.array([half_head - 0.01, 0]), ones) == {"pckh": 100}
@@ -109,7 +113,9 @@ def test_pckh_is_in_head_sizes_and_of_the_right_people(tmp_path: Path) -> None:
     assert score(one_off, ones)["pckh"] == pytest.approx(100 * 2 / 3)
     # of the 14 joints counted, COCO has no upper neck and no head top
     other, known = _joints(people, COCO_17)
-    found = mpii_score(people, other, COCO_17)(np.nan_to_num(known), np.ones((3, 17), np.float32))
+    found = mpii_score(people, other, COCO_17, SPEC)(
+        np.nan_to_num(known), np.ones((3, 17), np.float32)
+    )
     assert found["pckh"] == pytest.approx(100 * 12 / 14)
 
 
@@ -119,7 +125,7 @@ def test_pckh_without_head_boxes_is_refused(tmp_path: Path) -> None:
     rows = json.loads(path.read_text())
     path.write_text(json.dumps([row | {"image": "other.png"} for row in rows]))
     with pytest.raises(FormatError, match=r"nobody in image a\.png has a head box"):
-        mpii_score(people, CropStore(people.people, 50), MPII_16)
+        mpii_score(people, CropStore(people.people, 50), MPII_16, SPEC)
 
 
 @pytest.mark.parametrize("layout", ["2017", "2018"])
@@ -127,7 +133,10 @@ def test_perfect_joints_have_a_map_of_100(tmp_path: Path, layout: str) -> None:
     people = read(_posetrack(tmp_path, layout))
     assert people.kind == "posetrack"
     crops, xy = _joints(people, POSETRACK_15)
-    score, ones = posetrack_score(people, crops, POSETRACK_15), np.ones((len(xy), 15), np.float32)
+    score, ones = (
+        posetrack_score(people, crops, POSETRACK_15, SPEC),
+        np.ones((len(xy), 15), np.float32),
+    )
     assert score(xy, ones) == {"map": 100}
     wrong = xy.copy()
     wrong[: len(xy) // 2] += 500
@@ -136,9 +145,9 @@ def test_perfect_joints_have_a_map_of_100(tmp_path: Path, layout: str) -> None:
         f"{tmp_path / 'annotations' / 'val'}[1:3]"
     )  # of some images: the others are not missed
     crops, xy = _joints(few, POSETRACK_15)
-    assert posetrack_score(few, crops, POSETRACK_15)(xy, np.ones((len(xy), 15), np.float32)) == {
-        "map": 100
-    }
+    assert posetrack_score(few, crops, POSETRACK_15, SPEC)(
+        xy, np.ones((len(xy), 15), np.float32)
+    ) == {"map": 100}
 
 
 @pytest.mark.parametrize(("metric", "write"), [("ap", _coco), ("pckh", _mpii), ("map", _posetrack)])
@@ -170,3 +179,49 @@ def _train(*args: object) -> Result:
     return CliRunner().invoke(
         _root, ["train", *map(str, args)], catch_exceptions=False, standalone_mode=False
     )
+
+
+def test_the_ap_of_training_is_that_of_eval(tmp_path: Path) -> None:
+    """The same weights and boxes: flip test, rescoring and suppression of doubles included."""
+    labels = _crowd(tmp_path)
+    out = train(
+        [labels],
+        tmp_path / "run",
+        recipe="coco",
+        changes={
+            "net": "hrnet_w8",
+            "net_args": {"modules": [1, 1, 1], "blocks": 1, "stem": 16, "stem_blocks": 1},
+            "size_wh": [64, 64],
+            "epochs": 40,
+            "batch_size": 6,
+            "augmentation.scale": 0.0,
+            "augmentation.p_rotation": 0.0,
+            "augmentation.p_half_body": 0.0,
+        },
+        val=[labels],
+        metric="ap",
+        device="cpu",
+    )
+    rows = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
+    exact = {"device": "cpu", "precision": "float32", "runtime": "torch"}
+    scores = evaluate_coco(labels, tmp_path / "out.json", ModelRun(str(out), options=exact))
+    assert scores.figures is not None
+    assert scores.figures["AP"] > 5  # something to compare
+    best = max(row["ap_person_keypoints"] for row in rows)
+    assert scores.figures["AP"] == pytest.approx(best, abs=0.01)
+
+
+def _crowd(folder: Path) -> Path:
+    """Six images, each labelled twice over: doubles that the suppression takes away."""
+    path = write_people(folder, 6)
+    content = json.loads(path.read_text())
+    for person in list(content["annotations"]):
+        x, y, w, h = person["bbox"]
+        twin = {**person, "id": person["id"] + 100, "bbox": [x + 1, y + 1, w - 2, h - 2]}
+        content["annotations"].append(twin)
+    for person in content["annotations"]:
+        person["area"] = person["bbox"][2] * person["bbox"][3]
+    path.write_text(json.dumps(content))
+    return path

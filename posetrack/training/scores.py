@@ -1,5 +1,5 @@
 """The scores of ``posetrack eval`` as validations of training: AP, PCKh and PoseTrack's mAP from
-the labelled boxes.
+the labelled boxes, the same numbers for the same weights.
 """
 
 from __future__ import annotations
@@ -8,39 +8,44 @@ __all__ = ["METRICS", "coco_score", "mpii_score", "posetrack_score"]
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+import numpy as np
+import numpy.typing as npt
 
-    from posetrack.datasets.people import PersonSet
-    from posetrack.evaluation.mpii import MpiiTruth
-    from posetrack.formats.table import LabelTable
-    from posetrack.samples.crops import Crop
-    from posetrack.structures import Skeleton
+from posetrack.datasets.people import PersonSet
+from posetrack.datasets.posetrack import label_files
+from posetrack.errors import FormatError
+from posetrack.evaluation.coco import read_coco_truth, score_coco
+from posetrack.evaluation.files import read_labels
+from posetrack.evaluation.mpii import MpiiTruth, read_mpii_truth, score_mpii
+from posetrack.evaluation.posetrack import score_posetrack
+from posetrack.evaluation.predict import coco_rows
+from posetrack.formats.table import JOINTS, NO_ID, NO_SCORE, LabelTable
+from posetrack.metrics.pckh import UNCOUNTED
+from posetrack.oks import rescore
+from posetrack.samples.crops import Crop
+from posetrack.skeletons import COCO_17, MPII_16, joint_map, make_skeleton
+from posetrack.structures import Boxes, InputSpec, Poses, Skeleton
 
-    Floats = npt.NDArray[np.float32]
-    Score = Callable[[Floats, Floats], Mapping[str, float]]
-
-SAME_PX = 1.0  # how far apart the joints of one labelled person may lie in two readings of a file
+Floats = npt.NDArray[np.float32]
+Score = Callable[[Floats, Floats], Mapping[str, float]]
+Maker = Callable[[PersonSet, Sequence[Crop], Skeleton, InputSpec], Score]
 
 
 # --- COCO
 # --------------------------------------------------------------------------------------------------
 
 
-def coco_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> Score:
+def coco_score(
+    people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton, spec: InputSpec
+) -> Score:
     """A function of joints (N, K, 2) and scores (N, K) of ``crops`` that gives their AP against the
-    file of ``people``.
-
-    Every labelled box gives one result, with the mean score of its joints (the paper's AP "with
-    ground-truth boxes"). Raises InputError and FormatError.
+    file of ``people``: as ``posetrack eval coco --boxes truth`` rescores, frees of doubles and
+    counts them, for a network fed with ``spec``. Raises InputError and FormatError.
     """
-    from posetrack.evaluation.coco import read_coco_truth, score_coco
-    from posetrack.skeletons import joint_map
-
     assert people.file is not None
     truth = read_coco_truth(people.file)
     wanted = set(people.images)
@@ -48,38 +53,31 @@ def coco_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> 
     ids = {image["file_name"]: image["id"] for image in truth["images"]}
     kept = set(ids.values())
     truth["annotations"] = [person for person in truth["annotations"] if person["image_id"] in kept]
-    order = joint_map(skeleton, _joints_of(truth))
-    images = [ids[crop.name] for crop in crops]
+    order = np.asarray(joint_map(skeleton, _joints_of(truth)))
+    xyxy = np.stack([(c.xyxy + np.tile(c.offset, 2)) / c.zoom for c in crops])
+    by_image: dict[str, list[int]] = {}
+    for number, crop in enumerate(crops):
+        by_image.setdefault(crop.name, []).append(number)
 
     def score(xy: Floats, scores: Floats) -> Mapping[str, float]:
-        rows = [_result(*row, order) for row in zip(images, xy, scores, strict=True)]
+        total = rescore(scores, np.ones(len(scores), np.float32)).astype(np.float32)
+        poses = Poses(xy, scores, Boxes(xyxy, total), skeleton)
+        rows = [
+            row
+            for name, numbers in by_image.items()
+            for row in coco_rows(ids[name], poses[np.array(numbers)], order, spec)
+        ]
         return {"ap": _number(score_coco(truth, rows, str(people.file))["AP"])}
 
     return score
 
 
 def _joints_of(truth: Mapping[str, Any]) -> Skeleton:
-    from posetrack.skeletons import COCO_17, make_skeleton
 
     names = next(
         (c["keypoints"] for c in truth["categories"] if c.get("keypoints")), COCO_17.joints
     )
     return make_skeleton("truth", names)
-
-
-def _result(image: Any, xy: Floats, score: Floats, order: Sequence[int]) -> dict[str, Any]:
-    """A row of the COCO results layout; joints the network does not have are 0."""
-    keypoints = [
-        v
-        for k in order
-        for v in ((float(xy[k, 0]), float(xy[k, 1]), float(score[k])) if k >= 0 else (0.0,) * 3)
-    ]
-    return {
-        "image_id": image,
-        "category_id": 1,
-        "keypoints": keypoints,
-        "score": float(score.mean()),
-    }
 
 
 def _number(value: float) -> float:
@@ -91,7 +89,9 @@ def _number(value: float) -> float:
 # --------------------------------------------------------------------------------------------------
 
 
-def mpii_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> Score:
+def mpii_score(
+    people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton, spec: InputSpec
+) -> Score:
     """A function of joints and scores of ``crops`` that gives their mean PCKh@0.5 against MPII's
     labels.
 
@@ -99,13 +99,11 @@ def mpii_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> 
     of the mean (the official code has no number then). Raises InputError and FormatError, also
     where head boxes are missing.
     """
-    from posetrack.evaluation.mpii import read_mpii_truth
-    from posetrack.skeletons import MPII_16, joint_map
 
     assert people.file is not None
     truth = read_mpii_truth(people.file)
     order = joint_map(skeleton, MPII_16)
-    of_crops = _people_of(truth, crops, order, str(people.file))
+    of_crops = _people_of(truth, crops, str(people.file))
 
     def score(xy: Floats, scores: Floats) -> Mapping[str, float]:
         return {"pckh": _mean_pckh(of_crops, _in_order(xy, order))}
@@ -113,34 +111,20 @@ def mpii_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> 
     return score
 
 
-def _people_of(
-    truth: MpiiTruth, crops: Sequence[Crop], order: Sequence[int], file: str
-) -> MpiiTruth:
-    """The rows of ``truth`` that ``crops`` were cut from, found by image and place. Raises
+def _people_of(truth: MpiiTruth, crops: Sequence[Crop], file: str) -> MpiiTruth:
+    """The people of ``truth`` that ``crops`` were cut from, by their numbers in the file. Raises
     FormatError.
     """
-    import numpy as np
-
-    from posetrack.errors import FormatError
-    from posetrack.evaluation.mpii import ONE_BASED, MpiiTruth
-
-    by_image: dict[str, list[int]] = {}
-    for row, image in enumerate(truth.image):
-        by_image.setdefault(image, []).append(row)
+    place = {number: n for n, number in enumerate(truth.row)}
     rows = []
     for crop in crops:
-        labelled = _in_order((crop.xy[None] + crop.offset) / crop.zoom, order)[0]
-        found = {
-            r: np.nanmax(np.abs(truth.xy[r] - ONE_BASED - labelled), initial=0)
-            for r in by_image.get(crop.name, ())
-        }
-        best = min(found, key=lambda r: float(found[r]), default=None)
-        if best is None or found[best] > SAME_PX:
+        n = place.get(crop.row, -1)
+        if n < 0 or truth.image[n] != crop.name:
             raise FormatError(
                 f"{file}: nobody in image {crop.name} has a head box for PCKh; use --metric pck."
             )
-        rows.append(best)
-    images = tuple(truth.image[r] for r in rows)
+        rows.append(n)
+    images = tuple(truth.image[n] for n in rows)
     return MpiiTruth(
         truth.xy[rows], truth.missing[rows], truth.head_xyxy[rows], images, truth.center_scale[rows]
     )
@@ -148,7 +132,6 @@ def _people_of(
 
 def _in_order(xy: npt.NDArray[Any], order: Sequence[int]) -> npt.NDArray[np.float64]:
     """Joints (N, K, 2) as (N, 16, 2) in MPII's order, NaN where the network has none."""
-    import numpy as np
 
     sorted_xy = xy[:, order].astype(np.float64)
     sorted_xy[:, np.asarray(order) < 0] = np.nan
@@ -156,10 +139,6 @@ def _in_order(xy: npt.NDArray[Any], order: Sequence[int]) -> npt.NDArray[np.floa
 
 
 def _mean_pckh(truth: MpiiTruth, xy: npt.NDArray[np.float64]) -> float:
-    import numpy as np
-
-    from posetrack.evaluation.mpii import score_mpii
-    from posetrack.metrics.pckh import UNCOUNTED
 
     result = score_mpii(truth, xy)
     counts = result.counts.copy()
@@ -171,26 +150,21 @@ def _mean_pckh(truth: MpiiTruth, xy: npt.NDArray[np.float64]) -> float:
 # --------------------------------------------------------------------------------------------------
 
 
-def posetrack_score(people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton) -> Score:
+def posetrack_score(
+    people: PersonSet, crops: Sequence[Crop], skeleton: Skeleton, spec: InputSpec
+) -> Score:
     """A function of joints and scores of ``crops`` that gives their mAP, by the rules of the
     official tool.
 
     Everybody with a labelled box is predicted, nobody else; joints keep their own scores. Raises
     FormatError, also where head boxes are missing.
     """
-    import numpy as np
-
-    from posetrack.datasets.posetrack import label_files
-    from posetrack.evaluation.files import read_labels
-    from posetrack.evaluation.posetrack import score_posetrack
-    from posetrack.formats.table import JOINTS, NO_ID
-    from posetrack.skeletons import joint_map, make_skeleton
 
     assert people.file is not None
     wanted = set(people.images)
     tables = [read_labels(file) for file in label_files(people.file)]
     tables = [t.people(np.array([t.images[f] in wanted for f in t.frame], bool)) for t in tables]
-    tables = [_without_ids(t, NO_ID) for t in tables if len(t)]
+    tables = [_without_ids(t) for t in tables if len(t)]
     order = joint_map(skeleton, make_skeleton("posetrack17", JOINTS))
     # what cannot be scored is refused now, not after an epoch
     score_posetrack([(t.name, partial(_both, t, t)) for t in tables], metrics=("ap",))
@@ -209,22 +183,16 @@ def _both(truth: LabelTable, prediction: LabelTable) -> tuple[LabelTable, LabelT
     return truth, prediction
 
 
-def _without_ids(table: LabelTable, no_id: int) -> LabelTable:
+def _without_ids(table: LabelTable) -> LabelTable:
     """Identities play no part in AP, and no file is to be refused for them."""
-    from dataclasses import replace
 
-    return replace(table, track_id=table.track_id * 0 + no_id)
+    return replace(table, track_id=table.track_id * 0 + NO_ID)
 
 
 def _prediction(
     truth: LabelTable, crops: Sequence[Crop], xy: Floats, scores: Floats, order: Sequence[int]
 ) -> LabelTable:
     """What was predicted in the images of ``truth``, as a table of the same frames."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from posetrack.formats.table import NO_ID, NO_SCORE
 
     frame_of = {image: f for f, image in enumerate(truth.images)}
     rows = sorted(
@@ -248,7 +216,7 @@ def _prediction(
 
 
 # name -> (layout of the held-out labels, in words, what makes the score)
-METRICS: dict[str, tuple[str, str, Callable[[PersonSet, Sequence[Crop], Skeleton], Score]]] = {
+METRICS: dict[str, tuple[str, str, Maker]] = {
     "ap": ("coco", "COCO-style labels", coco_score),
     "pckh": ("mpii", "MPII's labels", mpii_score),
     "map": ("posetrack", "PoseTrack labels", posetrack_score),
