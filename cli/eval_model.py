@@ -34,6 +34,10 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--detector-net",
+        {"metavar": "NAME", "help": "The torchvision detector that a file holds, if in doubt."},
+    ),
+    (
         "--images",
         {
             "type": PATH,
@@ -102,6 +106,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 _TRACK_OPTIONS = (
     "detector",
+    "detector_net",
     "flip",
     "upright",
     "decode",

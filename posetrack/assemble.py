@@ -107,6 +107,7 @@ def build_detector(o: TrackOptions) -> Detector | FileBoxes:
         device=o.device,
         runtime=o.runtime,
         min_score=o.min_box_score,
+        net=o.detector_net,
         offline=o.offline,
     )
 

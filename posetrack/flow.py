@@ -24,8 +24,9 @@ __all__ = [
 
 import contextlib
 import io
+import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -50,6 +51,8 @@ _DIS_PRESETS = {
     "dis_medium": 2,
     "dis_ultrafast": 0,
 }  # cv2.DISOPTICAL_FLOW_PRESET_FAST, MEDIUM, ...
+# the start of a file's SHA-256 in its name, which torch hub, torchvision and ptlflow check by
+_HASH = re.compile(r"-([a-f0-9]{8,})\.")
 _TORCHVISION = ("torchvision_raft_large", "torchvision_raft_small")
 
 Pairs = Sequence[tuple[Image, Image]]
@@ -219,7 +222,7 @@ def _torchvision_raft(name: str, checkpoint: str | Path | None, device: str, off
         else optical_flow.Raft_Small_Weights.DEFAULT
     )
     net = (optical_flow.raft_large if large else optical_flow.raft_small)(weights=None)
-    _load(net, name, _state(checkpoint or weights.url, offline))
+    _load(net, name, _state_of(_checkpoint(checkpoint or weights.url, offline)))
     net.eval().to(device)
     return lambda first, second: net(first * 2 - 1, second * 2 - 1)[-1]
 
@@ -239,7 +242,9 @@ def _ptlflow_model(name: str, checkpoint: str | Path | None, device: str, offlin
         raise WeightsError(
             f"ptlflow publishes no weights of {name}; give a file with --flow-weights."
         )
-    _load(net, name, _state(published.get(str(source), source), offline))
+    content = _checkpoint(published.get(str(source), source), offline)
+    _take_settings(net, content.get("hyper_parameters", {}))
+    _load(net, name, _state_of(content))
     net.eval().to(device)
 
     def run(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -252,8 +257,19 @@ def _ptlflow_model(name: str, checkpoint: str | Path | None, device: str, offlin
     return run
 
 
-def _state(source: str | Path, offline: bool) -> dict[str, torch.Tensor]:
-    """The state_dict of a file or address; a downloaded file stays in torch hub's cache. Raises
+def _take_settings(net: Any, settings: Mapping[str, Any]) -> None:
+    """What a ptlflow checkpoint says of the training that the network goes by, as ptlflow's own
+    loader takes it over.
+    """
+    for name in ("train_size", "train_avg_length"):
+        if name in settings:
+            setattr(net, name, settings[name])
+    for name, value in (settings.get("extra_params") or {}).items():
+        net.add_extra_param(name, value)
+
+
+def _checkpoint(source: str | Path, offline: bool) -> dict[str, Any]:
+    """The content of a file or address; a downloaded file stays in torch hub's cache. Raises
     WeightsError.
     """
     import torch
@@ -271,7 +287,13 @@ def _state(source: str | Path, offline: bool) -> dict[str, torch.Tensor]:
         raise WeightsError(
             f"The flow weights {path} cannot be read; download the file again."
         ) from error
-    state: dict[str, torch.Tensor] = loaded.get("state_dict", loaded)
+    content: dict[str, Any] = loaded
+    return content
+
+
+def _state_of(content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint, which may lie one level down."""
+    state: dict[str, torch.Tensor] = content.get("state_dict", content)
     return state
 
 
@@ -288,7 +310,10 @@ def _download(url: str, path: Path, offline: bool) -> None:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        download_url_to_file(url, str(path), progress=False)
+        named = _HASH.search(path.name)
+        download_url_to_file(url, str(path), named[1] if named else None, progress=False)
+    except RuntimeError as error:  # torch's class for a wrong hash; the file is not kept
+        raise WeightsError(f"The flow weights came damaged ({error}); {by_hand}") from error
     except OSError as error:
         raise WeightsError(f"The flow weights cannot be downloaded ({error}); {by_hand}") from error
 

@@ -78,6 +78,12 @@ class TrackOptions:
         "bundled, hog, a torchvision detector by its name, or a file.",
         metavar="NAME",
     )
+    detector_net: str | None = _option(
+        NETWORKS,
+        None,
+        "Which torchvision detector the file is of, where its tensors do not say.",
+        metavar="NAME",
+    )
     weights: str | None = _option(
         NETWORKS,
         None,

@@ -5,6 +5,7 @@ sentence.
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -141,3 +142,44 @@ def test_ptlflow_models_by_name_and_nothing_on_standard_output(tmp_path, capsys)
         2,
     )
     assert capsys.readouterr() == ("", "")
+
+
+def test_settings_of_a_ptlflow_checkpoint_are_honoured(tmp_path: Path) -> None:
+    import ptlflow
+
+    from posetrack import flow
+
+    net = ptlflow.get_model("raft_small")
+    settings = {"train_size": (368, 768), "extra_params": {"mine": 3}}
+    content = {"state_dict": net.state_dict(), "hyper_parameters": settings}
+    torch.save(content, tmp_path / "raft_small.ckpt")
+    made: list[object] = []
+    original = ptlflow.get_model
+
+    def remembered(name: str) -> object:
+        made.append(original(name))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ptlflow, "get_model", remembered)
+        flow.build_flow("raft_small", checkpoint=tmp_path / "raft_small.ckpt", device="cpu")
+    assert made[0].train_size == (368, 768)  # type: ignore[attr-defined]
+    assert made[0].extra_params == {"mine": 3}  # type: ignore[attr-defined]
+
+
+def test_downloads_are_verified_by_the_hash_in_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    from posetrack import flow
+
+    torch.save({"a": torch.zeros(1)}, tmp_path / "there.ckpt")
+    good = hashlib.sha256((tmp_path / "there.ckpt").read_bytes()).hexdigest()[:8]
+    base = (tmp_path / "there.ckpt").as_uri()
+    target = tmp_path / "cache" / f"net-{good}.ckpt"
+    flow._download(base, target, offline=False)
+    assert target.is_file()
+    with pytest.raises(WeightsError, match="came damaged"):
+        flow._download(base, tmp_path / "cache" / "net-00000000.ckpt", offline=False)
+    assert not (tmp_path / "cache" / "net-00000000.ckpt").exists()

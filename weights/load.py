@@ -89,10 +89,12 @@ def load_detector(
     *,
     runtime: str = "torch",
     min_score: float | None = None,
+    net: str | None = None,
     offline: bool = False,
 ) -> Detector:
-    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file. Raises as
-    ``load_pose``.
+    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file: one of
+    posetrack's, or the state_dict of a torchvision detector, which is told by the names of its
+    tensors or by ``net``. Raises as ``load_pose``.
 
     ``runtime`` (``runtimes.RUNTIMES``) is for posetrack's own detectors, torchvision's always run
     in torch. With ``min_score`` a detector need not find boxes below it, which saves time.
@@ -108,14 +110,43 @@ def load_detector(
     path, entry = _resolve(name, "detect", offline)
     if entry is not None and entry.net == "torchvision":
         return TorchvisionDetector(entry.name, read_pickle(path), device=pick_device(device))
+    if entry is None and path.suffix != NATIVE_SUFFIX:
+        state = _plain_state(read_pickle(path))
+        kind = net or _only_detector(path, state)
+        return TorchvisionDetector(kind, state, device=pick_device(device))
     state, spec = read_checkpoint(path, entry)
     if spec.task != "detect":
         raise WeightsError(
             f"{path} is a network to find {spec.task}s, not one that detects people."
         )
-    net: Any = build_net(path, state, spec).float()  # bundled weights are stored in half precision
+    built: Any = build_net(path, state, spec).float()  # stored in half precision
     least = HOPELESS_SCORE if min_score is None else min_score
-    return BundledDetector(net, spec, device=device, runtime=runtime, min_score=least)
+    return BundledDetector(built, spec, device=device, runtime=runtime, min_score=least)
+
+
+def _plain_state(content: dict[str, Any]) -> dict[str, Any]:
+    """The tensors of a checkpoint, under the keys that training scripts put them in."""
+    for key in ("model", "state_dict"):
+        if isinstance(content.get(key), dict):
+            return content[key]  # type: ignore[no-any-return]
+    return content
+
+
+def _only_detector(path: Path, state: dict[str, Any]) -> str:
+    """The torchvision detector that a file holds by its tensors' names. Raises WeightsError."""
+    from posetrack.detect.detectors import recognise_torchvision
+
+    found = recognise_torchvision(state)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise WeightsError(
+            f"{path} may be of {' or '.join(found)}; say which with --detector-net NAME."
+        )
+    raise WeightsError(
+        f"{path} holds no torchvision detector by the names of its tensors; --detector takes "
+        f"those and posetrack's own (.safetensors)."
+    )
 
 
 def load_flow(

@@ -13,6 +13,7 @@ __all__ = [
     "HogDetector",
     "TorchvisionDetector",
     "detect_frames",
+    "recognise_torchvision",
     "torchvision_names",
 ]
 
@@ -157,6 +158,22 @@ def torchvision_names() -> list[str]:
 
     names: list[str] = torchvision.models.list_models(module=torchvision.models.detection)
     return names
+
+
+def recognise_torchvision(state: Mapping[str, Any]) -> list[str]:
+    """The torchvision detectors whose tensors have exactly the names of ``state``: one, several
+    that differ in other things, or none.
+    """
+    import torch
+    import torchvision
+
+    found = []
+    for name in torchvision_names():
+        with torch.device("meta"):
+            net = torchvision.models.get_model(name, weights=None, weights_backbone=None)
+        if net.state_dict().keys() == state.keys():
+            found.append(name)
+    return found
 
 
 def _build(name: str, state: Mapping[str, torch.Tensor]) -> torch.nn.Module:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from posetrack.detect import detectors as detect
 from posetrack.detect.detectors import (
@@ -12,11 +15,13 @@ from posetrack.detect.detectors import (
     HogDetector,
     TorchvisionDetector,
     detect_frames,
+    recognise_torchvision,
     torchvision_names,
 )
 from posetrack.errors import UsageError, WeightsError
 from posetrack.inference.devices import full_batches
 from posetrack.structures import Boxes, Frame
+from posetrack.weights import load_detector
 
 SSD = "ssdlite320_mobilenet_v3_large"
 
@@ -129,3 +134,32 @@ def test_no_frames_no_call() -> None:
             raise AssertionError
 
     assert detect_frames(Never(), []) == []
+
+
+def test_a_torchvision_state_dict_is_told_by_its_tensors(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    build = torchvision.models.get_model
+    net = build("ssdlite320_mobilenet_v3_large", weights=None, weights_backbone=None)
+    torch.save({"model": net.state_dict(), "epoch": 3}, tmp_path / "mine.pth")
+    detector = load_detector(tmp_path / "mine.pth", device="cpu")
+    assert isinstance(detector, TorchvisionDetector)
+    assert len(detector.detect([np.zeros((64, 64, 3), np.uint8)])) == 1
+    with torch.device("meta"):
+        twin = build("fasterrcnn_mobilenet_v3_large_fpn", weights=None, weights_backbone=None)
+    assert recognise_torchvision(twin.state_dict()) == [
+        "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "fasterrcnn_mobilenet_v3_large_fpn",
+    ]
+
+
+def test_a_file_of_which_nothing_says_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="no torchvision detector by the names"):
+        load_detector(tmp_path / "other.pth", device="cpu")
+    with pytest.raises(WeightsError, match="These are not weights of ssdlite"):
+        load_detector(tmp_path / "other.pth", device="cpu", net="ssdlite320_mobilenet_v3_large")
+    monkeypatch.setattr(detect, "recognise_torchvision", lambda state: ["one", "two"])
+    with pytest.raises(WeightsError, match="one or two; say which with --detector-net"):
+        load_detector(tmp_path / "other.pth", device="cpu")
