@@ -43,6 +43,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "posetrack.cli.measure:measure",
         "Angles, distances and speeds of tracked people, as a table.",
     ),
+    "report": (
+        "posetrack.cli.report:report",
+        "A page of who was there, their ways, speeds and angles, and the quality.",
+    ),
     "eval": (
         "posetrack.cli.eval:evaluate",
         "Score predictions: PoseTrack mAP/MOTA/HOTA, COCO AP, MPII PCKh.",

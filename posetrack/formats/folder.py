@@ -22,7 +22,7 @@ OTHER_ENDS = (
     ".measures.csv",
     ".measures.parquet",
     ".events.csv",
-    ".numbers.csv",
+    ".people.csv",
     "_metrics.json",
     "posetrack_eval.json",
 )

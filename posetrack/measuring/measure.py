@@ -8,7 +8,7 @@ floor where that is known); the angles of ``angles.py`` in degrees; distances th
 
 from __future__ import annotations
 
-__all__ = ["MeasureOptions", "Measures", "measure", "measure_file"]
+__all__ = ["MeasureOptions", "Measures", "measure", "measure_file", "write_table"]
 
 import csv
 from collections.abc import Iterable
@@ -225,7 +225,8 @@ def measure_file(
     return path
 
 
-def _write_csv(path: Path, m: Measures) -> None:
+def write_table(path: Path, m: Measures) -> None:
+    """Write measures as CSV. Raises OutputError."""
     with write_beside(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("frame", "time_s", "id", *m.columns))
@@ -254,4 +255,4 @@ def _write_parquet(path: Path, m: Measures) -> None:
         pq.write_table(table, str(part))
 
 
-WRITERS = {".csv": _write_csv, ".parquet": _write_parquet}
+WRITERS = {".csv": write_table, ".parquet": _write_parquet}
