@@ -24,8 +24,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from posetrack.geometry import box_to_center_scale, crop_affine, crop_image, heatmap_to_image
-from posetrack.heatmaps import decode, flip_average
+from posetrack.geometry import (
+    box_to_center_scale,
+    crop_affine,
+    crop_image,
+    heatmap_to_image,
+    transform_points,
+)
+from posetrack.heatmaps import argmax, decode, flip_average
+from posetrack.metrics.heatmap_pck import heatmap_accuracy
 from posetrack.samples.crops import Crop
 from posetrack.structures import InputSpec, Skeleton
 from posetrack.training.feed import to_input
@@ -33,6 +40,10 @@ from posetrack.training.feed import to_input
 _DIAGONALS = (("left_shoulder", "right_hip"), ("right_shoulder", "left_hip"))
 AT_ONCE = 64  # people
 PCK_TORSOS = 0.2  # how near a joint must be, in torsos
+
+
+# joints (N, K, 2) px, scores (N, K), and the share of heatmap maxima near their target
+Found = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,8 @@ def predict(
     method: str = "dark",
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Joints (N, K, 2) in crop pixels and scores (N, K) from the given boxes."""
-    return predict_heads(net, crops, spec, skeleton, flip=flip, method=method)[-1]
+    xy, score, _ = predict_heads(net, crops, spec, skeleton, flip=flip, method=method)[-1]
+    return xy, score
 
 
 def predict_heads(
@@ -74,13 +86,16 @@ def predict_heads(
     flip: bool = False,
     method: str = "dark",
     heads: Sequence[int] = (-1,),
-) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """The same from several outputs of the network, numbered by ``heads``."""
+) -> list[Found]:
+    """The same from several outputs of the network, numbered by ``heads``, and the share of maxima
+    near their target (``heatmap_accuracy``).
+    """
     device = next(net.parameters()).device
     boxes = np.stack([c.xyxy for c in crops])
     center, scale = box_to_center_scale(boxes, spec.size_wh, spec.padding)
     affine = crop_affine(center, scale, spec.size_wh)
-    found: list[list[tuple[Any, Any]]] = [[] for _ in heads]
+    labelled = np.stack([c.xy for c in crops])
+    found: list[list[tuple[Any, ...]]] = [[] for _ in heads]
     net.eval()
     for start in range(0, len(crops), AT_ONCE):
         rows = range(start, min(start + AT_ONCE, len(crops)))
@@ -94,11 +109,30 @@ def predict_heads(
                 maps = flip_average(maps, mirrored[head], skeleton.flip_order)
             points, values = decode(maps, method)
             maps_wh = (maps.shape[3], maps.shape[2])
-            parts.append((heatmap_to_image(points, center[part], scale[part], maps_wh), values))
-    return [
-        (np.concatenate([xy for xy, _ in parts]), np.concatenate([score for _, score in parts]))
-        for parts in found
-    ]
+            xy = heatmap_to_image(points, center[part], scale[part], maps_wh)
+            places = transform_points(labelled[part], affine[part])
+            parts.append((xy, values, argmax(maps)[0], _target_maxima(places, spec, maps_wh)))
+    sizes = [outputs[head].shape[2:] for head in heads]
+    return [_joined(parts, size_hw) for parts, size_hw in zip(found, sizes, strict=True)]
+
+
+def _target_maxima(
+    xy: npt.NDArray[np.float64], spec: InputSpec, maps_wh: tuple[int, int]
+) -> npt.NDArray[np.float64]:
+    """Where the official targets of joints (N, K, 2), in input pixels, have their maximum, in
+    heatmap pixels; (0, 0) where a joint has none.
+    """
+    at: npt.NDArray[np.float64] = np.trunc(np.nan_to_num(xy) / (spec.size_wh[0] / maps_wh[0]) + 0.5)
+    inside = ((at >= 0) & (at < maps_wh)).all(axis=2) & np.isfinite(xy).all(axis=2)
+    at[~inside] = 0
+    return at
+
+
+def _joined(parts: Sequence[tuple[Any, ...]], size_hw: tuple[int, int]) -> Found:
+    """Batches as one, their maxima compared with those of the targets."""
+    xy, score, maxima, targets = (np.concatenate(column) for column in zip(*parts, strict=True))
+    _, accuracy, _ = heatmap_accuracy(maxima.astype(np.float64), targets, size_hw)
+    return xy, score, accuracy
 
 
 def _maps(
@@ -167,7 +201,8 @@ def torso_px(xy: npt.NDArray[np.float32], skeleton: Skeleton) -> float:
 def validate(
     net: nn.Module, validations: Sequence[Validation], spec: InputSpec, skeleton: Skeleton
 ) -> dict[str, float]:
-    """``pck_NAME`` of every set, in percent, and what its own ``score`` adds (``ap_NAME``, ...).
+    """``pck_NAME`` of every set, in percent, what its own ``score`` adds (``ap_NAME``, ...), and
+    ``accuracy_NAME``, which the official code prints while it trains.
 
     Heads of other resolutions are scored as well: ``stride8_pck_NAME`` ...
     """
@@ -180,7 +215,8 @@ def validate(
             net, v.crops, spec, skeleton, flip=flip, method="quarter", heads=heads
         )
         begins = (*(f"stride{stride}_" for stride in coarser.values()), "")
-        for begin, (xy, score) in zip(begins, found, strict=True):
+        scores[f"accuracy_{v.name}"] = round(100 * found[-1][2], 2)
+        for begin, (xy, score, _) in zip(begins, found, strict=True):
             scores |= {
                 f"{begin}{k}": round(x, 2) for k, x in _score(v, xy, score, skeleton).items()
             }

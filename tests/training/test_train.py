@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,12 @@ from posetrack.datasets import read
 from posetrack.drawn.clip import draw_sequence
 from posetrack.drawn.dataset import write_posetrack_dataset
 from posetrack.errors import UsageError
+from posetrack.samples.augment import NO_AUGMENTATION
+from posetrack.samples.crops import CropStore
+from posetrack.samples.keypoints import Sampler
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import InputSpec
+from posetrack.training.validation import Validation, validate
 
 QUICK = {"epochs": 1, "batch_size": 2, "size_wh": [64, 64]}
 
@@ -81,3 +86,34 @@ def test_a_part_of_posetrack_is_taken_aloud_or_not_at_all(
     assert f"{val} is taken" in said[1]
     assert len(read(dataset, part="val").images) == 2
     assert read(train).images == read(dataset, part="train").images
+
+
+def test_the_accuracy_of_the_official_log_is_in_the_metrics(tmp_path: Path) -> None:
+    labels = write_people(tmp_path, 4)
+    posetrack.train(
+        [labels], tmp_path / "run", changes={**QUICK, "net": "tiny"}, val=[labels], device="cpu"
+    )
+    row = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert 0 <= row["accuracy_person_keypoints"] <= 100
+    crops = CropStore(read(labels).people, None)
+    knowing = Knowing(crops)
+    assert (
+        validate(knowing, [Validation("v", crops, (0,))], InputSpec((64, 64)), POSETRACK_15)[
+            "accuracy_v"
+        ]
+        == 100
+    )
+
+
+class Knowing(torch.nn.Module):
+    """A network that answers with the official targets of the people it is shown in order."""
+
+    def __init__(self, crops: CropStore) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        spec = InputSpec((64, 64))
+        plain = Sampler(crops, POSETRACK_15, spec, 1.0, NO_AUGMENTATION, 1, 0, "official")
+        self.maps = [torch.from_numpy(plain._sample(0, i, c)[1]) for i, c in enumerate(crops)]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack(self.maps[: len(x)]) * self.scale
