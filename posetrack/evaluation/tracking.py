@@ -79,7 +79,11 @@ def frames_of(table: LabelTable, store: ImageStore) -> Iterator[Frame]:
             raise InputError(
                 f"{table.source}: frame {f}: image: the file names no image, so none can be read."
             )
-        yield Frame(f, float(table.time_s[f]), store.read(name))
+        try:
+            image = store.read(name)
+        except InputError as error:
+            raise InputError(f"{str(error).rstrip('.')}; check --images.") from error
+        yield Frame(f, float(table.time_s[f]), image)
 
 
 def _write(folder: Path, truth: Path, table: LabelTable, labels: list[FrameLabels]) -> Path:

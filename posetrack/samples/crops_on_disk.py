@@ -61,8 +61,8 @@ class CropFiles(Sequence[Crop]):
 def memory_bytes(
     people: Sequence[Person], max_side_px: float | None, region: Region | None = None
 ) -> int:
-    """About how much memory the crops of people take when they are kept, images taken as endless;
-    people that repeat share theirs.
+    """About how much memory the crops of people take when they are kept; images count as endless
+    to the right and below, people that repeat share their crop.
     """
     different = list({id(p): p for p in people}.values())
     some = different[:: max(1, len(different) // ASKED)]
@@ -74,4 +74,4 @@ def _bytes(person: Person, max_side_px: float | None, region: Region | None) -> 
     wanted = (region or surroundings)(person.xyxy, person.xy)
     side = float((person.xyxy[2:] - person.xyxy[:2]).max())
     zoom = 1.0 if max_side_px is None else min(1.0, max_side_px / side)
-    return float(np.prod(wanted[2:] - wanted[:2])) * zoom**2 * 3
+    return float(np.prod(wanted[2:] - np.maximum(wanted[:2], 0))) * zoom**2 * 3

@@ -238,3 +238,6 @@ def test_the_test_part_of_mpii_is_written_as_its_server_wants_it(
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError, match="--images"):
         evaluate_mpii(release, tmp_path / "again.mat", run, split="test")
+    elsewhere = replace(run, images=tmp_path, boxes="poses")
+    with pytest.raises(InputError, match="check --images"):
+        evaluate_posetrack(here / "annotations" / "val", tmp_path / "pred", elsewhere)
