@@ -13,6 +13,7 @@ from typing import Any
 from posetrack.assemble import Stages, build_pipeline, build_stages, in_force
 from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.options import TrackOptions
+from posetrack.recording.complete import complete
 from posetrack.recording.record import Progress, native_header, record
 from posetrack.recording.results import OutputOptions, Summary, is_finished, plan_results
 from posetrack.structures import Frame, Image, Tracks
@@ -83,14 +84,15 @@ class PoseTracker:
         outputs = outputs or OutputOptions()
         with self._open(source) as video:
             paths = plan_results(video, outputs)
-            if outputs.resume and is_finished(paths):
-                return Summary(video.name, paths.all(), skipped=True)
             pose = self.stages.pose
             settings = {**self.options.shaping(), "decode": pose.decode}
+            header = native_header(video, pose.skeleton, settings)
+            if outputs.resume and is_finished(paths):
+                return complete(video, paths, header, style=outputs.style, progress=progress)
             return record(
                 video,
                 paths,
-                native_header(video, pose.skeleton, settings),
+                header,
                 build_pipeline(self.options, self.stages, live=video.live),
                 resume=outputs.resume,
                 progress=progress,

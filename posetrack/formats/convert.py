@@ -7,6 +7,7 @@ __all__ = ["convert"]
 from pathlib import Path
 
 from posetrack.errors import InputError, OutputError, UsageError
+from posetrack.files import file_name
 from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format
 from posetrack.formats.folder import label_files
 
@@ -65,7 +66,9 @@ def _convert_file(
     paths = [target]
     if into_folder or len(sequences) > 1:
         ending = wanted.suffix.rsplit(".", 1)[-1]
-        paths = [target / f"{s.name}.{ending}" for s in sequences]
+        paths = [target / f"{file_name(s.name)}.{ending}" for s in sequences]
+    if len(set(paths)) != len(paths):
+        raise InputError(f"Two videos of {source} have one name; the files would be the same.")
     for path in paths:
         if path.exists() and not force:
             raise OutputError(f"{path} exists already; add --force to replace it.")

@@ -31,6 +31,7 @@ __all__ = [
     "encode_frame",
     "encode_header",
     "is_complete",
+    "is_json",
     "parse_frame",
     "parse_header",
     "read",
@@ -117,13 +118,14 @@ class _LazyFrames:
             file.readline()
             for number, line in enumerate(file, start=2):
                 where = f"{self.path}, line {number}"
-                if not line.endswith(b"\n") and not _is_json(line):
+                if not line.endswith(b"\n") and not is_json(line):
                     return  # the line an interrupted run was writing
                 if line.strip() and not line.startswith(b'{"end"'):
                     yield parse_frame(line, self.skeleton, where)
 
 
-def _is_json(line: bytes) -> bool:
+def is_json(line: bytes) -> bool:
+    """Whether a line is whole."""
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError:

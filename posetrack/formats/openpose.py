@@ -16,6 +16,7 @@ from __future__ import annotations
 __all__ = ["FRAME_FILES", "read", "write"]
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy.typing as npt
 import orjson
 
 from posetrack.errors import FormatError, InputError
-from posetrack.files import read_json, write_beside
+from posetrack.files import file_name, part_path, read_json, write_beside
 from posetrack.skeletons import BODY_25, joint_map
 from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Tracks
 
@@ -52,17 +53,24 @@ def write(path: str | Path, sequence: Sequence) -> None:
     OutputError.
     """
     path = Path(path)
+    _clear_part(part_path(path))
     with write_beside(path) as part:
-        _clear(part)
         part.mkdir()
         for labels in sequence.frames:
-            name = f"{sequence.name}_{labels.index:012d}_keypoints.json"
+            name = f"{file_name(sequence.name)}_{labels.index:012d}_keypoints.json"
             people = _people(labels.tracks)
             data = orjson.dumps(
                 {"version": VERSION, "people": people}, option=orjson.OPT_SERIALIZE_NUMPY
             )
             (part / name).write_bytes(data)
         _clear(path)
+
+
+def _clear_part(part: Path) -> None:
+    """What a killed run left goes; a folder with anything else in it stays (it is refused)."""
+    with suppress(OSError):
+        if all(file.match(FRAME_FILES) and file.is_file() for file in part.iterdir()):
+            _clear(part)
 
 
 def _clear(path: Path) -> None:

@@ -24,10 +24,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.errors import InputError, UsageError
-from posetrack.files import cannot_write, part_path
+from posetrack.errors import FormatError, InputError
+from posetrack.files import cannot_write, locked, part_path, sync_folder
 from posetrack.formats import get_format, native
-from posetrack.formats.native_writer import NativeWriter, state_path
+from posetrack.formats.native_writer import NativeWriter, forget_state, has_state
+from posetrack.recording.identity import refuse_others, source_identity
 from posetrack.recording.painter import Painter, over_black
 from posetrack.recording.results import ResultPaths, Summary
 from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
@@ -96,6 +97,20 @@ def record(
     its end would; whatever else breaks off the run leaves the finished frames for ``resume``.
     Raises PosetrackError.
     """
+    with locked(paths.native):
+        return _record(source, paths, header, run, resume, progress, show, style)
+
+
+def _record(
+    source: VideoSource,
+    paths: ResultPaths,
+    header: Sequence,
+    run: Run,
+    resume: bool,
+    progress: Progress | None,
+    show: Callable[[Image], bool] | None,
+    style: DrawStyle,
+) -> Summary:
     begin = time.perf_counter()
     summary = Summary(source.name, paths.all())
     frames = read_ahead(source, READ_AHEAD_FRAMES)
@@ -199,9 +214,11 @@ class _Recorder:
         return self._show(over_black(picture)) if self._show else True
 
     def finish(self) -> None:
-        """Close everything and give the files their names, the native one last."""
+        """Close everything and give the files their names, the native one last. Can be repeated:
+        the tracker's memory stays until then.
+        """
         with self._watch("write"):
-            self._tracks.close()
+            self._tracks.complete()
             for name, path in self._paths.others.items():
                 get_format(name).write(path, native.read(self._part)[0])
         if self._video:
@@ -209,17 +226,19 @@ class _Recorder:
                 self._video.close()
         try:
             os.replace(self._part, self._paths.native)
+            sync_folder(self._paths.native.parent)
+            forget_state(self._part)
         except OSError as error:
             raise cannot_write(self._paths.native, error) from error
 
     def break_off(self) -> None:
         """Keep the finished frames, or nothing where there are none; drop the unfinished video."""
+        self._tracks.release()
         if self._video:
             self._video.abort()
-        self._tracks.release()
-        if not self.frame_count:
+        if not self.frame_count and self._part.exists():
             self._part.unlink(missing_ok=True)
-            state_path(self._part).unlink(missing_ok=True)
+            forget_state(self._part)
         elif self._part.exists():
             _log.warning(
                 "%d finished frames are in %s; --resume goes on from there.",
@@ -232,23 +251,20 @@ def _reopen(part: Path, header: Sequence) -> NativeWriter | None:
     """The writer of an interrupted run, where its tracker was last kept; None where there is
     nothing to go on from.
 
-    Raises UsageError where that run had other settings.
+    Raises UsageError where that run had other settings, InputError where it was another video's.
     """
-    if not part.exists() or not state_path(part).exists():
+    if not part.exists() or not has_state(part):
         return None
-    writer = NativeWriter.resume(part)
-    before, now = (sequence.meta.get("settings", {}) for sequence in (writer.sequence, header))
-    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if changed or writer.sequence.skeleton != header.skeleton:
+    try:
+        writer = NativeWriter.resume(part)
+    except FormatError as error:  # not even the first line is whole
+        _log.warning("%s The run starts again.", error)
+        return None
+    try:
+        refuse_others(writer.sequence, header, part)
+    except BaseException:
         writer.release()
-        what = (
-            ", ".join(f"{key} was {before.get(key)}" for key in changed)
-            or "it had another skeleton"
-        )
-        raise UsageError(
-            f"{part} comes from a run with other settings ({what}); repeat them, or start with "
-            f"--force."
-        )
+        raise
     return writer
 
 
@@ -268,5 +284,8 @@ def native_header(source: VideoSource, skeleton: Skeleton, settings: Mapping[str
     """What the first line of the native file says: the video, the skeleton and all settings that
     shape the tracks.
     """
-    meta = {"settings": dict(settings), "rotation": source.rotation}
+    meta: dict[str, Any] = {"settings": dict(settings), "rotation": source.rotation}
+    identity = source_identity(source)
+    if identity:
+        meta["source"] = identity
     return Sequence(source.stem, source.size_wh, source.fps, skeleton, (), meta)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from posetrack.errors import OutputError, UsageError
-from posetrack.files import part_path
+from posetrack.files import part_path, refuse_folder
 from posetrack.formats import get_format
 from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
 from posetrack.structures import Tracks
@@ -127,9 +127,24 @@ def plan_results(source: VideoSource, options: OutputOptions) -> ResultPaths:
     for path in paths.all():
         if source.path and path.exists() and path.samefile(source.path):
             raise UsageError(f"{path} is the input itself; choose another folder with -o.")
+    _refuse_folders(paths)
     if not options.force and not options.resume:
         _refuse_existing(paths)
     return paths
+
+
+def _refuse_folders(paths: ResultPaths) -> None:
+    """What cannot be replaced is told before the work. Raises OutputError."""
+    for path in (paths.native, paths.video):
+        if path:
+            refuse_folder(path)
+            refuse_folder(part_path(path))
+    for name, path in paths.others.items():
+        if not get_format(name).folder:
+            refuse_folder(path)
+            refuse_folder(part_path(path))
+        elif path.is_dir() and any(not p.match("*_keypoints.json") for p in path.iterdir()):
+            raise OutputError(f"{path} holds other files too; move it, or write elsewhere.")
 
 
 def refuse_same_names(sources: Sequence[str | Path | int], options: OutputOptions) -> None:
@@ -160,5 +175,5 @@ def _refuse_existing(paths: ResultPaths) -> None:
 
 
 def is_finished(paths: ResultPaths) -> bool:
-    """Whether an earlier run wrote all of it."""
-    return all(path.exists() for path in paths.all()) and not part_path(paths.native).exists()
+    """Whether an earlier run tracked all of it: what else is missing is made from its tracks."""
+    return paths.native.exists() and not part_path(paths.native).exists()

@@ -6,129 +6,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
+from recorded import Broken as _Broken
+from recorded import Stop as _Stop
+from recorded import clip_fixture  # noqa: F401
+from recorded import names as _names
+from recorded import record as _record
+from recorded import run as _run
+from recorded import write_clip as _write_clip
 
 from posetrack.errors import InputError, OutputError, UsageError
-from posetrack.flow import NoFlow
 from posetrack.formats import FORMATS
 from posetrack.formats.native import is_complete, read
-from posetrack.oks import rescore
-from posetrack.pipeline import Pipeline, PipelineSettings
 from posetrack.recording.record import native_header, record
 from posetrack.recording.results import OutputOptions, is_finished, plan_results, refuse_same_names
 from posetrack.skeletons import POSETRACK_15
-from posetrack.structures import Boxes, Frame, Image, Poses, Tracks
-from posetrack.trackers import build_tracker
+from posetrack.structures import Image
 from posetrack.video.open import open_source
-
-
-def _write_clip(path: Path, frames: int = 20, size_wh: tuple[int, int] = (64, 48)) -> Path:
-    """A clip whose grey tells the number of each frame, with sound."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", 25, options={"crf": "10"})
-        stream.width, stream.height, stream.pix_fmt = *size_wh, "yuv420p"
-        sound = container.add_stream("aac", 16000)
-        for index in range(frames):
-            grey = np.full((size_wh[1], size_wh[0], 3), 40 + 4 * index, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
-        container.mux(stream.encode(None))
-        silence = av.AudioFrame.from_ndarray(
-            np.zeros((1, 12800), np.int16), format="s16", layout="mono"
-        )
-        silence.sample_rate = 16000
-        container.mux([*sound.encode(silence), *sound.encode(None)])
-    return path
-
-
-@pytest.fixture(scope="module", name="clip")
-def _clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4")
-
-
-class _Stages:
-    """A detector and a pose network for numbered pictures: two people who drift, one of them seen
-    now and then.
-    """
-
-    def detect(self, images: list[Image]) -> list[Boxes]:
-        return [self._people(round((float(image[24, 32].mean()) - 40) / 4)) for image in images]
-
-    def _people(self, index: int) -> Boxes:
-        here = [(5 + index, 4.0)] + ([(38 - index, 20.0)] if index % 4 else [])
-        low = np.array(here, float)
-        return Boxes(np.concatenate([low, low + 20], axis=1), np.full(len(low), 0.9))
-
-    def estimate(
-        self, images: list[Image], boxes: list[Boxes], *, padded: bool = True
-    ) -> list[Poses]:
-        rng = np.random.default_rng(0)
-        shape = rng.uniform(0, 1, (15, 2))
-        poses = []
-        for b in boxes:
-            xy = b.xyxy[:, None, :2] + shape * b.wh[:, None]
-            score = np.full((len(b), 15), 0.8)
-            poses.append(Poses(xy, score, Boxes(b.xyxy, rescore(score, b.score)), POSETRACK_15))
-        return poses
-
-
-class _Stop(Exception):  # noqa: N818 - stands for a power cut
-    pass
-
-
-class _Broken:
-    """A run that breaks off before its frame number ``at``."""
-
-    def __init__(self, pipeline: Pipeline, at: int, error: BaseException) -> None:
-        self.pipeline, self.at, self.error = pipeline, at, error
-        self.stopwatch, self.tracker, self.window = (
-            pipeline.stopwatch,
-            pipeline.tracker,
-            pipeline.window,
-        )
-
-    def run(self, frames: Iterable[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]:
-        for number, pair in enumerate(self.pipeline.run(frames, before)):
-            if number == self.at:
-                raise self.error
-            yield pair
-
-
-def _run(window: int = 4) -> Pipeline:
-    return Pipeline(
-        _Stages(),
-        NoFlow(),
-        _Stages(),
-        build_tracker("flow", POSETRACK_15),
-        PipelineSettings(window, min_joint_score=0),
-    )
-
-
-def _record(
-    clip: Path,
-    out: Path,
-    *,
-    break_at: int | None = None,
-    error: BaseException | None = None,
-    **options,
-):
-    shaping = options.pop("settings", {"memory": 30})
-    show = options.pop("show", None)
-    outputs = OutputOptions(out, **options)
-    with open_source(clip) as source:
-        paths = plan_results(source, outputs)
-        run = _run() if break_at is None else _Broken(_run(), break_at, error or _Stop())
-        header = native_header(source, POSETRACK_15, shaping)
-        return record(source, paths, header, run, resume=outputs.resume, show=show)
-
-
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
 
 
 def test_a_run_leaves_exactly_its_results(clip: Path, tmp_path: Path) -> None:
@@ -239,22 +137,22 @@ KILLED = """
 import os, sys
 from dataclasses import replace
 from pathlib import Path
-sys.path[:0] = [{tests!r}, {tests!r} + "/.."]
-import test_record
+sys.path[:0] = [{tests!r}, {tests!r} + ""]
+import recorded
 def run(self, frames, before):
     for number, pair in enumerate(self.pipeline.run(frames, before)):
         if number == self.at:
             os.kill(os.getpid(), 9)
         yield pair
-test_record._Broken.run = run
-test_record._record(Path({clip!r}), Path({out!r}), break_at=11)
+recorded.Broken.run = run
+recorded.record(Path({clip!r}), Path({out!r}), break_at=11)
 """
 
 
 def test_a_killed_process_resumes_too(clip: Path, tmp_path: Path) -> None:
     _record(clip, tmp_path / "whole")
     code = KILLED.format(
-        tests=str(Path(__file__).parent), clip=str(clip), out=str(tmp_path / "cut")
+        tests=str(Path(__file__).parents[1]), clip=str(clip), out=str(tmp_path / "cut")
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     assert "clip.jsonl.part" in _names(tmp_path / "cut")
