@@ -17,16 +17,10 @@ __all__ = [
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posetrack.errors import UsageError, unknown_name
 from posetrack.evaluation.coco import coco_json, read_coco_truth, score_coco
-from posetrack.evaluation.model import (
-    ModelRun,
-    write_coco_predictions,
-    write_mpii_predictions,
-    write_posetrack_predictions,
-)
 from posetrack.evaluation.mpii import (
     mpii_json,
     read_mpii_prediction,
@@ -40,6 +34,10 @@ from posetrack.files import read_json
 from posetrack.formats.label_tables import write_json
 from posetrack.metrics.pckh import PckhResult
 from posetrack.metrics.protocols import POSEVAL, Protocol
+
+# What runs networks is imported where one is run: scoring alone is spared torch's start-up.
+if TYPE_CHECKING:
+    from posetrack.evaluation.model import ModelRun
 
 SPLITS = ("train", "test")  # parts of MPII's release: with labels, and without
 
@@ -102,6 +100,8 @@ def evaluate_coco(
     """
     labels, ran = read_coco_truth(truth, labelled=run is None), {}
     if run is not None:
+        from posetrack.evaluation.model import write_coco_predictions
+
         ran = write_coco_predictions(labels, truth, results, run, progress)
     figures = None
     if run is None or labels["annotations"]:
@@ -130,6 +130,8 @@ def evaluate_mpii(
         if run is None:
             raise UsageError("The test images have no labels; give the network to run (--model).")
         _need_suffix(prediction, ".mat", "Predictions for MPII's server are")
+        from posetrack.evaluation.model import write_mpii_predictions
+
         run.check(prediction)
         test = read_mpii_test(truth)
         xy, ran = write_mpii_predictions(test.people, truth, run, progress)
@@ -141,6 +143,8 @@ def evaluate_mpii(
         run.check(prediction)
     people = read_mpii_truth(truth)
     if run is not None:
+        from posetrack.evaluation.model import write_mpii_predictions
+
         xy, ran = write_mpii_predictions(people, truth, run, progress)
         rows = zip(people.image, xy.tolist(), strict=True)
         write_json(prediction, [{"image": name, "keypoints": points} for name, points in rows])
@@ -176,6 +180,8 @@ def evaluate_posetrack(
     settings: dict[str, Any] = {"metrics": list(metrics), "skip_bad": skip_bad}
     source = ""
     if run is not None:
+        from posetrack.evaluation.model import write_posetrack_predictions
+
         source, settings["run"] = write_posetrack_predictions(truth, prediction, run, progress)
     scored = score_files(
         truth,
