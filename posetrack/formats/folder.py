@@ -8,7 +8,14 @@ scores, summaries) are no labels.
 
 from __future__ import annotations
 
-__all__ = ["base_name", "is_label_file", "label_files", "read_one", "track_files"]
+__all__ = [
+    "base_name",
+    "is_label_file",
+    "label_files",
+    "read_one",
+    "track_file",
+    "track_files",
+]
 
 from pathlib import Path
 
@@ -26,6 +33,7 @@ OTHER_ENDS = (
     "_metrics.json",
     "posetrack_eval.json",
 )
+DERIVED = (".refined", ".mended")  # ends of base names of tracks made from others
 _SUFFIXES = sorted((f".{f.suffix}" for f in FORMATS.values()), key=len, reverse=True)
 
 
@@ -78,6 +86,17 @@ def read_one(path: str | Path) -> Sequence:
 
     Raises InputError, FormatError; where there are several, the sentence names them.
     """
+    file = track_file(path)
+    sequences = detect_format(file).read(file)
+    if len(sequences) != 1:
+        raise InputError(f"{file} holds {len(sequences)} videos; give a file of one.")
+    return sequences[0]
+
+
+def track_file(path: str | Path) -> Path:
+    """A file itself, or the file of a folder that holds one video. Raises InputError; where there
+    are several, the sentence names them.
+    """
     path = Path(path)
     if not path.exists():
         raise InputError(f"There is no file or folder {path}; check the path.")
@@ -85,20 +104,22 @@ def read_one(path: str | Path) -> Sequence:
     if len(files) != 1:
         names = ", ".join(sorted(file.name for file in files)[:5])
         raise InputError(f"{path} holds {len(files)} videos ({names}); give the file of one.")
-    file = files[0]
-    sequences = detect_format(file).read(file)
-    if len(sequences) != 1:
-        raise InputError(f"{file} holds {len(sequences)} videos; give a file of one.")
-    return sequences[0]
+    return files[0]
 
 
 def track_files(path: Path) -> list[Path]:
     """The files of a folder, one a video; a file, and a folder that is itself one video, is its own
-    list. Raises InputError where a folder holds none.
+    list. ``clip.refined`` and ``clip.mended`` are left out where ``clip`` is there, too: they are
+    the same video, and are given by their own names. Raises InputError where a folder holds none.
     """
     if path.is_file() or _is_one_video(path):
         return [path]
-    files = list(label_files(path).values())
+    found = label_files(path)
+    files = [
+        file
+        for name, file in found.items()
+        if not (name.endswith(DERIVED) and name.rpartition(".")[0] in found)
+    ]
     if not files:
         raise InputError(f"The folder {path} holds no file of a known format.")
     return files

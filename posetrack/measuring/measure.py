@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from posetrack.errors import FormatError, InputError, OutputError, UsageError, unknown_name
 from posetrack.files import write_beside
-from posetrack.formats.folder import base_name, read_one
+from posetrack.formats.folder import base_name, read_one, track_file
 from posetrack.measuring.angles import (
     JOINT_ANGLES,
     SEGMENT_ANGLES,
@@ -208,9 +208,8 @@ def measure_file(
     """Measure a file of any format, or the folder of one video, into a table: ``.csv`` or
     ``.parquet``; default ``<tracks>.measures.csv``. Raises PosetrackError.
     """
-    tracks = Path(tracks)
-    folder = tracks if tracks.is_dir() else tracks.parent
-    path = Path(output or folder / f"{base_name(tracks)}{MEASURES_MARK}.csv")
+    tracks = track_file(tracks)
+    path = Path(output or tracks.parent / f"{base_name(tracks)}{MEASURES_MARK}.csv")
     if path.suffix.lower() not in WRITERS:
         raise UsageError(f"{path} must end in one of {', '.join(WRITERS)}.")
     if path.exists():

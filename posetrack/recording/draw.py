@@ -19,7 +19,7 @@ __all__ = ["draw_people", "draw_tracks"]
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.recording.strokes import Canvas, capsule, disc, rectangle
+from posetrack.recording.strokes import Canvas, capsules, discs, rectangle
 from posetrack.recording.style import (
     DEFAULT_STYLE,
     SIDE_COLORS,
@@ -149,25 +149,23 @@ def _draw_person(
     skeleton, xy = poses.skeleton, np.where(shown[:, None], poses.xy[n], 0).astype(np.float64)
     widths = width * _sureness(poses.score[n])
     limbs = [
-        (a, b, float(min(widths[a], widths[b])), _limb_side(skeleton, (a, b)))
-        for a, b in skeleton.limbs
-        if shown[a] and shown[b]
+        (a, b, _limb_side(skeleton, (a, b))) for a, b in skeleton.limbs if shown[a] and shown[b]
     ]
-    limbs.sort(key=lambda limb: ("middle", "right", "left").index(limb[3]))
-    joints = [(k, _JOINT_RADIUS * float(widths[k])) for k in np.flatnonzero(shown).tolist()]
-    for a, b, wide, _ in limbs:
-        capsule(canvas, xy[a], xy[b], wide + 2 * _edge(wide), DARK)
-    for k, radius in joints:
-        disc(canvas, xy[k], radius + _edge(radius), DARK)
-    for a, b, wide, side in limbs:
-        capsule(canvas, xy[a], xy[b], wide, tones[side])
-    for k, radius in joints:
-        disc(canvas, xy[k], radius, tones[_side(skeleton.joints[k])])
+    limbs.sort(key=lambda limb: ("middle", "right", "left").index(limb[2]))
+    a, b = (np.array([limb[end] for limb in limbs], np.int64) for end in (0, 1))
+    wide = np.minimum(widths[a], widths[b])
+    joints = np.flatnonzero(shown)
+    radii = _JOINT_RADIUS * widths[joints]
+    capsules(canvas, xy[a], xy[b], wide + 2 * _edge(wide), [DARK] * len(limbs))
+    discs(canvas, xy[joints], radii + _edge(radii), [DARK] * len(joints))
+    capsules(canvas, xy[a], xy[b], wide, [tones[side] for _, _, side in limbs])
+    sides = (_side(skeleton.joints[k]) for k in joints.tolist())
+    discs(canvas, xy[joints], radii, [tones[side] for side in sides])
 
 
-def _edge(width: float) -> float:
-    """Pixels of dark edge on each side of a limb."""
-    return min(max(_EDGE * width, _MIN_EDGE), _MAX_EDGE)
+def _edge(width: Floats) -> Floats:
+    """Pixels of dark edge on each side of limbs, by their widths."""
+    return np.clip(_EDGE * width, _MIN_EDGE, _MAX_EDGE)
 
 
 def _sureness(score: npt.NDArray[np.float32]) -> Floats:

@@ -82,7 +82,7 @@ class Painter:
     def _draw_trails(self, canvas: Canvas) -> None:
         full = max(1.8, _TRAIL_SHARE * min(canvas.shape[:2]))
         for identity, way in self._ways.items():
-            places = [place for _, place in way]
+            places = np.array([place for _, place in way])
             widths = np.linspace(0.3, 1, max(len(places) - 1, 1)) * full
             polyline(canvas, places, widths, mix_white(identity_color(identity), _TRAIL_TINT))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from posetrack.errors import InputError, OutputError, UsageError
-from posetrack.formats.folder import base_name, read_one
+from posetrack.formats.folder import base_name, read_one, track_file
 from posetrack.recording.painter import Painter
 from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
 from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Tracks
@@ -53,8 +53,9 @@ def render(
     OutputError.
     """
     options = options or RenderOptions()
+    tracks = track_file(tracks)
     sequence = read_one(tracks)
-    output = _output(Path(tracks), video, options, style)
+    output = _output(tracks, video, options, style)
     if video is None:
         return _render_alone(sequence, output, options, style, progress)
     start, end = _range(sequence, options)
@@ -67,8 +68,7 @@ def _output(
 ) -> Path:
     """Where the result goes; raises UsageError or OutputError where something is in the way."""
     ending = ".mov" if style.background == "none" else ".mp4"
-    folder = tracks if tracks.is_dir() else tracks.parent
-    output = options.output or folder / f"{base_name(tracks)}{RENDERED_MARK}{ending}"
+    output = options.output or tracks.parent / f"{base_name(tracks)}{RENDERED_MARK}{ending}"
     if output.exists():
         inputs = [Path(path) for path in (tracks, video) if path is not None]
         if any(path.exists() and path.samefile(output) for path in inputs):

@@ -8,7 +8,7 @@ OpenCV's mixing along smooth borders makes of colours with 255 behind them.
 
 from __future__ import annotations
 
-__all__ = ["Canvas", "capsule", "disc", "polyline", "rectangle"]
+__all__ = ["Canvas", "capsules", "discs", "polyline", "rectangle"]
 
 from collections.abc import Sequence
 
@@ -34,37 +34,39 @@ def _full(canvas: Canvas, color: Color) -> tuple[int, ...]:
     return (*color, 255) if canvas.shape[2] == 4 else color
 
 
-def capsule(canvas: Canvas, a: Floats, b: Floats, width: float, color: Color) -> None:
-    """A line from ``a`` to ``b`` (pixels, x then y), ``width`` pixels wide, with round ends."""
+def capsules(canvas: Canvas, a: Floats, b: Floats, widths: Floats, colors: Sequence[Color]) -> None:
+    """Lines from ``a`` to ``b`` (L, 2) (pixels, x then y), ``widths`` (L,) pixels wide, with round
+    ends, one after the other.
+    """
     import cv2
 
     along = b - a
-    length = float(np.hypot(*along))
-    if length > 0:
-        half = max(width - _POLYGON_SPREAD, _THINNEST) / 2
-        across = np.array([-along[1], along[0]]) / length * half
-        corners = _fixed(np.array([a + across, b + across, b - across, a - across]))
-        cv2.fillConvexPoly(canvas, corners, _full(canvas, color), cv2.LINE_AA, _BITS)
-    if width > 2 * _POLYGON_SPREAD or length == 0:  # thinner ends are round enough
-        disc(canvas, a, width / 2, color)
-        disc(canvas, b, width / 2, color)
+    length = np.hypot(along[:, 0], along[:, 1])
+    half = np.maximum(widths - _POLYGON_SPREAD, _THINNEST) / 2 / np.maximum(length, 1e-9)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1) * half[:, None]
+    corners = _fixed(np.stack([a + across, b + across, b - across, a - across], axis=1))
+    for n, color in enumerate(colors):
+        if length[n] > 0:
+            cv2.fillConvexPoly(canvas, corners[n], _full(canvas, color), cv2.LINE_AA, _BITS)
+        if widths[n] > 2 * _POLYGON_SPREAD or length[n] == 0:  # thinner ends are round enough
+            ends = np.stack([a[n], b[n]])
+            discs(canvas, ends, widths[[n, n]] / 2, (color, color))
 
 
-def disc(canvas: Canvas, center: Floats, radius: float, color: Color) -> None:
-    """A filled circle around ``center`` (pixels, x then y)."""
+def discs(canvas: Canvas, centers: Floats, radii: Floats, colors: Sequence[Color]) -> None:
+    """Filled circles around ``centers`` (N, 2) (pixels, x then y), one after the other."""
     import cv2
 
-    size = round(max(radius - _DISC_SPREAD, _THINNEST) * (1 << _BITS))
-    point = _fixed(center).tolist()
-    cv2.circle(canvas, point, size, _full(canvas, color), -1, cv2.LINE_AA, _BITS)
+    sizes = np.round(np.maximum(radii - _DISC_SPREAD, _THINNEST) * (1 << _BITS)).astype(int)
+    points = _fixed(centers).tolist()
+    for point, size, color in zip(points, sizes.tolist(), colors, strict=True):
+        cv2.circle(canvas, point, size, _full(canvas, color), -1, cv2.LINE_AA, _BITS)
 
 
-def polyline(canvas: Canvas, points: Sequence[Floats], widths: Floats, color: Color) -> None:
-    """A path through ``points`` (P of them); piece i, from point i to i + 1, is ``widths[i]``
-    wide.
-    """
-    for i in range(len(points) - 1):
-        capsule(canvas, points[i], points[i + 1], float(widths[i]), color)
+def polyline(canvas: Canvas, points: Floats, widths: Floats, color: Color) -> None:
+    """A path through ``points`` (P, 2); piece i, from point i to i + 1, is ``widths[i]`` wide."""
+    pieces = len(points) - 1
+    capsules(canvas, points[:-1], points[1:], widths[:pieces], [color] * pieces)
 
 
 def rectangle(canvas: Canvas, low: Floats, high: Floats, thickness: int, color: Color) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from posetrack.errors import FormatError, InputError, OutputError, UsageError, unknown_name
 from posetrack.formats import format_of_name
-from posetrack.formats.folder import base_name, read_one
+from posetrack.formats.folder import base_name, read_one, track_file
 from posetrack.refining.filters import SMOOTHERS, FilterSettings
 from posetrack.refining.gaps import fill_gaps, remove_outliers
 from posetrack.refining.one_euro import OneEuroSettings, one_euro
@@ -167,9 +167,8 @@ def refine_file(
     ``output`` None: ``<tracks>.refined.jsonl`` beside it. The marks are kept in the native format
     alone. ``fps`` is the rate of tracks that say none. Raises PosetrackError.
     """
-    tracks = Path(tracks)
-    folder = tracks if tracks.is_dir() else tracks.parent
-    path = Path(output or folder / f"{base_name(tracks)}{REFINED_MARK}.jsonl")
+    tracks = track_file(tracks)
+    path = Path(output or tracks.parent / f"{base_name(tracks)}{REFINED_MARK}.jsonl")
     wanted = format_of_name(path)
     if wanted is None:
         raise UsageError(f"The name {path} does not say its format; let it end in .jsonl.")

@@ -11,7 +11,7 @@ from posetrack.errors import InputError
 from posetrack.evaluation.run import score_files
 from posetrack.formats import FORMATS
 from posetrack.formats.convert import convert
-from posetrack.formats.folder import label_files, read_one, track_files
+from posetrack.formats.folder import label_files, read_one, track_file, track_files
 
 
 @pytest.fixture(name="out")
@@ -63,6 +63,15 @@ def test_several_videos_are_named(out: Path) -> None:
         read_one(out)
     with pytest.raises(InputError, match="no file of a known format"):
         track_files(out.parent)
+
+
+def test_what_was_made_from_a_video_is_the_same_video(out: Path) -> None:
+    for name in ("frames.refined.jsonl", "frames.mended.jsonl"):
+        FORMATS["native"].write(out / name, read_one(out))
+    assert track_files(out) == [out / "frames.jsonl"]
+    assert track_file(out / "frames.refined.jsonl") == out / "frames.refined.jsonl"
+    (out / "frames.refined.jsonl").rename(out / "other.refined.jsonl")
+    assert len(track_files(out)) == 2
 
 
 def test_a_folder_of_openpose_is_one_video(out: Path, tmp_path: Path) -> None:

@@ -163,16 +163,16 @@ def test_many_clips_and_an_index(folder: Path, tmp_path: Path) -> None:
     videos.mkdir()
     (folder / "clip.mp4").rename(videos / "clip.mp4")
     sequence = native.read(folder / "clip.jsonl")[0]
-    FORMATS["csv"].write(folder / "clip.refined.csv", sequence)
+    FORMATS["csv"].write(folder / "clip.two.csv", sequence)
     (folder / "broken.csv").write_text("a,b\n")
     (folder / "clip.edits.jsonl").write_text("{}\n")
     out = ReportOptions(tmp_path / "out", videos)
     written, failed = report([folder], out)
-    assert [p.name for p in written] == ["index.html", "clip.html", "clip.refined.html"]
+    assert [p.name for p in written] == ["index.html", "clip.html", "clip.two.html"]
     assert len(failed) == 1
     assert "broken.csv" in failed[0]
     index = _checked(written[0])
-    assert {"clip.html", "clip.refined.html"} <= set(index.addresses)
+    assert {"clip.html", "clip.two.html"} <= set(index.addresses)
     assert index.tags.count("img") == 2  # the video is found for both
     assert "Left out" in written[0].read_text()
     assert 'href="index.html"' in written[1].read_text()
