@@ -24,8 +24,8 @@ PAIRS = 3  # of neighbours that say where a joint should be
 MIN_PLACES = 5  # of a joint, to say anything
 ROUNDS = 6  # places that are off in a row are found one after the other, the worst first
 WINDOW_S = 0.24  # on each side: what is further off in time says nothing
-MAX_SURPRISE = 5.0  # times the usual distance between a place and what its neighbours say
-MIN_LEAP = 0.1  # of the person's size: leaps below are noise, which smoothing is for
+MAX_SURPRISE = 7.0  # times the usual distance between a place and what its neighbours say
+MIN_LEAP = 0.12  # of the person's size: leaps below are noise, which smoothing is for
 CONTEXT = 3  # places on each side of a gap that shape its filling
 
 Floats = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ def _rolling_median(times: Floats, values: Floats) -> Floats:
     from scipy.ndimage import median_filter
 
     reach = max(2, round(WINDOW_S / float(np.median(np.diff(times)))))
-    return np.asarray(median_filter(values, 2 * reach + 1, mode="nearest"))
+    return np.asarray(median_filter(values, 2 * reach + 1, mode="reflect"))
 
 
 def _rolling_largest(values: Floats) -> Floats:
