@@ -9,7 +9,8 @@ import pytest
 
 from posetrack.skeletons import COCO_17, POSETRACK_15
 from posetrack.structures import Boxes, Flow, Frame, Poses, Skeleton, Tracks
-from posetrack.trackers import TRACKERS, MemoryTracker, build_tracker
+from posetrack.trackers import TRACKERS, build_tracker
+from posetrack.trackers.base import MemoryTracker
 
 SIZE = (320, 240)
 FRAMES = 25

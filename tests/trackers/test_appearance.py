@@ -8,8 +8,9 @@ import pytest
 from posetrack.flow import still
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Frame, Image, Poses
-from posetrack.trackers import TRACKERS, MemoryTracker, TrackerSettings, build_tracker
+from posetrack.trackers import TRACKERS, TrackerSettings, build_tracker
 from posetrack.trackers.appearance import COLOUR_BINS, describe, likeness
+from posetrack.trackers.base import MemoryTracker
 
 SIZE = (400, 300)
 RED, BLUE, GREY = (200, 30, 30), (20, 40, 190), (120, 120, 120)
