@@ -7,16 +7,32 @@ Data goes to stdout, progress and messages to stderr. Exit codes: 0 done, 1 fail
 
 from __future__ import annotations
 
-__all__ = ["VERBS", "main"]
+__all__ = ["VERBS", "main", "sentence"]
 
 import importlib
 import os
+import signal
 import sys
+from types import FrameType, TracebackType
 from typing import Any
 
-import click
 
-from posetrack.cli.sections import terminal_width
+def _interrupted_early(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Ctrl-C while Python still imports: one word, no traceback (the exit code is Python's 130)."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("Interrupted.", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+if os.path.basename(sys.argv[0] if sys.argv else "") in ("posetrack", "posetrack.exe", "-m"):
+    sys.excepthook = _interrupted_early
+
+import click  # noqa: E402 - after the hook
+
+from posetrack.cli.sections import terminal_width  # noqa: E402
 
 # rounds of waiting; on an idle machine as fast as to spin on (benchmarks/end_to_end.py)
 SPINS = "5000"
@@ -105,6 +121,7 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point of the ``posetrack`` command: errors become one sentence and an exit code."""
     argv = sys.argv[1:] if argv is None else argv
     _wait_briefly()
+    _prepare_process()
     try:
         result = _root.main(args=argv, prog_name="posetrack", standalone_mode=False)
         code = result if isinstance(result, int) else 0
@@ -116,6 +133,26 @@ def main(argv: list[str] | None = None) -> None:
         click.echo("Interrupted.", err=True)
         code = 130
     sys.exit(code)
+
+
+def _prepare_process() -> None:
+    """SIGTERM ends as Ctrl-C does; output goes nowhere where it was closed, and names that are no
+    text can be printed.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the end
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        signal.signal(signal.SIGTERM, stop)
+    except ValueError:
+        return  # not the main thread: whoever started this one decides
 
 
 def _wait_briefly() -> None:
@@ -143,11 +180,22 @@ def _report(error: Exception) -> int:
     if isinstance(error, PosetrackError):
         click.echo(f"Error: {error}", err=True)
         return error.exit_code
-    click.echo(f"Error: {_sentence(error)}", err=True)
+    click.echo(f"Error: {sentence(error)}", err=True)
     return 1
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """What the user is told about ``error``."""
+    from posetrack.errors import PosetrackError
+
+    if isinstance(error, PosetrackError):
+        return str(error)
+    if isinstance(error, FileNotFoundError) and not _folder_exists():
+        return "The working folder was deleted; change to one that exists."
+    if isinstance(error, RecursionError):
+        return "The file is nested too deeply to be read."
+    if isinstance(error, ValueError) and "null" in str(error):
+        return "A name holds a NUL character; give another."
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}."
@@ -155,3 +203,11 @@ def _sentence(error: Exception) -> str:
         return "Out of memory; use a smaller --batch-size, --window or input size."
     kind: Any = type(error).__name__
     return f"{kind}: {error} (a fault of posetrack; --debug shows where)."
+
+
+def _folder_exists() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True

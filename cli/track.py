@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["track"]
 
+import glob
 import json
 from collections.abc import Callable
 from dataclasses import Field, fields
@@ -111,6 +112,7 @@ def track(
 
     style = style_of(options)
     outputs = OutputOptions(output, formats, not no_video, force, resume, style)
+    inputs = _expanded(inputs)
     refuse_same_names(inputs, outputs)
     tracker = PoseTracker(**options)
     viewer = open_window() if show else None
@@ -127,6 +129,20 @@ def track(
     return max((result for result in done if isinstance(result, int)), default=0)
 
 
+def _expanded(inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Patterns of videos as the videos, for shells that leave that to programs (cmd.exe); patterns
+    of pictures are one video and stay.
+    """
+    from posetrack.video.images import VIDEO_SUFFIXES
+
+    found: list[str] = []
+    for name in inputs:
+        plain = Path(name).suffix.lower() in VIDEO_SUFFIXES and glob.has_magic(name)
+        matches = sorted(glob.glob(name)) if plain and not Path(name).exists() else []
+        found += matches or [name]
+    return tuple(found)
+
+
 def _track_one(
     tracker: PoseTracker, name: str, outputs: OutputOptions, viewer: Any, quiet: bool, alone: bool
 ) -> Summary | int:
@@ -139,11 +155,13 @@ def _track_one(
     try:
         with progress(Path(name).name or name, quiet) as report:
             summary = tracker.record(name, outputs, progress=report, show=viewer)
-    except PosetrackError as error:
+    except Exception as error:  # whatever it is: the files after it are not to blame
         if alone:
             raise
-        click.echo(f"Error: {error}", err=True)
-        return error.exit_code
+        from posetrack.cli import sentence
+
+        click.echo(f"{name}: {sentence(error)}", err=True)
+        return error.exit_code if isinstance(error, PosetrackError) else 1
     if not quiet:
         click.echo(_describe(summary), err=True)
     return summary

@@ -11,6 +11,7 @@ from __future__ import annotations
 __all__ = ["METADATA_KEY", "ModelSpec", "read_spec", "read_state", "save"]
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,7 @@ class ModelSpec:
         if d["schema"] > SCHEMA:
             raise ValueError(f"schema {d['schema']} is newer than {SCHEMA}")
         i, s = d["input"], d["skeleton"]
+        _check_input(i)
         spec = InputSpec(tuple(i["size_wh"]), tuple(i["mean"]), tuple(i["std"]), i["padding"])
         skeleton = Skeleton(
             s["name"],
@@ -81,6 +83,18 @@ class ModelSpec:
             tuple(s["oks_sigmas"]),
         )
         return cls(d["net"], d["net_args"], d["task"], spec, skeleton, d["notes"])
+
+
+def _check_input(i: Mapping[str, Any]) -> None:
+    """Raises KeyError, TypeError or ValueError where an input's description cannot be meant."""
+    for key, count in (("size_wh", 2), ("mean", 3), ("std", 3)):
+        values = i[key]
+        if len(values) != count or not all(map(math.isfinite, values)):
+            raise ValueError(f"{key} must be {count} finite numbers")
+    if min(i["std"]) <= 0 or min(i["size_wh"]) < 1:
+        raise ValueError("std and size_wh must be above 0")
+    if not math.isfinite(i["padding"]) or i["padding"] <= 0:
+        raise ValueError("padding must be above 0")
 
 
 def save(path: str | Path, state: Mapping[str, torch.Tensor], spec: ModelSpec) -> None:
@@ -114,14 +128,21 @@ def read_spec(path: str | Path) -> ModelSpec:
         )
     try:
         return ModelSpec.from_json(metadata[METADATA_KEY])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(f"The description inside {path} cannot be read: {error}.") from error
 
 
 def read_state(path: str | Path) -> dict[str, torch.Tensor]:
     """All tensors of a checkpoint, on the CPU. Raises WeightsError."""
     with _open(path) as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise WeightsError(
+                f"{path}: the weights {key} hold NaN or infinity; the training that wrote it "
+                f"failed, take an earlier checkpoint."
+            )
+    return state
 
 
 def _open(path: str | Path) -> Any:

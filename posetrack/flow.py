@@ -25,6 +25,7 @@ __all__ = [
 import contextlib
 import io
 import re
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,8 +34,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.errors import WeightsError, unknown_name
+from posetrack.errors import UsageError, WeightsError, unknown_name
 from posetrack.inference.devices import full_batches, pick_device
+from posetrack.inference.privacy import no_calls_home
 from posetrack.structures import Flow, Image
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class DisFlow:
     ) -> None:
         import cv2
 
+        self._one_at_a_time = threading.Lock()  # the object keeps buffers between calls
         self._dis = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]
         self._long_side = long_side
 
@@ -98,7 +101,10 @@ class DisFlow:
         for image in (image for pair in pairs for image in pair):
             if id(image) not in grey:
                 grey[id(image)] = _grey(image, working_size(_size_wh(image), self._long_side))
-        return [Flow(self._dis.calc(grey[id(a)], grey[id(b)], None), _size_wh(b)) for a, b in pairs]
+        with self._one_at_a_time:
+            return [
+                Flow(self._dis.calc(grey[id(a)], grey[id(b)], None), _size_wh(b)) for a, b in pairs
+            ]
 
 
 class NetworkFlow:
@@ -183,6 +189,7 @@ def move_points(flow: Flow, xy: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np
 def flow_names() -> list[str]:
     """Every name ``build_flow`` knows. Imports ptlflow, which takes seconds."""
     with _silence():
+        no_calls_home()
         import ptlflow
 
         return sorted([*_DIS_PRESETS, "none", *_TORCHVISION, *ptlflow.get_model_names()])
@@ -203,6 +210,8 @@ def build_flow(
     BY-NC-SA 4.0. Raises UsageError for an unknown name and WeightsError for weights that are
     missing or do not fit.
     """
+    if checkpoint is not None and (name == "none" or name in _DIS_PRESETS):
+        raise UsageError(f"The flow {name!r} has no weights; leave out --flow-weights.")
     if name == "none":
         return NoFlow()
     if name in _DIS_PRESETS:
@@ -231,6 +240,7 @@ def _ptlflow_model(name: str, checkpoint: str | Path | None, device: str, offlin
     import torch
 
     with _silence():
+        no_calls_home()
         import ptlflow
 
         if name not in ptlflow.get_model_names():

@@ -21,6 +21,7 @@ __all__ = [
     "make_skeleton",
 ]
 
+import re
 from collections.abc import Iterable, Sequence
 
 from posetrack.structures import Skeleton
@@ -42,9 +43,17 @@ ALIASES = {
     "upper_neck": "head_bottom",
     "top_head": "head_top",
     "head": "head_top",
+    "mid_hip": "pelvis",
 }
 
 _SIDES = ("left_", "right_")
+# Words for the sides, the short ones only at an end of a name (L_Hip, hipLeft, knee_l, ankle.L).
+_LEFT = {"left", "links", "linke", "linker", "gauche", "izquierda", "izquierdo", "sinistra"}
+_RIGHT = {"right", "rechts", "rechte", "rechter", "droite", "droit", "derecha", "derecho", "destra"}
+_SHORT = {"l": "left", "r": "right", "lt": "left", "rt": "right"}
+_PARTS = frozenset((*COCO_SIGMAS, "toe", "heel", "foot", "hand", "thumb", "bigtoe", "smalltoe"))
+# words of a name: LHip, leftHip, left_hip, hip.L, Left Hip, left-hip
+_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 _LIMB_NAMES = (
     ("head_top", "nose"),
     ("nose", "head_bottom"),
@@ -74,9 +83,34 @@ _LIMB_NAMES = (
 
 
 def canonical_joint(name: str) -> str:
-    """The name under which a joint is compared: lower case, underscores, aliases resolved."""
-    plain = name.strip().lower().replace(" ", "_").replace("-", "_")
+    """The name under which a joint is compared: lower case, underscores, the side first and in
+    full (``L_Hip``, ``LHip``, ``hipLeft`` and ``hip.L`` are ``left_hip``), aliases resolved.
+    """
+    words = [w.lower() for w in _WORDS.findall(name)]
+    if len(words) == 1:
+        words = _split(words[0])
+    for place in (0, -1) if len(words) > 1 else ():
+        side = _side(words[place])
+        if side:
+            del words[place]
+            return "_".join((side, *words))
+    plain = "_".join(words) or name.strip().lower()
     return ALIASES.get(plain, plain)
+
+
+def _side(word: str) -> str | None:
+    if word in _LEFT:
+        return "left"
+    return "right" if word in _RIGHT else _SHORT.get(word)
+
+
+def _split(word: str) -> list[str]:
+    """A word of a known part of the body with its side before or behind it: lhip, lefthip, hipl."""
+    for part in _PARTS:
+        for side in (word.removesuffix(part), word.removeprefix(part)):
+            if side != word and _side(side):
+                return [side, part]
+    return [word]
 
 
 def make_skeleton(

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 __all__ = ["read_pickle"]
 
+import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 from posetrack.errors import WeightsError
+
+MAX_RATIO = 4  # of an archive to its content; stored tensors are not packed at all
+MIN_UNPACKED = 64 << 20  # bytes that any file may unpack to
 
 
 def read_pickle(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
@@ -28,6 +32,7 @@ def read_pickle(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"There is no checkpoint at {path}; check the path.")
+    _refuse_bomb(path)
     try:
         if trust:
             content = torch.load(path, map_location="cpu", weights_only=False)
@@ -53,6 +58,21 @@ def read_pickle(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise WeightsError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors.")
     return content
+
+
+def _refuse_bomb(path: Path) -> None:
+    """PyTorch stores tensors as they are; an archive that grows is none of its files. Raises
+    WeightsError.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # of before PyTorch 1.6, or damaged: torch.load says more
+    if unpacked > max(MIN_UNPACKED, MAX_RATIO * path.stat().st_size):
+        raise WeightsError(
+            f"{path} unpacks to {unpacked >> 20} MiB, which checkpoints do not; it is not read."
+        )
 
 
 class _StandIn:

@@ -39,7 +39,7 @@ _OF_POSETRACK = (
 _HEAD_BYTES = 65536  # of a label file, enough to see its first image and person
 
 _SOURCE = re.compile(
-    r"(?:(?P<kind>[a-z0-9]+):)?(?P<path>.+?)(?:\[(?P<start>-?\d*):(?P<stop>-?\d*)\])?(?:\*(?P<times>\d+))?"
+    r"(?:(?P<kind>[a-z0-9]{2,}):)?(?P<path>.+?)(?:\[(?P<start>-?\d*):(?P<stop>-?\d*)\])?(?:\*(?P<times>\d+))?"
 )
 
 

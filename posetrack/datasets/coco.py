@@ -6,6 +6,9 @@ from __future__ import annotations
 
 __all__ = ["read"]
 
+import logging
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,12 @@ import numpy.typing as npt
 from posetrack.datasets.images import ImageStore
 from posetrack.datasets.people import Person, PersonSet
 from posetrack.errors import FormatError, InputError
+from posetrack.files import read_json
 from posetrack.geometry import clean_coco_boxes, clip_boxes, keypoint_boxes
 from posetrack.skeletons import COCO_17, LSP_14, make_skeleton
 from posetrack.structures import Skeleton
+
+_log = logging.getLogger(__name__)
 
 MIN_BOX_PX = 1.0  # a smaller annotation has no picture
 
@@ -30,22 +36,55 @@ def read(path: Path) -> PersonSet:
     """
     file = _label_file(path)
     data = _load(file)
-    skeleton = _skeleton(file, data)
+    category = _category(file, data)
+    skeleton = _skeleton(file, category)
     sizes = _images(file, data)
-    store = ImageStore(file.parent)
-    people = []
+    store = ImageStore(file.parent, file.stem)
+    people, others = [], 0
+    several = sum(bool(c.get("keypoints")) for c in data["categories"]) > 1
     for number, annotation in enumerate(data["annotations"]):
+        if several and annotation.get("category_id") != category.get("id"):
+            others += 1
+            continue
         try:
             person = _person(annotation, sizes, store, len(skeleton))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(
-                f"{file}: annotation {number} breaks the COCO format ({error!r})."
+                f"{file}: annotation {number} breaks the COCO format ({_why(error)})."
             ) from error
         if person is not None:
-            people.append(person)
+            people.append(replace(person, row=number))
+    if others:
+        _log.warning(
+            "%s: %d annotations of other categories than %s are left out.",
+            file,
+            others,
+            category.get("name", category.get("id")),
+        )
+    _refuse_normalised(file, people)
+    _say_sides(file, skeleton)
     return PersonSet(
         file.stem, skeleton, tuple(people), tuple(name for name, _ in sizes.values()), file
     )
+
+
+def _refuse_normalised(file: Path, people: list[Person]) -> None:
+    """Raises FormatError where all joints lie in the first pixel."""
+    if people and max(float(np.nanmax(np.abs(p.xy))) for p in people) <= MIN_BOX_PX:
+        raise FormatError(
+            f"{file}: all joints lie between 0 and 1; multiply them by the images' width and "
+            f"height, joints are in pixels."
+        )
+
+
+def _say_sides(file: Path, skeleton: Skeleton) -> None:
+    """Without pairs a mirrored person has wrong joints, so nobody is mirrored."""
+    if not skeleton.flip_pairs and len(skeleton) > 1:
+        _log.warning(
+            "%s: no left and right joints were found by their names (left_x and right_x, L_x, "
+            "x.R ...); people are not mirrored.",
+            file,
+        )
 
 
 def _label_file(path: Path) -> Path:
@@ -53,7 +92,10 @@ def _label_file(path: Path) -> Path:
         return path
     found = sorted(path.glob("*keypoints*.json"))
     if len(found) != 1:
-        names = ", ".join(f.name for f in found) or "none"
+        below = sorted(path.glob("annotations/*keypoints*.json"))
+        if not found and len(below) == 1:
+            return below[0]
+        names = ", ".join(f.name for f in (found or below)) or "none"
         raise InputError(
             f"{path} must hold one *keypoints*.json (found: {names}); give the file itself."
         )
@@ -61,19 +103,16 @@ def _label_file(path: Path) -> Path:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    import orjson
-
-    try:
-        data: dict[str, Any] = orjson.loads(file.read_bytes())
-        missing = [
-            k for k in ("images", "annotations", "categories") if not isinstance(data.get(k), list)
-        ]
-    except (orjson.JSONDecodeError, AttributeError) as error:
-        raise FormatError(f"{file} is not a COCO-style JSON file: {error}.") from error
-    if missing:
-        raise FormatError(
-            f"{file} has no list {missing[0]!r}; it is not a COCO-style keypoint file."
-        )
+    data = read_json(file, allow_nan=True)
+    if not isinstance(data, dict):
+        raise FormatError(f"{file} is not a COCO-style keypoint file, but a list.")
+    for key in ("images", "annotations", "categories"):
+        rows = data.get(key)
+        if not isinstance(rows, list):
+            raise FormatError(f"{file} has no list {key!r}; it is not a COCO-style keypoint file.")
+        wrong = next((n for n, row in enumerate(rows) if not isinstance(row, dict)), None)
+        if wrong is not None:
+            raise FormatError(f"{file}: {key}, entry {wrong} is not an object with named fields.")
     return data
 
 
@@ -82,29 +121,59 @@ def _images(file: Path, data: dict[str, Any]) -> dict[Any, tuple[str, tuple[int,
     sizes = {}
     for number, image in enumerate(data["images"]):
         try:
-            sizes[image["id"]] = image["file_name"], (int(image["width"]), int(image["height"]))
-        except (KeyError, TypeError, ValueError) as error:
+            wh = int(image["width"]), int(image["height"])
+            sizes[_plain_id(image["id"])] = str(image["file_name"]), wh
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(
-                f"{file}: image {number} breaks the COCO format ({error!r})."
+                f"{file}: image {number} breaks the COCO format ({_why(error)})."
             ) from error
     return sizes
 
 
-def _skeleton(file: Path, data: dict[str, Any]) -> Skeleton:
-    """The joints of the first category that has any; those of COCO and LSP under their
-    known names.
-    """
-    for category in data["categories"]:
-        if names := category.get("keypoints"):
-            known = next((s for s in (COCO_17, LSP_14) if s.joints == tuple(names)), None)
-            limbs = [(a - 1, b - 1) for a, b in category.get("skeleton") or []] or None
-            try:
-                return known or make_skeleton(file.stem, names, limbs)
-            except ValueError as error:
-                raise FormatError(
-                    f"{file}: the category's joints cannot be used: {error}."
-                ) from error
-    raise FormatError(f"{file}: no category lists keypoints.")
+def _plain_id(value: Any) -> Any:
+    """An id to compare: some tools write numbers as text in one of the tables."""
+    if isinstance(value, (dict, list)):
+        raise TypeError("id is not a number or text")
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _why(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _category(file: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """The category most people are of, among those that list joints."""
+    able = [c for c in data["categories"] if c.get("keypoints")]
+    if not able:
+        raise FormatError(f"{file}: no category lists keypoints.")
+    counts = Counter(str(a.get("category_id")) for a in data["annotations"] if a.get("keypoints"))
+    return max(able, key=lambda c: counts[str(c.get("id"))])  # the first of equals
+
+
+def _skeleton(file: Path, category: dict[str, Any]) -> Skeleton:
+    """The joints of a category; those of COCO and LSP under their known names."""
+    names = category["keypoints"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise FormatError(f"{file}: the category's keypoints are not a list of names.")
+    known = next((s for s in (COCO_17, LSP_14) if s.joints == tuple(names)), None)
+    try:
+        return known or make_skeleton(file.stem, names, _limbs(category, names) or None)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{file}: the category's joints cannot be used: {error}.") from error
+
+
+def _limbs(category: dict[str, Any], names: list[str]) -> list[tuple[int, int]]:
+    """Index pairs of the limbs, which files give from 1, from 0 or by name. Raises ValueError."""
+    given = category.get("skeleton") or []
+    if not all(isinstance(limb, (list, tuple)) and len(limb) == 2 for limb in given):
+        raise ValueError("skeleton is not a list of pairs of joints")
+    ends = [end for limb in given for end in limb]
+    if all(isinstance(end, str) for end in ends):
+        return [(names.index(a), names.index(b)) for a, b in given]
+    if not all(isinstance(end, int) for end in ends):
+        raise ValueError("skeleton holds neither numbers nor names of joints")
+    first = 0 if 0 in ends else 1
+    return [(a - first, b - first) for a, b in given]
 
 
 def _person(
@@ -115,11 +184,21 @@ def _person(
     """
     if annotation.get("iscrowd") or not annotation.get("keypoints"):
         return None
-    name, size_wh = sizes[annotation["image_id"]]
-    points = np.array(annotation["keypoints"], np.float32).reshape(joints, 3)
-    flag = points[:, 2].astype(np.int64)
+    image = _plain_id(annotation["image_id"])
+    if image not in sizes:
+        kinds = ", ".join(sorted({type(key).__name__ for key in sizes}))
+        raise ValueError(f"it names image {image!r}, which is not among images (ids: {kinds})")
+    name, size_wh = sizes[image]
+    values = np.array(annotation["keypoints"], np.float64)
+    if values.size != 3 * joints:
+        raise ValueError(f"{values.size} values, but {joints} joints need {3 * joints}")
+    points = values.reshape(joints, 3)
+    flag = np.nan_to_num(points[:, 2]).clip(0, 2).astype(np.int64)
     if not (flag > 0).any():
         return None
+    if not np.isfinite(points[flag > 0, :2]).all():
+        raise ValueError("a labelled joint is not a finite number")
+    points = points.astype(np.float32)
     xyxy = _box(annotation, np.where(flag[:, None] > 0, points[:, :2], np.nan), size_wh)
     if (xyxy[2:] - xyxy[:2]).min() < MIN_BOX_PX:
         return None
@@ -130,7 +209,14 @@ def _person(
 def _box(
     annotation: dict[str, Any], xy: npt.NDArray[np.float32], size_wh: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """The annotated box inside the image; where there is none, one around the joints."""
-    if annotation.get("bbox") is None:
+    """The annotated box inside the image; where there is none, or an empty one, that of the
+    joints.
+    """
+    given = annotation.get("bbox")
+    if given is not None and len(given) != 4:
+        raise ValueError("bbox is not [x, y, width, height]")
+    if given is None or not (float(given[2]) > 0 and float(given[3]) > 0):
         return clip_boxes(keypoint_boxes(xy[None]), size_wh)[0]
-    return clean_coco_boxes(np.array([annotation["bbox"]], np.float64), size_wh)[0]
+    if not np.isfinite(np.array(given, np.float64)).all():
+        raise ValueError("bbox holds a number that is not finite")
+    return clean_coco_boxes(np.array([given], np.float64), size_wh)[0]

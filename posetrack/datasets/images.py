@@ -4,11 +4,21 @@ the labels.
 
 from __future__ import annotations
 
-__all__ = ["IMAGE_SUFFIXES", "ImageStore", "decode_image", "first_readable"]
+__all__ = [
+    "ImageStore",
+    "decode_image",
+    "first_readable",
+    "plain_name",
+    "read_bytes",
+]
 
+import os
+import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -16,23 +26,28 @@ import numpy as np
 
 from posetrack.errors import InputError, TrainingError
 from posetrack.structures import Image
+from posetrack.video.images import IMAGE_SUFFIXES
 
 T = TypeVar("T")
 
 TRIES = 100  # samples after a damaged one that are tried in its place
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+# names of folders that hold labels only: their images lie beside them (COCO, HRNet, CVAT)
+LABEL_FOLDERS = ("annotations", "labels", "annot", "ann")
+MAX_IMAGE_BYTES = 512 << 20  # of a member of an archive; photographs in use have some 10 MB
 
 
 class ImageStore:
-    """Finds images by file name (or by their last path parts) below ``root``; reads them on
-    request.
+    """Finds images by file name below ``root`` or beside it: where the name says, in shards, else
+    by the last parts of the path, anywhere below. Names may be written as on Windows. Of several
+    that fit equally, the one in a folder that the labels are named after (``hint``) is taken.
 
     Shards are indexed once, by member name; a tar member is then read by its offset, so workers may
     share the store.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, hint: str = "") -> None:
+        self.root, self._hint = root, hint.lower()
+        self._files: dict[str, list[Path]] | None = None
         self._shards: dict[str, tuple[Path, int, int]] | None = None
 
     def read(self, name: str) -> Image:
@@ -41,28 +56,86 @@ class ImageStore:
 
     def read_bytes(self, name: str) -> bytes:
         """The file's bytes. Raises InputError."""
+        name = plain_name(name)
         for path in self._candidates(name):
             if path.is_file():
-                return path.read_bytes()
+                return read_bytes(path)
         if self._shards is None:
             self._shards = dict(_index(self.root))
         entry = self._shards.get(name) or self._shards.get(PurePosixPath(name).name)
         if entry is None:
-            raise InputError(
-                f"Image {name} is neither below {self.root} nor in a tar or zip file there."
-            )
+            return read_bytes(self._search(name))
         archive, offset, size = entry
+        if size > MAX_IMAGE_BYTES:
+            raise InputError(
+                f"{name} in {archive} unpacks to {size >> 20} MiB; images above "
+                f"{MAX_IMAGE_BYTES >> 20} MiB are not read."
+            )
         if archive.suffix == ".zip":
-            with zipfile.ZipFile(archive) as shard:
-                return shard.read(shard.infolist()[offset])
+            return _unzip(archive, offset, name)
         with archive.open("rb") as file:
             file.seek(offset)
             return file.read(size)
+
+    def _search(self, name: str) -> Path:
+        """The file whose path ends most like ``name``. Raises InputError."""
+        if self._files is None:
+            self._files = _files_by_name(self.root)
+        found = self._files.get(PurePosixPath(name).name, [])
+        best = sorted(found, key=lambda path: self._fit(path, name), reverse=True)[:2]
+        if not best:
+            raise InputError(
+                f"Image {name} is neither below {self.root}, nor in the folders beside it, nor in "
+                f"a tar or zip file there."
+            )
+        if len(best) > 1 and self._fit(best[0], name) == self._fit(best[1], name):
+            raise InputError(f"Image {name} could be {best[0]} or {best[1]}; name its folder too.")
+        return best[0]
+
+    def _fit(self, path: Path, name: str) -> tuple[int, bool]:
+        """Equal last parts, and whether a folder is named as the labels are."""
+        pairs = zip(reversed(path.parts), reversed(PurePosixPath(name).parts), strict=False)
+        same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+        folders = path.relative_to(self.root.absolute().parent).parts[:-1]
+        return same, any(part.lower() in self._hint for part in folders)
 
     def _candidates(self, name: str) -> Iterator[Path]:
         yield self.root / name
         yield self.root / "images" / name
         yield self.root.parent / name
+
+
+def plain_name(name: str) -> str:
+    """A name from a label file with ``/`` between its parts, without drive, root and ``..``."""
+    parts = re.sub(r"^[A-Za-z]:", "", name.replace("\\", "/")).split("/")
+    return "/".join(part for part in parts if part not in ("", ".", "..")) or name
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of an image file. Raises InputError."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"Image {path} cannot be read: {error}.") from error
+
+
+def _files_by_name(root: Path) -> dict[str, list[Path]]:
+    """Images below ``root`` and the folders beside it, by name."""
+    found: dict[str, list[Path]] = {}
+    base = root.absolute().parent if root.name in LABEL_FOLDERS else root.absolute()
+    for folder, _, names in os.walk(base):
+        for name in names:
+            if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
+                found.setdefault(name, []).append(Path(folder) / name)
+    return found
+
+
+def _unzip(archive: Path, number: int, name: str) -> bytes:
+    try:
+        with zipfile.ZipFile(archive) as shard:
+            return shard.read(shard.infolist()[number])
+    except (RuntimeError, zipfile.BadZipFile, OSError, zlib.error, NotImplementedError) as error:
+        raise InputError(f"{name} in {archive} cannot be unpacked: {error}.") from error
 
 
 def _index(root: Path) -> Iterator[tuple[str, tuple[Path, int, int]]]:

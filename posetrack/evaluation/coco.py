@@ -16,7 +16,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from posetrack.errors import FormatError, InputError
@@ -28,6 +28,7 @@ from posetrack.skeletons import COCO_17, canonical_joint, make_skeleton
 # The figures of COCOeval for keypoints, in its order.
 COCO_FIGURES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 PERSON = 1  # COCO's category, and the one of our own results
+MAX_NUMBER = 1e12  # of coordinates and areas in pixels; no picture is as large
 NO_OBJECTS = -1  # pycocotools' value of a figure without ground truth
 
 Json = dict[str, Any]
@@ -46,19 +47,80 @@ def read_coco_truth(path: Path, *, labelled: bool = True) -> Json:
         raise FormatError(
             f"{path}: COCO annotations have images and annotations, and this file lacks one."
         )
+    for key in ("images", "annotations"):
+        wrong = next((n for n, row in enumerate(data[key]) if not isinstance(row, dict)), None)
+        if wrong is not None:
+            raise FormatError(f"{path}: {key}, entry {wrong} is not an object with named fields.")
+    for n, image in enumerate(data["images"]):
+        if isinstance(image.get("id"), (dict, list, type(None))):
+            raise FormatError(f"{path}: image {n}: id: a number or text is needed.")
+    joints = _joints(data)
     for n, person in enumerate(data["annotations"]):
-        for key in ("image_id", "keypoints"):
-            if key not in person:
-                raise FormatError(f"{path}: annotation {n}: {key}: the field is missing.")
-        if "area" not in person and "bbox" not in person:
-            raise FormatError(f"{path}: annotation {n}: area: the field is missing; OKS needs it.")
-        person.setdefault("area", person.get("bbox", [0] * 4)[2] * person.get("bbox", [0] * 4)[3])
-        person.setdefault("iscrowd", 0)
-        person.setdefault("category_id", 1)
-        person.setdefault("id", n + 1)
-        person.setdefault("num_keypoints", sum(v > 0 for v in person["keypoints"][2::3]))
-    data.setdefault("categories", [{"id": 1, "name": "person"}])
+        try:
+            _complete(person, n, joints)
+        except (KeyError, TypeError, ValueError) as error:
+            what = (
+                f"{error.args[0]}: the field is missing" if isinstance(error, KeyError) else error
+            )
+            raise FormatError(f"{path}: annotation {n}: {what}.") from error
+    categories = data.setdefault("categories", [])
+    if not isinstance(categories, list) or not all(isinstance(c, dict) for c in categories):
+        raise FormatError(f"{path}: categories: not a list of objects with named fields.")
+    listed = {str(c.get("id")) for c in categories}
+    used = {p["category_id"] for p in data["annotations"]} or {PERSON}
+    # one that people are of and that is not listed would be skipped
+    categories += [
+        {"id": c, "name": "person"} for c in sorted(used, key=str) if str(c) not in listed
+    ]
     return data
+
+
+def _complete(person: Json, number: int, joints: int) -> None:
+    """Fill in what follows from other fields. Raises KeyError, TypeError, ValueError."""
+    person.setdefault("category_id", PERSON)
+    for key in ("image_id", "category_id"):
+        if isinstance(person[key], (dict, list)):
+            raise ValueError(f"{key}: a number or text is needed")
+    # an empty list is a person without labelled joints
+    points = person["keypoints"] = _numbers(person, "keypoints") or [0] * (3 * joints)
+    if len(points) != 3 * joints:
+        raise ValueError(f"keypoints: {len(points)} values, but {joints} joints need {3 * joints}")
+    person["num_keypoints"] = sum(v > 0 for v in points[2::3])
+    box = _numbers(person, "bbox") if person.get("bbox") else []
+    if len(box) not in (0, 4):
+        raise ValueError("bbox: not [x, y, width, height]")
+    if not box or not (box[2] > 0 and box[3] > 0):
+        box = _box_of(points)
+    person["bbox"] = box
+    area = person.get("area")
+    if area is not None and not _is_number(area):
+        raise ValueError(f"area: {area!r} is not a finite number")
+    if not area or area <= 0:
+        person["area"] = box[2] * box[3]
+    person.setdefault("iscrowd", 0)
+    person.setdefault("id", number + 1)
+
+
+def _box_of(points: list[float]) -> list[float]:
+    """The box x, y, width, height around the labelled joints; zeros where there is none."""
+    labelled = [(x, y) for x, y, v in zip(*[iter(points)] * 3, strict=True) if v > 0]
+    if not labelled:
+        return [0.0] * 4
+    xs, ys = zip(*labelled, strict=True)
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
+def _numbers(row: Json, key: str) -> list[float]:
+    """A list of finite numbers. Raises KeyError, ValueError."""
+    values = row[key]
+    wrong = [v for v in values if not _is_number(v)] if isinstance(values, list) else [values]
+    if wrong:
+        raise ValueError(f"{key}: {wrong[0]!r} is not a finite number")
+    return list(values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < MAX_NUMBER  # NaN is not below it
 
 
 def score_coco(
@@ -76,6 +138,7 @@ def score_coco(
 
     joints = _joints(truth)
     results = _as_labelled(truth, results)
+    _check_categories(truth, results, results_name)
     _check(results, {image["id"] for image in truth["images"]}, joints, truth_name, results_name)
     with contextlib.redirect_stdout(io.StringIO()):
         known = COCO()
@@ -114,17 +177,34 @@ def _as_labelled(truth: Json, results: Any) -> Any:
         return results
     ids = _ids_by_name(truth["images"])
     categories = {person["category_id"] for person in truth["annotations"]}
+    given = {str(r.get("category_id", PERSON)) for r in results if isinstance(r, dict)}
     only = {"category_id": next(iter(categories))} if len(categories) == 1 else {}
+    wanted = {image["id"] for image in truth["images"]}
 
     def named(row: Any) -> Any:
         if not isinstance(row, dict):
             return row
-        name = str(row.get("file_name", ""))
-        image = ids.get(name, ids.get(PurePosixPath(name).name))
-        found = {} if image is None else {"image_id": image}
-        return {**row, **found, **(only if row.get("category_id", PERSON) == PERSON else {})}
+        # one category on both sides is the same, whatever its number
+        same = len(given) == 1 or row.get("category_id", PERSON) == PERSON
+        return {**row, **_image_of(row, ids, wanted), **(only if same else {})}
 
     return [named(row) for row in results]
+
+
+def _image_of(row: Json, ids: Json, wanted: set[Any]) -> Json:
+    """The truth's image id of a row: by ``file_name``, or where ``image_id`` is itself a name
+    (AlphaPose) or a number written as text.
+    """
+    given = row.get("image_id")
+    for name in (row.get("file_name"), given if isinstance(given, str) else None):
+        if isinstance(name, str):
+            last = PureWindowsPath(name).name  # takes both separators
+            found = ids.get(name, ids.get(last))
+            if found is not None:
+                return {"image_id": found}
+    if isinstance(given, str) and given.isdecimal() and int(given) in wanted:
+        return {"image_id": int(given)}
+    return {}
 
 
 def _ids_by_name(images: list[Json]) -> Json:
@@ -136,8 +216,13 @@ def _ids_by_name(images: list[Json]) -> Json:
 
 
 def _joints(truth: Json) -> int:
-    """Number of joints of the annotations."""
-    return len(truth["annotations"][0]["keypoints"]) // 3 if truth["annotations"] else 17
+    """Number of joints of the annotations: of the first that has any, else of the category."""
+    for rows in (truth["annotations"], truth.get("categories") or []):
+        lists = (row.get("keypoints") for row in rows if isinstance(row, dict))
+        found = next((v for v in lists if isinstance(v, list) and v), None)
+        if found:
+            return len(found) // 3 if rows is truth["annotations"] else len(found)
+    return len(COCO_17)
 
 
 def _sigmas(truth: Json, joints: int) -> Any:
@@ -154,6 +239,18 @@ def _sigmas(truth: Json, joints: int) -> Any:
     if names is None or len(names) != joints:
         names = [f"joint_{j}" for j in range(joints)]
     return np.array(make_skeleton("given", names).oks_sigmas)
+
+
+def _check_categories(truth: Json, results: Any, name: str) -> None:
+    """Raises FormatError where no result is of a category of the truth."""
+    wanted = {str(person["category_id"]) for person in truth["annotations"]}
+    rows = [row for row in results if isinstance(row, dict)] if isinstance(results, list) else []
+    given = {str(row.get("category_id", PERSON)) for row in rows}
+    if wanted and given and not wanted & given:
+        raise FormatError(
+            f"{name}: the results are of category {', '.join(sorted(given))}, the people of the "
+            f"truth of category {', '.join(sorted(wanted))}."
+        )
 
 
 def _check(results: Any, images: set[Any], joints: int, truth_name: str, name: str) -> None:

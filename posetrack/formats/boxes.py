@@ -6,6 +6,7 @@ from __future__ import annotations
 
 __all__ = ["read_boxes"]
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from posetrack.files import read_json
 from posetrack.formats import FORMATS, detect_format
 from posetrack.formats.coco import PERSON_CATEGORY
 from posetrack.structures import Boxes
+
+_log = logging.getLogger(__name__)
 
 
 def read_boxes(path: str | Path) -> dict[int, Boxes]:
@@ -50,10 +53,22 @@ def _from_results(rows: list[Any], path: str) -> dict[int, Boxes]:
                 by_frame.setdefault(int(index), []).append(
                     (x, y, x + w, y + h, float(row.get("score", 1.0)))
                 )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise FormatError(
                 f"{path}, entry {number}: a box needs image_id (the frame's index) and bbox [x, "
                 f"y, width, height]."
             ) from error
+    if rows and not by_frame:
+        found = sorted({str(row.get("category_id")) for row in rows})
+        raise InputError(
+            f"{path}: all {len(rows)} boxes are of category {', '.join(found)}; people are "
+            f"category {PERSON_CATEGORY}."
+        )
+    if by_frame and min(by_frame) == 1:
+        _log.warning(
+            "%s: the boxes begin with image_id 1; frames are counted from 0, so none is taken for "
+            "the first frame.",
+            path,
+        )
     arrays = {index: np.array(boxes, np.float32) for index, boxes in sorted(by_frame.items())}
     return {index: Boxes(a[:, :4], a[:, 4]) for index, a in arrays.items()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 __all__ = ["COLUMNS", "Row", "frame_rows", "to_frames"]
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
@@ -77,7 +78,7 @@ def _parse_frame(rows: list[tuple[str, Row]], skeleton: Skeleton) -> FrameLabels
             keypoints[place[str(row[3])]] = numbers[:3]
         where = rows[0][0]
         return FrameLabels(_whole(first[0]), _number(first[1]), _tracks(people, skeleton))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise FormatError(f"{where}: {error}.") from error
 
 
@@ -93,4 +94,7 @@ def _whole(value: object) -> int:
 
 
 def _number(value: object) -> float:
-    return float("nan") if value is None else float(value)  # type: ignore[arg-type]
+    number = float("nan") if value is None else float(value)  # type: ignore[arg-type]
+    if math.isinf(number):
+        raise ValueError("a number is infinite")
+    return number

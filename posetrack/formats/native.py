@@ -184,7 +184,7 @@ def parse_header(line: bytes, where: str) -> Sequence:
         return Sequence(
             str(data["name"]), size or None, fps, _parse_skeleton(data["skeleton"]), (), meta
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise FormatError(
             f"{where}: the header is broken ({type(error).__name__}: {error})."
         ) from error
@@ -255,7 +255,13 @@ def parse_frame(line: bytes, skeleton: Skeleton, where: str) -> FrameLabels:
             regions,
             _parse_marks(people, len(skeleton)),
         )
-    except (KeyError, TypeError, ValueError) as error:  # orjson's own error is a ValueError
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ) as error:  # orjson's own error is a ValueError
         detail = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise FormatError(f"{where} is not a frame of a posetrack file: {detail}.") from error
 

@@ -26,7 +26,7 @@ import orjson
 
 from posetrack.errors import FormatError, InputError
 from posetrack.files import file_name, part_path, read_json, write_beside
-from posetrack.skeletons import BODY_25, joint_map
+from posetrack.skeletons import BODY_25, COCO_17, joint_map, make_skeleton
 from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Tracks
 
 VERSION = 1.3  # of OpenPose's layout: the first with person_id
@@ -34,6 +34,26 @@ FRAME_FILES = "*_keypoints.json"
 NO_PERSON_ID = -1
 _NUMBERED = re.compile(r"(?P<name>.*?)_?(?P<index>\d+)_keypoints\.json")
 _BETWEEN = {"neck": ("left_shoulder", "right_shoulder"), "pelvis": ("left_hip", "right_hip")}
+_COCO_18 = (
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
+    "right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear "
+    "left_ear"
+).split()
+_FEET = {
+    "halpe": "left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel",
+    "openpose": "left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel",
+}
+_HALPE_26 = [*COCO_17.joints, "head_top", "neck", "pelvis", *_FEET["halpe"].split()]
+# OpenPose's BODY_135 begins with COCO's joints, upper neck, head top and the feet
+_BODY_135 = [*COCO_17.joints, "neck", "head_top", *_FEET["openpose"].split()]
+_MODELS: dict[int, list[str]] = {
+    17: list(COCO_17.joints),
+    18: _COCO_18,
+    25: list(BODY_25.joints),
+    26: _HALPE_26,
+    135: _BODY_135,
+    136: _HALPE_26,
+}
 _EMPTY: dict[str, list[float]] = {
     key: []
     for key in (
@@ -151,15 +171,34 @@ def _read_people(file: Path) -> list[dict[str, Any]]:
         return [
             {
                 "person_id": [int(v) for v in person.get("person_id") or [NO_PERSON_ID]],
-                "keypoints": np.array(person["pose_keypoints_2d"], np.float32).reshape(
-                    len(BODY_25), 3
-                ),
+                "keypoints": _as_body25(person["pose_keypoints_2d"]),
             }
             for person in data["people"]
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        wanted = f"people with pose_keypoints_2d, {3 * len(BODY_25)} numbers each (BODY_25)"
-        raise FormatError(f"{file} does not hold {wanted}.") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        known = ", ".join(map(str, _MODELS))
+        raise FormatError(
+            f"{file} does not hold people with pose_keypoints_2d of {known} joints ({error})."
+        ) from error
+
+
+def _as_body25(values: Any) -> npt.NDArray[np.float32]:
+    """The joints (25, 3) of any of OpenPose's models: BODY_25, COCO's 18, BODY_25B and 135 joints
+    begin with known ones. Raises ValueError.
+    """
+    given = np.array(values, np.float32)
+    count, rest = divmod(given.size, 3)
+    order = _MODELS.get(count)
+    if rest or order is None:
+        raise ValueError(f"{count} joints")
+    if not np.isfinite(given).all():
+        raise ValueError("a number is not finite")
+    source = make_skeleton("given", order)
+    keypoints = np.zeros((len(BODY_25), 3), np.float32)
+    for target, place in enumerate(joint_map(source, BODY_25)):
+        if place >= 0:
+            keypoints[target] = given.reshape(-1, 3)[place]
+    return keypoints
 
 
 def _tracks(people: list[dict[str, Any]], file: Path, anonymous: bool) -> Tracks:

@@ -19,6 +19,7 @@ from posetrack.structures import Sequence
 
 FRAMES_PER_GROUP = 2000  # written at once: a few megabytes
 _ROWS_PER_READ = 65536
+MIN_ROWS = 1_000_000  # that any file may have, however well it is packed
 
 
 def _pyarrow() -> Any:
@@ -63,8 +64,21 @@ def read(path: str | Path) -> list[Sequence]:
     missing = sorted(set(COLUMNS) - set(file.schema_arrow.names))
     if missing:
         raise FormatError(f"{path}: the columns {', '.join(missing)} are missing.")
-    skeleton, frames = to_frames(_rows(file, str(path)))
+    rows = file.metadata.num_rows
+    if rows > max(MIN_ROWS, len(data)):
+        raise FormatError(
+            f"{path} says that it holds {rows} rows in {len(data)} bytes; tables of tracks have a "
+            f"byte a row at least, so it is not read."
+        )
+    try:
+        skeleton, frames = to_frames(_rows(file, str(path)))
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"{path} is damaged: {_first_line(error)}.") from error
     return [Sequence(Path(path).name.removesuffix(".parquet"), None, None, skeleton, frames)]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _rows(file: Any, path: str) -> Iterator[tuple[str, Row]]:

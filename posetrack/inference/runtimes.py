@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from posetrack.errors import UsageError, unknown_name
 from posetrack.inference.devices import check_compiler
 from posetrack.inference.folding import fold_batch_norm
+from posetrack.inference.privacy import no_calls_home
 
 AUTO = "auto"
 # From PyTorch in float32, of the largest value: rounding stays a thousand times below in float32.
@@ -149,6 +150,7 @@ def _core() -> Any:
     Where it was unloaded again, the next Ctrl-C ended the process with a segmentation fault
     (2026.4).
     """
+    no_calls_home()
     import openvino
 
     return openvino.Core()
@@ -159,6 +161,7 @@ def _converted(net: nn.Module, example: Tensor) -> tuple[Any, Any]:
 
     By the parts of ``openvino.convert_model``: that takes three times as long, and may report home.
     """
+    no_calls_home()
     from openvino import PartialShape
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder

@@ -97,7 +97,9 @@ class PoseEstimator:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.spec, self.skeleton = spec, skeleton
-        self.flip_test, self.upright_test = flip_test, upright_test
+        # without pairs a mirrored look would mix up the sides
+        self.flip_test = flip_test and bool(skeleton.flip_pairs)
+        self.upright_test = upright_test
         self.decode, self.batch_size = decode, batch_size
         self.device = pick_device(device)
         self.dtype = pick_precision(self.device, precision)

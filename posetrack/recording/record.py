@@ -288,4 +288,6 @@ def native_header(source: VideoSource, skeleton: Skeleton, settings: Mapping[str
     identity = source_identity(source)
     if identity:
         meta["source"] = identity
-    return Sequence(source.stem, source.size_wh, source.fps, skeleton, (), meta)
+    # names on disk need not be text (Latin-1 on Linux); JSON is
+    name = source.stem.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return Sequence(name, source.size_wh, source.fps, skeleton, (), meta)

@@ -22,12 +22,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.datasets.images import IMAGE_SUFFIXES, decode_image, first_readable
+from posetrack.datasets.images import decode_image, first_readable
 from posetrack.errors import InputError, UsageError
 from posetrack.files import read_bytes
 from posetrack.samples.augment import Augmentation, augment_image
 from posetrack.samples.keypoints import batch_count, who
 from posetrack.structures import Image
+from posetrack.video.images import IMAGE_SUFFIXES
 
 # Random resized crops as everybody trains ImageNet with (Szegedy et al., CVPR 2015)
 ASPECT = (3 / 4, 4 / 3)  # width / height of a crop

@@ -70,7 +70,7 @@ def draw_affine(
     if rng.random() < how.p_rotation:
         rotation += _normal_angle(how, rng) if official else _uniform(0, how.rotation_deg, rng)
     affine = crop_affine(center, scale, size_wh, rotation)[0]
-    mirrored = bool(rng.random() < how.p_flip)
+    mirrored = bool(rng.random() < how.p_flip) and bool(skeleton.flip_pairs)
     if mirrored:
         affine = _mirrored(affine, center[0], size_wh, official)
         xy = xy[list(skeleton.flip_order)]

@@ -4,6 +4,8 @@ stamps.
 * **Time** counts from the start of the video stream, so the first frame of a file is at 0. Time
   stamps are the file's own, whatever its rate does; where a stream repeats or loses one, the next
   is one frame's length later.
+* **Shape.** Pixels that are not square (DV, DVD, broadcast) are made square, here, once: all
+  coordinates are in square pixels.
 * **Rotation.** The display matrix that phones write is applied here, once; ``rotation`` records it.
 * **Damage.** What decodes is delivered. Packets that do not decode are skipped, a file that breaks
   off ends there, and one warning at the end says how much is missing. Only a video without a single
@@ -33,6 +35,10 @@ DEFAULT_FPS = 25.0  # of a stream that does not say
 MAX_FPS = 1000.0  # a higher rate is a broken header
 NETWORK_TIMEOUT_S = 10.0  # to connect, and for each read
 _TIME_SLACK_S = 1e-6  # of a range's ends: below any time base, above rounding
+# containers with an index of all packets and their times; others are decoded from the beginning, so
+# that a frame has the same index and time whatever the entry
+_EXACT_SEEKS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
+_MAX_ASPECT = 4.0  # of pixels; beyond, the header is broken
 _NOT_VIDEO = {"tty"}  # FFmpeg plays text files as terminal art
 _PLAIN = np.eye(2, dtype=np.int64)
 
@@ -70,18 +76,25 @@ class Decoder:
         self.frame_count = None if self.live else self._promised_frames()
         self._zero = self._start_of_stream()
         timed = self._timed_frames()
-        if self._start_s > 0 and self._zero is not None:
+        exact = self._container.format.name in _EXACT_SEEKS and self._zero is not None
+        if self._start_s > 0 and exact:
             timed = self._seek(timed)
-        first = next((item for item in timed if item[0] >= self._start_s - _TIME_SLACK_S), None)
+        skipped, first = 0, None
+        for first in timed:
+            if first[0] >= self._start_s - _TIME_SLACK_S:
+                break
+            skipped, first = skipped + 1, None
         if first is None or first[0] >= self._end_s - _TIME_SLACK_S:
             raise self._nothing()
         self._frames = chain([first], timed)
-        self._first_index = self._index_of(first[0]) if self._start_s > 0 else 0
+        if self._start_s > 0:
+            self._first_index = self._index_of(first[0]) if exact else 0 if self.live else skipped
+        else:
+            self._first_index = 0
         self._orientation = _orientation(first[1])
         (a, _), (b, _) = self._orientation
         self.rotation = round(math.degrees(math.atan2(b, a))) % 360
-        width, height = first[1].width, first[1].height
-        self._stored_wh = width, height
+        self._stored_wh = width, height = _square(first[1], self._stream)
         self.size_wh = (width, height) if a else (height, width)
 
     def close(self) -> None:
@@ -247,7 +260,12 @@ def _open(address: str, label: str, live: bool) -> Any:
 
     options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
     try:
-        container = av.open(address, options=options, timeout=NETWORK_TIMEOUT_S if live else None)
+        container = av.open(
+            address,
+            options=options,
+            timeout=NETWORK_TIMEOUT_S if live else None,
+            metadata_errors="replace",  # titles in other encodings are of no use here
+        )
     except (av.error.InvalidDataError, av.error.EOFError, av.error.PermissionError) as error:
         if isinstance(error, PermissionError):
             raise InputError(f"{label} cannot be read: permission denied.") from error
@@ -271,7 +289,23 @@ def _video_stream(container: Any, label: str) -> Any:
     ]
     if not streams:
         raise InputError(f"{label} holds no video stream.")
-    return streams[0]
+    usable = [s for s in streams if getattr(s, "codec_context", None) is not None]
+    if not usable:
+        raise InputError(
+            f"The codec of {label} is not supported; convert the file, to H.264 in MP4 for example."
+        )
+    return usable[0]
+
+
+def _square(picture: Any, stream: Any) -> tuple[int, int]:
+    """Width and height of a stored picture in square pixels: the wider side of flat or narrow ones
+    grows, so that people have their shape.
+    """
+    aspect = float(stream.sample_aspect_ratio or 1)
+    width, height = picture.width, picture.height
+    if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
+        return width, height
+    return round(width * max(1, aspect)), round(height * max(1, 1 / aspect))
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["IMAGE_SUFFIXES", "images_in", "open_camera", "open_glob", "open_images"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "PHOTO_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "images_in",
+    "open_camera",
+    "open_glob",
+    "open_images",
+]
 
 import glob
 import math
@@ -10,8 +18,10 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from posetrack.errors import InputError
 from posetrack.structures import Frame, Image
@@ -19,6 +29,13 @@ from posetrack.video.decode import DEFAULT_FPS
 from posetrack.video.source import VideoSource
 
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .png .bmp .webp .tif .tiff .ppm .pgm".split())
+PHOTO_SUFFIXES = frozenset(".heic .heif .avif".split())  # grids of tiles that decode one by one
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .mts .m2ts .ts .wmv .flv .3gp .mxf .ogv".split()
+)
+MAX_PIXELS = 300_000_000  # of a picture: 20000x15000; the largest cameras have half of that
+SAMPLE_FORMAT, FLOATING_POINT = 339, 3  # a tag of TIFF 6.0, and its value
+_SAMPLE_BITS = (8, 10, 12, 14, 16)  # of sensors; their values come in 16 bits
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -28,6 +45,12 @@ def images_in(folder: Path) -> list[Path]:
         for p in folder.iterdir()
         if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
     ]
+    videos = [p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES]
+    if videos and files:
+        raise InputError(
+            f"The folder {folder} holds {len(videos)} videos and {len(files)} pictures; give the "
+            f"videos one by one, or the pictures as a pattern."
+        )
     if not files:
         raise InputError(
             f"The folder {folder} holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))})."
@@ -39,7 +62,7 @@ def open_glob(pattern: str, fps: float, start_s: float | None, end_s: float | No
     """The pictures that fit a pattern. Raises InputError where none does."""
     files = [
         Path(p)
-        for p in glob.glob(pattern, recursive=True)
+        for p in glob.glob(_literal_folder(pattern), recursive=True)
         if Path(p).suffix.lower() in IMAGE_SUFFIXES
     ]
     if not files:
@@ -47,6 +70,12 @@ def open_glob(pattern: str, fps: float, start_s: float | None, end_s: float | No
     folder = files[0].parent
     stem = re.sub(r"\W+", "_", Path(pattern).stem).strip("_") or folder.name
     return open_images(files, stem, folder, fps, start_s, end_s)
+
+
+def _literal_folder(pattern: str) -> str:
+    """A pattern whose folder exists under that very name, brackets and all: the rest is one."""
+    path = Path(pattern)
+    return str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else pattern
 
 
 def open_images(
@@ -111,13 +140,94 @@ def _read_image(path: Path) -> Image:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f"The picture {path} cannot be read: {error.strerror}.") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    _refuse_bomb(data, path)
+    _refuse_pages(data, path)
+    if _is_float_tiff(data[: 1 << 16].tobytes()):
+        raise InputError(f"The picture {path} is a float TIFF; convert it to 8 or 16 bits.")
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if len(data) else None
+    except cv2.error:
+        image = None
     if image is None:
         raise InputError(
             f"The picture {path} cannot be decoded; it is damaged or not a picture. Remove or "
             f"replace it."
         )
-    return np.ascontiguousarray(image[:, :, ::-1])
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"The picture {path} holds {image.dtype} numbers; convert it to 8 or 16 bits."
+        )
+    return np.ascontiguousarray(_eight_bits(image)[:, :, ::-1])
+
+
+def _eight_bits(image: npt.NDArray[Any]) -> Image:
+    """16-bit samples, of which sensors use 10 or 12 from below, as 8 bits."""
+    if image.dtype == np.uint8:
+        return image
+    most = int(image.max())
+    bits = next(bits for bits in _SAMPLE_BITS if most < 1 << bits)
+    return (image >> (bits - 8)).astype(np.uint8)
+
+
+def _refuse_bomb(data: npt.NDArray[np.uint8], path: Path) -> None:
+    """The size a PNG's header gives is looked at before the pixels are made. Raises InputError."""
+    head = data[:24].tobytes()
+    if head.startswith(b"\x89PNG") and len(head) == 24:
+        width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+        if width * height > MAX_PIXELS:
+            raise InputError(
+                f"The picture {path} is {width}x{height}; pictures above "
+                f"{MAX_PIXELS // 1_000_000} megapixels are not read."
+            )
+
+
+def _refuse_pages(data: npt.NDArray[np.uint8], path: Path) -> None:
+    """Animated and many-paged pictures are no single frame. Raises InputError."""
+    pages = _pages(data.tobytes())
+    if pages > 1:
+        raise InputError(
+            f"The picture {path} holds {pages} pages or frames; save them one by one, or as a "
+            f"video."
+        )
+
+
+def _pages(data: bytes) -> int:
+    """How many pictures a file holds, told from its structure."""
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return _tiff_pages(data)
+    if data.startswith(b"\x89PNG"):
+        at = data.find(b"acTL", 0, 4096)  # APNG: the number of frames follows, before the pixels
+        return int.from_bytes(data[at + 4 : at + 8], "big") if at > 0 else 1
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return max(1, data.count(b"ANMF"))
+    return 1
+
+
+def _is_float_tiff(data: bytes) -> bool:
+    """Whether the first directory of a TIFF says that its samples are floating point."""
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        return False
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    at = int.from_bytes(data[4:8], order)
+    for n in range(int.from_bytes(data[at : at + 2], order)):
+        entry = data[at + 2 + 12 * n : at + 14 + 12 * n]
+        if int.from_bytes(entry[:2], order) == SAMPLE_FORMAT:
+            count = int.from_bytes(entry[4:8], order)
+            place = int.from_bytes(entry[8:12], order)  # more than two values lie elsewhere
+            first = entry[8:10] if count <= 2 else data[place : place + 2]
+            return int.from_bytes(first, order) == FLOATING_POINT
+    return False
+
+
+def _tiff_pages(data: bytes) -> int:
+    """The directories of a TIFF, each pointing to the next."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+    at, seen = int.from_bytes(data[4:8], order), set[int]()
+    while at and at not in seen and at + 2 <= len(data):
+        seen.add(at)
+        end = at + 2 + 12 * int.from_bytes(data[at : at + 2], order)
+        at = int.from_bytes(data[end : end + 4], order)
+    return max(1, len(seen))
 
 
 # --- camera

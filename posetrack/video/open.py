@@ -22,7 +22,14 @@ from urllib.parse import urlsplit
 from posetrack.errors import InputError, UsageError
 from posetrack.structures import Frame
 from posetrack.video.decode import DEFAULT_FPS, Decoder
-from posetrack.video.images import IMAGE_SUFFIXES, images_in, open_camera, open_glob, open_images
+from posetrack.video.images import (
+    IMAGE_SUFFIXES,
+    PHOTO_SUFFIXES,
+    images_in,
+    open_camera,
+    open_glob,
+    open_images,
+)
 from posetrack.video.source import VideoSource
 from posetrack.video.writer import VideoWriter
 
@@ -66,6 +73,10 @@ def open_source(
     if text.lower().startswith(_NETWORK):
         return _open_decoder(text, _without_password(text), None, start_s, end_s)
     path = Path(text)
+    if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
+        raise InputError(
+            f"{path} is a photograph that phones store in tiles; convert it to JPEG first."
+        )
     if path.is_dir():
         return open_images(
             images_in(path), path.name or path.resolve().name, path, image_fps, start_s, end_s

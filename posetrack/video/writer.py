@@ -88,7 +88,7 @@ class VideoWriter:
         import av
 
         kind = self._kind
-        self._container = av.open(str(self._part), "w", format=kind.name, options=kind.options)
+        self._container = av.open(f"file:{self._part}", "w", format=kind.name, options=kind.options)
         self._stream = self._add_stream()
         if audio_from is not None:
             self._sound = Sound.find(Path(audio_from), self._container, kind)
@@ -217,7 +217,7 @@ class VideoWriter:
         """Reopen the finished file: its index must hold every frame. Raises OutputError."""
         import av
 
-        with av.open(str(self._part)) as container:
+        with av.open(f"file:{self._part}") as container:
             stream = container.streams.video[0]
             # WebM has no count in its index
             found = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))

@@ -147,7 +147,7 @@ def _broken(path: Path, change: str) -> Path:
         ("unknown image", "annotation 1"),
         ("no joints", "no category lists keypoints"),
         ("joints repeat", "names repeat"),
-        ("not json", "not a COCO-style JSON"),
+        ("not json", "is not JSON"),
     ],
 )
 def test_a_file_that_breaks_the_format_is_named(tmp_path: Path, change: str, words: str) -> None:
