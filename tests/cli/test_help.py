@@ -26,7 +26,7 @@ def _help(width: int) -> str:
 def test_options_are_grouped_in_order() -> None:
     lines = _help(100).splitlines()
     titles = [line for line in lines if line.endswith(" options:")]
-    order = ["Input", "Output", "Network", "People", "Speed", "Other"]
+    order = ["Input", "Output", "Network", "People", "Speed", "Drawing", "Other"]
     assert titles == [f"{title} options:" for title in order]
     assert lines.index("Output options:") < lines.index(next(x for x in lines if "--format" in x))
     assert lines.index("Other options:") < lines.index(next(x for x in lines if "--help" in x))
