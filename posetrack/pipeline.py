@@ -12,15 +12,19 @@ frames they go through the networks in full batches. Only the proposals that no 
 need a second, small batch a frame. What comes out does not depend on the size of the window, bit
 for bit: the stages see to that (``pose.PoseEstimator``, ``devices.full_batches``). A window of 1 is
 for live pictures.
+
+For the same reason the next window is looked at on a thread of its own while people are followed
+through this one (``read_ahead``): the order stays, and so does every bit.
 """
 
 from __future__ import annotations
 
 __all__ = ["Pipeline", "PipelineSettings", "PoseStage", "Stopwatch"]
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Protocol
@@ -43,6 +47,9 @@ from posetrack.options import (
 )
 from posetrack.structures import Boxes, Flow, Frame, Image, Poses, Tracks
 from posetrack.trackers import Tracker
+from posetrack.video.ahead import read_ahead
+
+WINDOWS_AHEAD = 1  # looked at and waiting; one more is in work
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +80,26 @@ class PoseStage(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A window of frames with what depends on no track: the flow that leads to each, its detected
+    people and their poses.
+    """
+
+    frames: list[Frame]
+    flows: list[Flow]
+    boxes: list[Boxes]
+    poses: list[Poses]
+
+
 class Stopwatch:
-    """Wall-clock seconds by stage."""
+    """Seconds of work by stage, on whatever thread; stages at work together add up to more than the
+    clock.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._adding = threading.Lock()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -85,7 +107,8 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
+            with self._adding:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
 
 
 class Pipeline:
@@ -112,29 +135,34 @@ class Pipeline:
 
     def run(
         self, frames: Iterable[Frame], before: Frame | None = None
-    ) -> Iterator[tuple[Frame, Tracks]]:
+    ) -> Generator[tuple[Frame, Tracks]]:
         """Each frame with its tracks, in order.
 
         ``before`` is the frame ahead of the first one when a run goes on from a restored tracker.
-        When a pair comes out, the tracker stands at exactly that frame.
+        When a pair comes out, the tracker stands at exactly that frame. ``frames`` are taken on
+        another thread, which has ended when this generator is closed.
         """
-        frames = iter(frames)
+        with closing(read_ahead(self._look(iter(frames), before), WINDOWS_AHEAD)) as windows:
+            for window in windows:
+                for frame, tracks in self._follow(window):
+                    yield frame, self._visible(tracks)
+
+    def _look(self, frames: Iterator[Frame], before: Frame | None) -> Iterator[_Seen]:
+        """The windows of a video."""
         while window := self._read(frames):
-            for frame, tracks in self._run_window(window, before):
-                yield frame, self._visible(tracks)
+            boxes = self._detect(window)
+            flows = self._estimate_flow(window, before)
+            yield _Seen(window, flows, boxes, self._estimate_poses(window, boxes))
             before = window[-1]
 
     def _read(self, frames: Iterator[Frame]) -> list[Frame]:
         with self.stopwatch("decode"):
             return list(islice(frames, self.settings.window))
 
-    def _run_window(
-        self, window: list[Frame], before: Frame | None
-    ) -> Iterator[tuple[Frame, Tracks]]:
-        detected = self._detect(window)
-        flows = self._estimate_flow(window, before)
-        poses = self._estimate_poses(window, detected)
-        for frame, flow, boxes, found in zip(window, flows, detected, poses, strict=True):
+    def _follow(self, seen: _Seen) -> Iterator[tuple[Frame, Tracks]]:
+        """The people of a window, frame by frame."""
+        looked = zip(seen.frames, seen.flows, seen.boxes, seen.poses, strict=True)
+        for frame, flow, boxes, found in looked:
             with self.stopwatch("track"):
                 keep, proposed, embraced = merge_boxes(
                     boxes, self._proposals(frame, flow, boxes), self.settings.box_nms

@@ -57,7 +57,7 @@ class PoseTracker:
             try:
                 yield from build_pipeline(self.options, self.stages, live=video.live).run(frames)
             finally:
-                frames.close()  # type: ignore[attr-defined]
+                frames.close()
 
     def follow(
         self, frames: Iterable[Frame], detector: Detector | FileBoxes | None = None

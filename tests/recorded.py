@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import av
@@ -85,7 +85,7 @@ class Broken:
             pipeline.window,
         )
 
-    def run(self, frames: Iterable[Frame], before: Frame | None) -> Iterator[tuple[Frame, Tracks]]:
+    def run(self, frames: Iterable[Frame], before: Frame | None) -> Generator[tuple[Frame, Tracks]]:
         for number, pair in enumerate(self.pipeline.run(frames, before)):
             if number == self.at:
                 raise self.error

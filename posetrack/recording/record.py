@@ -15,8 +15,8 @@ __all__ = ["Progress", "Resumable", "Run", "Watch", "native_header", "record"]
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,11 +33,13 @@ from posetrack.recording.painter import Painter, over_black
 from posetrack.recording.results import ResultPaths, Summary
 from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
 from posetrack.structures import Frame, FrameLabels, Image, Sequence, Skeleton, Tracks
-from posetrack.video.open import VideoSource, VideoWriter, read_ahead
+from posetrack.video.ahead import Behind, read_ahead
+from posetrack.video.open import VideoSource, VideoWriter
 
 _log = logging.getLogger(__name__)
 
 READ_AHEAD_FRAMES = 16  # decoded frames that wait at most
+DRAW_BEHIND_FRAMES = 8  # tracked frames that wait to be drawn at most
 
 Progress = Callable[[int, int | None], None]
 
@@ -75,7 +77,7 @@ class Run(Protocol):
 
     def run(
         self, frames: Iterable[Frame], before: Frame | None
-    ) -> Iterator[tuple[Frame, Tracks]]: ...
+    ) -> Generator[tuple[Frame, Tracks]]: ...
 
 
 def record(
@@ -119,9 +121,11 @@ def _record(
     try:
         before = recorder.replay(frames, run.tracker, summary)
         with (
-            suppress(KeyboardInterrupt) if source.live else nullcontext()
-        ):  # Ctrl-C is how one stops a camera
-            for frame, tracks in run.run(frames, before):
+            # Ctrl-C is how one stops a camera
+            suppress(KeyboardInterrupt) if source.live else nullcontext(),
+            closing(run.run(frames, before)) as tracked,
+        ):
+            for frame, tracks in tracked:
                 state = (
                     run.tracker.state() if (recorder.frame_count + 1) % run.window == 0 else None
                 )
@@ -136,7 +140,7 @@ def _record(
         recorder.break_off()
         raise
     finally:
-        frames.close()  # type: ignore[attr-defined]
+        frames.close()
     summary.seconds, summary.stages = time.perf_counter() - begin, dict(run.stopwatch.seconds)
     return summary
 
@@ -160,6 +164,7 @@ class _Recorder:
             self._part, header
         )
         self._video: VideoWriter | None = None
+        self._drawing = Behind(DRAW_BEHIND_FRAMES)
         if paths.video:
             audio = source.path if source.has_audio else None
             try:
@@ -205,13 +210,18 @@ class _Recorder:
         return self._render(frame, tracks)
 
     def _render(self, frame: Frame, tracks: Tracks) -> bool:
-        if self._video is None and self._show is None:
-            return True
+        if self._show:  # a window belongs to the thread that opened it
+            return self._show(over_black(self._draw(frame, tracks)))
+        if self._video:
+            self._drawing.do(self._draw, frame, tracks)
+        return True
+
+    def _draw(self, frame: Frame, tracks: Tracks) -> Image:
         with self._watch("render"):
             picture = self._painter.draw(frame.image, tracks, frame.time_s)
             if self._video:
                 self._video.write(picture, frame.time_s)
-        return self._show(over_black(picture)) if self._show else True
+        return picture
 
     def finish(self) -> None:
         """Close everything and give the files their names, the native one last. Can be repeated:
@@ -221,6 +231,7 @@ class _Recorder:
             self._tracks.complete()
             for name, path in self._paths.others.items():
                 get_format(name).write(path, native.read(self._part)[0])
+        self._drawing.wait()
         if self._video:
             with self._watch("render"):
                 self._video.close()
@@ -230,10 +241,12 @@ class _Recorder:
             forget_state(self._part)
         except OSError as error:
             raise cannot_write(self._paths.native, error) from error
+        self._drawing.stop()
 
     def break_off(self) -> None:
         """Keep the finished frames, or nothing where there are none; drop the unfinished video."""
         self._tracks.release()
+        self._drawing.stop()
         if self._video:
             self._video.abort()
         if not self.frame_count and self._part.exists():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["Smoothed", "TrackingRun"]
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -33,7 +34,7 @@ class TrackingRun(Protocol):
 
     def run(
         self, frames: Iterable[Frame], before: Frame | None = None
-    ) -> Iterator[tuple[Frame, Tracks]]: ...
+    ) -> Generator[tuple[Frame, Tracks]]: ...
 
 
 class _Both:
@@ -60,7 +61,8 @@ class Smoothed:
 
     def run(
         self, frames: Iterable[Frame], before: Frame | None = None
-    ) -> Iterator[tuple[Frame, Tracks]]:
+    ) -> Generator[tuple[Frame, Tracks]]:
         """Each frame with its tracks, in order."""
-        for frame, tracks in self._run.run(frames, before):
-            yield frame, self._smoother.smooth(tracks, frame.time_s)
+        with closing(self._run.run(frames, before)) as tracked:
+            for frame, tracks in tracked:
+                yield frame, self._smoother.smooth(tracks, frame.time_s)

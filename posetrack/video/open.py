@@ -1,9 +1,9 @@
 """Video in: a file, a folder or glob of pictures, a camera or a network address, as a stream of
 upright RGB frames.
 
-``open_source`` takes any of them and gives a ``VideoSource``; ``read_ahead`` moves the decoding to
-a thread. Memory does not grow with the length of the video. ``VideoWriter`` (video out) can be
-imported from here too.
+``open_source`` takes any of them and gives a ``VideoSource``. Memory does not grow with the length
+of the video. ``read_ahead``, which moves the decoding to a thread, and ``VideoWriter`` (video out)
+can be imported from here too.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from __future__ import annotations
 __all__ = ["IMAGE_SUFFIXES", "VideoSource", "VideoWriter", "open_source", "read_ahead"]
 
 import glob
-import queue
 import re
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from posetrack.errors import InputError, UsageError
 from posetrack.structures import Frame
+from posetrack.video.ahead import read_ahead
 from posetrack.video.decode import DEFAULT_FPS, Decoder
 from posetrack.video.images import (
     IMAGE_SUFFIXES,
@@ -44,8 +42,6 @@ _NETWORK = (
     "srt://",
     "tcp://",
 )
-
-Item = TypeVar("Item")
 
 
 def open_source(
@@ -135,55 +131,3 @@ def _address_stem(address: str) -> str:
 def _without_password(address: str) -> str:
     """An address without user and password, fit for names and messages."""
     return re.sub(r"(?<=://)[^/@]*@", "", address)
-
-
-# --- reading ahead
-# --------------------------------------------------------------------------------------------------
-
-
-def read_ahead(items: Iterable[Item], depth: int = 16) -> Iterator[Item]:
-    """Iterate ``items`` on a thread of its own, at most ``depth`` items ahead.
-
-    An exception of ``items`` is raised here, after the items before it. Closing this generator (or
-    leaving its loop) stops the thread, and closes ``items`` where it is a generator, before
-    returning.
-    """
-    ready: queue.Queue[tuple[bool, Item | BaseException | None]] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def put(entry: tuple[bool, Item | BaseException | None]) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(entry, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        iterator = iter(items)
-        try:
-            for item in iterator:
-                if not put((True, item)):
-                    break
-            else:
-                put((False, None))
-        except BaseException as error:  # handed to the reader, whatever it is
-            put((False, error))
-        finally:
-            if hasattr(iterator, "close"):
-                iterator.close()
-
-    thread = threading.Thread(target=work, name="read-ahead", daemon=True)
-    thread.start()
-    try:
-        while True:
-            more, entry = ready.get()
-            if not more:
-                if isinstance(entry, BaseException):
-                    raise entry
-                return
-            yield entry  # type: ignore[misc]
-    finally:
-        stop.set()
-        thread.join()
