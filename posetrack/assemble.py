@@ -20,12 +20,16 @@ __all__ = [
     "read_weights",
 ]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 
 from posetrack import checkpoints, weights
@@ -33,6 +37,8 @@ from posetrack.checkpoints import ModelSpec
 from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.flow import FlowEstimator
 from posetrack.formats.boxes import read_boxes
+from posetrack.inference.devices import has_native_bfloat16, pick_device
+from posetrack.inference.trials import processor, quickest, remembered
 from posetrack.options import WINDOW_FRAMES, TrackOptions
 from posetrack.pipeline import Pipeline, PipelineSettings
 from posetrack.pose.estimator import PoseEstimator
@@ -40,6 +46,7 @@ from posetrack.refining.live import Smoothed
 from posetrack.structures import Skeleton
 from posetrack.trackers import TRACKERS, Tracker, TrackerSettings, build_tracker
 
+TRIALS_FILE = "trials.json"  # in the cache folder: what was faster on this machine
 DECODE = "quarter"  # official HRNet code; where neither user, checkpoint nor preset says otherwise
 
 
@@ -130,18 +137,51 @@ def build_pose(o: TrackOptions) -> PoseEstimator:
     assert o.weights is not None  # the preset names one
     net, spec = weights.load_pose(o.weights, offline=o.offline)
     preset = weights.PRESETS[o.preset]
-    return PoseEstimator(
-        net,
-        spec.input,
-        spec.skeleton,
-        device=o.device,
-        precision=o.precision,
-        flip_test=bool(o.flip),
-        upright_test=bool(o.upright),
-        decode=o.decode or spec.notes.get("decode") or preset.decode or DECODE,
-        batch_size=o.batch_size,
-        runtime=o.runtime,
-    )
+
+    def make(precision: str) -> PoseEstimator:
+        return PoseEstimator(
+            net,
+            spec.input,
+            spec.skeleton,
+            device=o.device,
+            precision=precision,
+            flip_test=bool(o.flip),
+            upright_test=bool(o.upright),
+            decode=o.decode or spec.notes.get("decode") or preset.decode or DECODE,
+            batch_size=o.batch_size,
+            runtime=o.runtime,
+        )
+
+    if o.precision != "auto" or not _may_gain(o):
+        return make(o.precision)
+    return _quickest_pose(make, f"{spec.net} {spec.net_args} {spec.input.size_wh} {o.runtime}")
+
+
+def _may_gain(o: TrackOptions) -> bool:
+    """Whether bfloat16 can be faster than float32 where the network is to run."""
+    return pick_device(o.device).type == "cpu" and has_native_bfloat16()
+
+
+def _quickest_pose(make: Callable[[str], PoseEstimator], network: str) -> PoseEstimator:
+    """The pose network in the precision that is faster here, tried the first time."""
+    made = {}  # what a trial built is not built again
+
+    def find_out() -> str:
+        made.update({name: make(name) for name in ("float32", "bfloat16")})
+        width, height = made["float32"].spec.size_wh
+        crops = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8)
+        return quickest({name: partial(pose.heatmaps, crops) for name, pose in made.items()})
+
+    machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    question = f"precision of {network} on {machine}, openvino {_version('openvino')}"
+    name = remembered(weights.cache_folder() / TRIALS_FILE, question, find_out)
+    if name not in made and name not in ("float32", "bfloat16"):
+        name = "float32"  # somebody else's file
+    return made.get(name) or make(name)
+
+
+def _version(package: str) -> str:
+    return version(package) if find_spec(package) else "none"
 
 
 def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:

@@ -174,7 +174,7 @@ class TrackOptions:
     precision: str = _option(
         SPEED,
         "auto",
-        "Number format of the networks; auto takes what the machine is good at.",
+        "Number format of the networks; auto tries once what the machine is good at.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     runtime: str = _option(

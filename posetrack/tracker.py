@@ -85,7 +85,12 @@ class PoseTracker:
         with self._open(source) as video:
             paths = plan_results(video, outputs)
             pose = self.stages.pose
-            settings = {**self.options.shaping(), "decode": pose.decode}
+            settings = {
+                **self.options.shaping(),
+                "decode": pose.decode,
+                "precision": pose.precision,
+                "runtime": pose.runtime,
+            }
             header = native_header(video, pose.skeleton, settings)
             if outputs.resume and is_finished(paths):
                 return complete(video, paths, header, style=outputs.style, progress=progress)

@@ -11,6 +11,7 @@ __all__ = [
     "PRESETS",
     "Entry",
     "Preset",
+    "cache_folder",
     "decode_note",
     "entries",
     "load_detector",
@@ -29,5 +30,5 @@ from posetrack.weights.load import (
     load_pose,
     read_start,
 )
-from posetrack.weights.manifest import Entry, entries
+from posetrack.weights.manifest import Entry, cache_folder, entries
 from posetrack.weights.presets import PRESETS, Preset

@@ -124,6 +124,11 @@ class PoseEstimator:
         """The name of what runs the network, in ``runtimes.RUNTIMES``."""
         return self._run.runtime
 
+    @property
+    def precision(self) -> str:
+        """The number format that the network computes in."""
+        return str(self.dtype).removeprefix("torch.")
+
     def estimate(
         self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True
     ) -> list[Poses]:
