@@ -20,7 +20,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from posetrack.errors import WeightsError
-from posetrack.files import cannot_write, part_path
+from posetrack.files import cannot_write, locked, part_path
 from posetrack.weights.hashes import check_file, forget, sha256_of
 from posetrack.weights.manifest import Entry, added_folder, entries, entry
 
@@ -29,6 +29,7 @@ OFFLINE_VARIABLE = "POSETRACK_OFFLINE"  # environment: "1" forbids downloads
 MIRROR_VARIABLE = "POSETRACK_MIRROR"
 TIMEOUT_S = 30.0  # without any answer
 ATTEMPTS = 3  # for each address; a connection that breaks off is taken up again
+MAX_BYTES = 8 << 30  # of a file whose size the manifest does not give
 _BLOCK = 1 << 20  # bytes read at a time
 _PARTIAL, _WRONG_RANGE = 206, 416  # HTTP status codes
 
@@ -83,9 +84,12 @@ def _download(wanted: Entry, progress: Progress | None) -> None:
     except OSError as error:
         raise cannot_write(wanted.path, error) from error
     faults = []
-    with _shown(wanted, progress) as report:
+    # a second process waits, and finds the file there
+    with locked(wanted.path, wait=True), _shown(wanted, progress) as report:
+        if wanted.path.is_file():
+            return
         for url in urls:
-            fault = _fetch(url, part, wanted.sha256, report)
+            fault = _fetch(url, part, wanted, report)
             if fault is None:
                 os.replace(part, wanted.path)
                 forget(wanted.path)
@@ -95,14 +99,17 @@ def _download(wanted: Entry, progress: Progress | None) -> None:
     raise WeightsError(_by_hand(wanted, f"cannot be downloaded ({'; '.join(faults)})"))
 
 
-def _fetch(url: str, part: Path, sha256: str, report: Progress) -> str | None:
+def _fetch(url: str, part: Path, wanted: Entry, report: Progress) -> str | None:
     """Download ``url`` to ``part`` and check it; None, or what went wrong. A wrong file is not
     kept.
     """
     fault: str | None = "nothing came"
+    sha256 = wanted.sha256
+    # the manifest rounds to whole MiB
+    limit = MAX_BYTES if wanted.size_mb is None else int((wanted.size_mb * 1.01 + 2) * _BLOCK)
     for _ in range(ATTEMPTS):
         resumed = part.is_file() and part.stat().st_size > 0
-        fault = _receive(url, part, report)
+        fault = _receive(url, part, limit, report)
         if fault == "":  # complete
             found = sha256_of(part)
             if found.startswith(sha256):
@@ -118,7 +125,7 @@ def _fetch(url: str, part: Path, sha256: str, report: Progress) -> str | None:
     return fault
 
 
-def _receive(url: str, part: Path, report: Progress) -> str:
+def _receive(url: str, part: Path, limit: int, report: Progress) -> str:
     """Append to ``part`` what is missing. "" when it is complete, else what went wrong. Raises
     OutputError.
     """
@@ -132,7 +139,11 @@ def _receive(url: str, part: Path, report: Progress) -> str:
             have = have if resumes else 0
             length = response.headers.get("Content-Length")
             total = have + int(length) if length else None
-            done = _write(response, part, have, total, report)
+            if total is not None and total > limit:
+                return _too_large(part)
+            done = _write(response, part, have, total, limit, report)
+            if done > limit:
+                return _too_large(part)
     except HTTPError as error:
         if error.code == _WRONG_RANGE:  # all of it is here, or more than all: the hash tells
             return ""
@@ -146,7 +157,15 @@ def _receive(url: str, part: Path, report: Progress) -> str:
     )
 
 
-def _write(response: Any, part: Path, have: int, total: int | None, report: Progress) -> int:
+def _too_large(part: Path) -> str:
+    """HTTP 413 in words; nothing of it is kept."""
+    part.unlink(missing_ok=True)
+    return "HTTP answer larger than the file that is wanted"
+
+
+def _write(
+    response: Any, part: Path, have: int, total: int | None, limit: int, report: Progress
+) -> int:
     """Write the body behind the first ``have`` bytes of ``part`` and return how many there are
     then.
     """
@@ -156,6 +175,8 @@ def _write(response: Any, part: Path, have: int, total: int | None, report: Prog
         _append(part, block)
         have += len(block)
         report(have, total)
+        if have > limit:
+            break
     return have
 
 

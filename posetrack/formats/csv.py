@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from posetrack.errors import FormatError
 from posetrack.files import read_bytes, write_beside
@@ -44,6 +45,13 @@ def read(path: str | Path) -> list[Sequence]:
 
 def _rows(text: str, path: str) -> Iterator[tuple[str, Row]]:
     rows = csv.reader(io.StringIO(text))
+    try:
+        yield from _checked(rows, path)
+    except csv.Error as error:
+        raise FormatError(f"{path}, line {rows.line_num}: {error}.") from error
+
+
+def _checked(rows: Any, path: str) -> Iterator[tuple[str, Row]]:
     if next(rows, []) != COLUMNS:
         raise FormatError(f"{path}: the first line must be {','.join(COLUMNS)}.")
     for row in rows:
