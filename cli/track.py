@@ -19,6 +19,7 @@ from posetrack.options import TrackOptions
 
 if TYPE_CHECKING:
     from posetrack import OutputOptions, PoseTracker, Summary
+    from posetrack.pipeline import Stopwatch
 
 Command = Callable[..., Any]
 
@@ -86,6 +87,12 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
 @_tracking_options
 @draw_options("--draw-boxes")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Show where the time went; FILE is a trace for chrome://tracing or Perfetto.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def track(
     inputs: tuple[str, ...],
@@ -96,6 +103,7 @@ def track(
     force: bool,
     resume: bool,
     quiet: bool,
+    profile: Path | None,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -108,6 +116,7 @@ def track(
     """
     from posetrack import OutputOptions, PoseTracker
     from posetrack.cli.window import open_window
+    from posetrack.pipeline import Stopwatch
     from posetrack.recording.results import refuse_same_names
 
     style = style_of(options)
@@ -116,9 +125,13 @@ def track(
     refuse_same_names(inputs, outputs)
     tracker = PoseTracker(**options)
     viewer = open_window() if show else None
+    watch = Stopwatch(profile=True) if profile else None
     done = [
-        _track_one(tracker, name, outputs, viewer, quiet, alone=len(inputs) == 1) for name in inputs
+        _track_one(tracker, name, outputs, viewer, quiet, alone=len(inputs) == 1, watch=watch)
+        for name in inputs
     ]
+    if profile and watch:
+        _show_profile(profile, watch)
     summaries = [result for result in done if not isinstance(result, int)]
     if as_json:
         click.echo(json.dumps([summary.to_dict() for summary in summaries], indent=2))
@@ -144,7 +157,14 @@ def _expanded(inputs: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _track_one(
-    tracker: PoseTracker, name: str, outputs: OutputOptions, viewer: Any, quiet: bool, alone: bool
+    tracker: PoseTracker,
+    name: str,
+    outputs: OutputOptions,
+    viewer: Any,
+    quiet: bool,
+    *,
+    alone: bool,
+    watch: Stopwatch | None,
 ) -> Summary | int:
     """The summary of one input; where it fails, the exit code, so that the inputs after it get
     their turn.
@@ -154,7 +174,7 @@ def _track_one(
 
     try:
         with progress(Path(name).name or name, quiet) as report:
-            summary = tracker.record(name, outputs, progress=report, show=viewer)
+            summary = tracker.record(name, outputs, progress=report, show=viewer, stopwatch=watch)
     except Exception as error:  # whatever it is: the files after it are not to blame
         if alone:
             raise
@@ -165,6 +185,15 @@ def _track_one(
     if not quiet:
         click.echo(_describe(summary), err=True)
     return summary
+
+
+def _show_profile(path: Path, watch: Stopwatch) -> None:
+    """Threads and their stages on stderr, every single span in the file."""
+    from posetrack.recording.profile import profile_rows, write_trace
+
+    write_trace(path, watch.spans)
+    for thread, stage, seconds, share in profile_rows(watch.spans):
+        click.echo(f"{thread:14}  {stage:8}  {seconds:7.2f} s  {share:4.0%}", err=True)
 
 
 def _describe(s: Summary) -> str:

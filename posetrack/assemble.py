@@ -40,7 +40,7 @@ from posetrack.formats.boxes import read_boxes
 from posetrack.inference.devices import has_native_bfloat16, pick_device
 from posetrack.inference.trials import processor, quickest, remembered
 from posetrack.options import WINDOW_FRAMES, TrackOptions
-from posetrack.pipeline import Pipeline, PipelineSettings
+from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.refining.live import Smoothed
 from posetrack.structures import Skeleton
@@ -196,7 +196,9 @@ def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:
     return build_tracker(o.tracker, skeleton, settings)
 
 
-def build_pipeline(o: TrackOptions, stages: Stages, *, live: bool) -> Pipeline | Smoothed:
+def build_pipeline(
+    o: TrackOptions, stages: Stages, *, live: bool, stopwatch: Stopwatch | None = None
+) -> Pipeline | Smoothed:
     """A pipeline for one video; ``live`` pictures go frame by frame unless told otherwise. With
     ``o.smooth`` its tracks are smoothed as they come.
     """
@@ -211,5 +213,5 @@ def build_pipeline(o: TrackOptions, stages: Stages, *, live: bool) -> Pipeline |
         min_output_score=o.min_output_score,
     )
     tracker = build_identities(o, stages.pose.skeleton)
-    pipeline = Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings)
+    pipeline = Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings, stopwatch)
     return Smoothed(pipeline, stages.pose.skeleton) if o.smooth else pipeline

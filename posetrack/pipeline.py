@@ -94,11 +94,13 @@ class _Seen:
 
 class Stopwatch:
     """Seconds of work by stage, on whatever thread; stages at work together add up to more than the
-    clock.
+    clock. With ``profile`` every single span is kept: stage, thread, begin and end in seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, profile: bool = False) -> None:
         self.seconds: dict[str, float] = {}
+        self.spans: list[tuple[str, str, float, float]] = []
+        self._profile = profile
         self._adding = threading.Lock()
 
     @contextmanager
@@ -107,8 +109,11 @@ class Stopwatch:
         try:
             yield
         finally:
+            end = time.perf_counter()
             with self._adding:
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + end - begin
+                if self._profile:
+                    self.spans.append((stage, threading.current_thread().name, begin, end))
 
 
 class Pipeline:

@@ -13,6 +13,7 @@ from typing import Any
 from posetrack.assemble import Stages, build_pipeline, build_stages, in_force
 from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.options import TrackOptions
+from posetrack.pipeline import Stopwatch
 from posetrack.recording.complete import complete
 from posetrack.recording.record import Progress, native_header, record
 from posetrack.recording.results import OutputOptions, Summary, is_finished, plan_results
@@ -75,11 +76,13 @@ class PoseTracker:
         *,
         progress: Progress | None = None,
         show: Callable[[Image], bool] | None = None,
+        stopwatch: Stopwatch | None = None,
     ) -> Summary:
         """Track a video and write the results: ``OutputOptions`` says what and where.
 
         ``progress(done, total)`` is called after every frame; ``show(picture)`` gets each rendered
-        frame and says False to stop early.
+        frame and says False to stop early. ``stopwatch`` is
+        told the time of every stage.
         """
         outputs = outputs or OutputOptions()
         with self._open(source) as video:
@@ -98,7 +101,7 @@ class PoseTracker:
                 video,
                 paths,
                 header,
-                build_pipeline(self.options, self.stages, live=video.live),
+                build_pipeline(self.options, self.stages, live=video.live, stopwatch=stopwatch),
                 resume=outputs.resume,
                 progress=progress,
                 show=show,
