@@ -202,7 +202,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "Out of memory; use a smaller --batch-size, --window or input size."
     kind: Any = type(error).__name__
-    return f"{kind}: {error} (a fault of posetrack; --debug shows where)."
+    return f"{kind}: {' '.join(str(error).split())} (a fault of posetrack; --debug shows where)."
 
 
 def _folder_exists() -> bool:

@@ -180,7 +180,8 @@ def _track_one(
             raise
         from posetrack.cli import sentence
 
-        click.echo(f"{name}: {sentence(error)}", err=True)
+        ours = isinstance(error, PosetrackError)  # these name the file themselves
+        click.echo(f"Error: {'' if ours else f'{name}: '}{sentence(error)}", err=True)
         return error.exit_code if isinstance(error, PosetrackError) else 1
     if not quiet:
         click.echo(_describe(summary), err=True)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 # px, longer side at which flow is computed: 448x256 for 16:9, where DIS takes milliseconds
 DEFAULT_LONG_SIDE = 448
+DIS_MIN_SIDE = 16  # px: OpenCV refuses pictures below 12
 NETWORK_MULTIPLE = 64  # px: every network here halves its input at most six times
 NETWORK_MIN_SIDE = 128  # px: torchvision's RAFT refuses less
 # pairs a batch, one on a processor: RAFT's correlation volume grows with the batch
@@ -95,6 +96,9 @@ class DisFlow:
         self._long_side = long_side
 
     def estimate(self, pairs: Pairs) -> list[Flow]:
+        small = working_size(_size_wh(pairs[0][1]), self._long_side) if pairs else (0, 0)
+        if min(small) < DIS_MIN_SIDE:  # nothing of a person can be seen there
+            return [still(_size_wh(current)) for _, current in pairs]
         grey: dict[
             int, npt.NDArray[np.uint8]
         ] = {}  # a frame is the end of one pair and the start of the next

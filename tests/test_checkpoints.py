@@ -4,6 +4,8 @@ not at all.
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,11 @@ import torch
 from safetensors.torch import save_file
 
 from posetrack import checkpoints
-from posetrack.checkpoints import METADATA_KEY, ModelSpec
+from posetrack.checkpoints import METADATA_KEY, ModelSpec, read_state, save
 from posetrack.errors import OutputError, WeightsError
 from posetrack.skeletons import make_skeleton
 from posetrack.structures import InputSpec
+from posetrack.weights.pickles import read_pickle
 
 SPEC = ModelSpec(
     "hrnet_w8",
@@ -104,3 +107,30 @@ def test_foreign_descriptions(
     save_file({"a": torch.ones(1)}, path, metadata)
     with pytest.raises(WeightsError, match=message):
         checkpoints.read_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("mean", [0.5]), ("std", [0, 1, 1]), ("std", [float("nan"), 1, 1]), ("padding", -1),
+     ("padding", float("inf")), ("size_wh", [0, 64]), ("size_wh", "ab"), ("mean", None)],
+)  # fmt: skip
+def test_a_description_that_cannot_be_meant_is_refused(field: str, value: object) -> None:
+    description = json.loads(ModelSpec("hrnet_w32", {}).to_json())
+    description["input"][field] = value
+    with pytest.raises((TypeError, ValueError)):
+        ModelSpec.from_json(json.dumps(description))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "a.safetensors"
+    save(path, {"layer.weight": torch.tensor([1.0, value])}, ModelSpec("hrnet_w32", {}))
+    with pytest.raises(WeightsError, match=r"the weights layer\.weight hold NaN or infinity"):
+        read_state(path)
+
+
+def test_a_pth_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(65 << 20))
+    with pytest.raises(WeightsError, match="unpacks to 65 MiB"):
+        read_pickle(tmp_path / "a.pth")

@@ -120,6 +120,12 @@ def test_one_flow_object_in_two_threads() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
+@pytest.mark.parametrize("size", [(2, 2), (4, 2000), (12, 12)])
+def test_flow_of_tiny_frames_is_none(size: tuple[int, int]) -> None:
+    image = np.zeros((*size, 3), np.uint8)
+    assert not DisFlow().estimate([(image, image)])[0].field.any()
+
+
 def test_weights_for_a_flow_without_any_are_refused() -> None:
     from posetrack.errors import UsageError
 
