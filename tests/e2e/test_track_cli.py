@@ -133,6 +133,7 @@ def test_the_command_has_every_option_of_the_library_with_its_default() -> None:
         assert given[f.name].default == f.default, f.name
         assert given[f.name].help == f.metadata["help"]
     own = {"inputs", "output", "formats", "no_video", "show", "force", "resume", "quiet", "as_json"}
+    own |= {"profile"}  # a file of the command's; the library takes a Stopwatch
     assert set(given) == own | set(DRAWING) | {f.name for f in fields(TrackOptions)}
 
 
@@ -480,3 +481,13 @@ def test_help_tells_every_option() -> None:
     result: Result = CliRunner().invoke(track, ["--help"], terminal_width=200)
     for f in fields(TrackOptions):
         assert "--" + f.name.replace("_", "-") in result.output
+
+
+def test_a_profile_says_where_the_time_went(here: Path, tmp_path: Path, capsys) -> None:
+    clip, trace = _draw(tmp_path / "a.mp4", 6), tmp_path / "trace.json"
+    args = _args(here, clip, "-o", tmp_path / "out", "--no-video", "--profile", trace)
+    code, _, err = _run(args, capsys)
+    assert code == 0
+    assert "waiting" in err
+    spans = {e["name"] for e in json.loads(trace.read_text())["traceEvents"] if e["ph"] == "X"}
+    assert {"detect", "pose", "track", "write"} <= spans
