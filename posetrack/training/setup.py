@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -325,15 +325,27 @@ def remember_recipe(out: Path, recipe: Recipe, crops: int, resume: bool) -> None
     if there is not None and resume:
         other = [k for k in mine if not _same(mine[k], there.get(k, mine[k]))]
         if other:
-            key = other[0]
+            name, now, was = next(_leaves(other[0], mine[other[0]], there.get(other[0])))
             raise TrainingError(
-                f"{out} was begun with other settings ({', '.join(other)}): {key} was "
-                f"{there.get(key)} and is now "
-                f"{mine[key]}; resume with the same ones, or begin another run."
+                f"{out} was begun with other settings ({', '.join(other)}): {name} was {was} and "
+                f"is now {now}; resume with the same ones, or begin another run."
             )
         return
     with write_beside(path) as part:
         part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+
+
+def _leaves(name: str, mine: Any, there: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name and both values of what differs, not of all that it is part of."""
+    if isinstance(mine, dict) and isinstance(there, dict):
+        for key in (k for k in mine if not _same(mine[k], there.get(k, mine[k]))):
+            yield from _leaves(key, mine[key], there.get(key))
+    elif isinstance(mine, list) and isinstance(there, list) and len(mine) == len(there):
+        for a, b in zip(mine, there, strict=True):
+            if not _same(a, b):
+                yield from _leaves(name, a, b)
+    else:
+        yield name, mine, there
 
 
 def _same(mine: Any, there: Any) -> bool:
