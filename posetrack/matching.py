@@ -8,9 +8,11 @@ __all__ = [
     "MIN_SHARED_JOINTS",
     "greedy_match",
     "merge_boxes",
+    "optimal_match",
     "pose_similarity",
     "reliable_joints",
     "swallowed",
+    "unite_boxes",
     "without_duplicates",
 ]
 
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.geometry import iou_matrix
+from posetrack.geometry import iou_matrix, nms
 from posetrack.oks import oks, oks_nms
 from posetrack.options import SWALLOW_GAIN, SWALLOWED_SHARE
 from posetrack.structures import Boxes, FloatArray, Poses
@@ -52,11 +54,22 @@ def greedy_match(
     return pairs
 
 
+def optimal_match(worth: npt.NDArray[np.floating[Any]], least: float) -> list[tuple[int, int]]:
+    """Pairs (row, column) of a matrix (N, M) of the largest total worth (Kuhn 1955); pairs below
+    ``least`` are no pairs, and -inf is allowed.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    possible = worth >= least
+    rows, columns = linear_sum_assignment(np.where(possible, worth, 0.0), maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
+
+
 def merge_boxes(
     detected: Boxes, proposed: Boxes, max_iou: float
-) -> tuple[Indices, Boxes, npt.NDArray[np.bool_]]:
-    """Which detected boxes stay, as rising indices, the proposed ones that do, and which of these
-    were swallowed.
+) -> tuple[Indices, Indices, Boxes, npt.NDArray[np.bool_]]:
+    """Which detected boxes stay and which proposed ones, as rising indices, these with their new
+    scores, and which of them were swallowed.
 
     The detected ones have been through NMS already. A proposal goes where a detection overlaps it
     more than ``max_iou``: what is seen now places a person better than what flow carried here,
@@ -79,7 +92,19 @@ def merge_boxes(
     kept = np.flatnonzero(single)
     overlap = iou_matrix(detected.xyxy[kept], proposed.xyxy).max(axis=0, initial=0)
     stays = overlap <= max_iou
-    return kept, Boxes(proposed.xyxy, score)[stays], both[stays]
+    return kept, np.flatnonzero(stays), Boxes(proposed.xyxy, score)[stays], both[stays]
+
+
+def unite_boxes(
+    detected: Boxes, proposed: Boxes, max_iou: float
+) -> tuple[Indices, Indices, Boxes, npt.NDArray[np.bool_]]:
+    """What ``merge_boxes`` gives, by one suppression of all boxes by their scores (Xiao et al.
+    2018, section 3.2): nothing is swallowed.
+    """
+    boxes = Boxes.concat([detected, proposed])
+    kept = np.sort(nms(boxes.xyxy, boxes.score, max_iou))
+    stays = kept[kept >= len(detected)] - len(detected)
+    return kept[kept < len(detected)], stays, proposed[stays], np.zeros(len(stays), bool)
 
 
 def swallowed(

@@ -34,6 +34,9 @@ CROWDED_IOU = 0.1  # overlap from which two people are close
 KEEP_GAIN = 0.15  # the same for two who then keep the boxes they had
 BOX_GAIN = 0.5  # share of the box seen now in the one that somebody is remembered with
 REVIVE_FRAMES = 150  # in which somebody lost may be known again by their looks; about five seconds
+# of a box, from which a detection can be anybody; below, only somebody seen lately
+SURE_SCORE = 0.5
+NEW_SCORE = 0.6  # of a box that may begin somebody new
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
 # of a remembered person's box lies in a detection that may have swallowed them
@@ -114,7 +117,10 @@ class TrackOptions:
         metavar="NAME",
     )
     tracker: str = _option(
-        PEOPLE, "flow", "How people are told apart.", choices=("flow", "oks", "iou")
+        PEOPLE,
+        "flow",
+        "How people are told apart.",
+        choices=("fused", "paper", "flow", "oks", "iou"),
     )
     memory: int = _option(
         PEOPLE, MEMORY_FRAMES, "Frames a person is remembered after they were last seen.", min=1

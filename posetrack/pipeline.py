@@ -35,7 +35,7 @@ import numpy.typing as npt
 from posetrack.detect.detectors import Detector, FileBoxes, detect_frames
 from posetrack.flow import FlowEstimator, still
 from posetrack.geometry import nms
-from posetrack.matching import merge_boxes, without_duplicates
+from posetrack.matching import merge_boxes, unite_boxes, without_duplicates
 from posetrack.options import (
     BOX_NMS_IOU,
     CARRIED_SHARE,
@@ -43,10 +43,11 @@ from posetrack.options import (
     MIN_JOINT_SCORE,
     MIN_POSE_SCORE,
     OKS_NMS,
+    SURE_SCORE,
     WINDOW_FRAMES,
 )
 from posetrack.structures import Boxes, Flow, Frame, Image, Poses, Tracks
-from posetrack.trackers import Tracker
+from posetrack.trackers import DETECTED, Tracker
 from posetrack.video.ahead import read_ahead
 
 WINDOWS_AHEAD = 1  # looked at and waiting; one more is in work
@@ -64,6 +65,7 @@ class PipelineSettings:
     oks_nms: float = OKS_NMS
     min_joint_score: float = MIN_JOINT_SCORE
     min_output_score: float | None = None
+    sure_score: float = SURE_SCORE
 
 
 class PoseStage(Protocol):
@@ -169,15 +171,20 @@ class Pipeline:
         looked = zip(seen.frames, seen.flows, seen.boxes, seen.poses, strict=True)
         for frame, flow, boxes, found in looked:
             with self.stopwatch("track"):
-                keep, proposed, embraced = merge_boxes(
-                    boxes, self._proposals(frame, flow, boxes), self.settings.box_nms
-                )
+                asked, proposed = self._proposals(frame, flow, boxes)
+                merge = unite_boxes if self.tracker.one_nms else merge_boxes
+                keep, stays, proposed, embraced = merge(boxes, proposed, self.settings.box_nms)
             # These are the frame's alone, whatever the window.
-            carried = self._estimate_poses([frame], [proposed], padded=False)[0]
+            again = self._estimate_poses([frame], [proposed], padded=False)[0]
             with self.stopwatch("track"):
+                people = Poses.concat([found[keep], again], found.skeleton)
+                # a detection that swallowed two does say that people are there: nobody is carried
+                carried = np.where(embraced, DETECTED, asked[stays])
+                carried = np.concatenate([np.full(len(keep), DETECTED), carried])
                 apart = np.concatenate([np.zeros(len(keep), bool), embraced])
-                people = self._credible(Poses.concat([found[keep], carried], found.skeleton), apart)
-                tracks = self.tracker.update(frame, people, flow)
+                score = np.concatenate([boxes.score[keep], np.zeros(len(proposed))])
+                kept = self._credible(people, apart, score)
+                tracks = self.tracker.update(frame, people[kept], flow, carried[kept])
             yield frame, tracks
 
     def _detect(self, window: list[Frame]) -> list[Boxes]:
@@ -205,12 +212,15 @@ class Pipeline:
             flows = self._flow.estimate(list(pairwise(images))) if len(images) > 1 else []
         return flows if before else [still(window[0].size_wh), *flows]
 
-    def _proposals(self, frame: Frame, flow: Flow, detected: Boxes) -> Boxes:
-        """Where the tracker expects people; tracks that no detection confirmed for long have faded
-        out.
+    def _proposals(
+        self, frame: Frame, flow: Flow, detected: Boxes
+    ) -> tuple[npt.NDArray[np.int64], Boxes]:
+        """Where the tracker expects people, and which of its proposals these are; tracks that no
+        detection confirmed for long have faded out.
         """
         proposed = self.tracker.propose(frame, flow, detected)
-        return proposed[proposed.score >= CARRIED_SHARE * self.settings.min_box_score]
+        lasting = np.flatnonzero(proposed.score >= CARRIED_SHARE * self.settings.min_box_score)
+        return lasting, proposed[lasting]
 
     def _estimate_poses(
         self, window: list[Frame], boxes: list[Boxes], padded: bool = True
@@ -218,14 +228,17 @@ class Pipeline:
         with self.stopwatch("pose"):
             return self._pose.estimate([frame.image for frame in window], boxes, padded=padded)
 
-    def _credible(self, poses: Poses, apart: npt.NDArray[np.bool_]) -> Poses:
-        """Without poses on nobody, and without the worse of two on one body; those ``apart`` (N,)
-        are of two.
+    def _credible(
+        self, poses: Poses, apart: npt.NDArray[np.bool_], detected: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.int64]:
+        """Which poses are left without those on nobody, and without the worse of two on one body;
+        those ``apart`` (N,) are of two. Where the detector is sure (``detected`` (N,) is its
+        score), somebody is there however small or hidden their limbs.
         """
         s = self.settings
-        sure = _mean_joint_score(poses) >= s.min_pose_score
-        poses, apart = poses[sure], apart[sure]
-        return poses[without_duplicates(poses, s.oks_nms, s.min_joint_score, apart)]
+        there = (_mean_joint_score(poses) >= s.min_pose_score) | (detected >= s.sure_score)
+        rows = np.flatnonzero(there)
+        return rows[without_duplicates(poses[rows], s.oks_nms, s.min_joint_score, apart[rows])]
 
     def _visible(self, tracks: Tracks) -> Tracks:
         """For output: joints below their threshold have no place, their score stays."""

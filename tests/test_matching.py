@@ -65,7 +65,7 @@ def test_rows_and_columns_are_used_once_and_no_pair_is_left_over(similarity: np.
 def test_a_detection_goes_before_a_better_proposal_and_proposals_leave_each_other_alone() -> None:
     detected = Boxes([[0, 0, 10, 10]], [0.3])
     proposed = Boxes([[1, 0, 10, 10], [50, 0, 60, 10], [51, 0, 60, 10]], [0.9, 0.5, 0.4])
-    keep, carried, _ = merge_boxes(detected, proposed, 0.5)
+    keep, _, carried, _ = merge_boxes(detected, proposed, 0.5)
     assert keep.tolist() == [0]
     np.testing.assert_array_equal(carried.xyxy, proposed.xyxy[1:])
     np.testing.assert_array_equal(carried.score, proposed.score[1:])
@@ -74,7 +74,7 @@ def test_a_detection_goes_before_a_better_proposal_and_proposals_leave_each_othe
 def test_a_box_around_two_remembered_people_goes_and_confirms_both() -> None:
     embrace = [0, 0, 30, 50]
     two = [[0, 0, 19, 50], [40, 0, 60, 50], [12, 2, 30, 50]]
-    keep, carried, both = merge_boxes(Boxes([embrace], [0.5]), Boxes(two, [0.3, 0.3, 0.8]), 0.6)
+    keep, _, carried, both = merge_boxes(Boxes([embrace], [0.5]), Boxes(two, [0.3, 0.3, 0.8]), 0.6)
     assert len(keep) == 0
     assert both.tolist() == [True, False, True]
     np.testing.assert_array_equal(carried.xyxy, two)
@@ -90,7 +90,7 @@ def test_a_box_around_two_remembered_people_goes_and_confirms_both() -> None:
     ],
 )
 def test_a_box_around_one_person_stays(others: list[list[float]]) -> None:
-    keep, _, both = merge_boxes(
+    keep, _, _, both = merge_boxes(
         Boxes([[0, 0, 30, 50]], [0.5]), Boxes(others, [0.9] * len(others)), 0.6
     )
     assert keep.tolist() == [0]
@@ -104,7 +104,7 @@ def test_no_boxes_of_either_kind() -> None:
         (Boxes.empty(), box),
         (Boxes.empty(), Boxes.empty()),
     ):
-        keep, carried, _ = merge_boxes(detected, proposed, 0.5)
+        keep, _, carried, _ = merge_boxes(detected, proposed, 0.5)
         assert (len(keep), len(carried)) == (len(detected), len(proposed))
 
 

@@ -11,17 +11,21 @@ Add yours: a class in a file of its own and a line in ``TRACKERS``.
 
 from __future__ import annotations
 
-__all__ = ["TRACKERS", "Tracker", "TrackerSettings", "build_tracker"]
+__all__ = ["DETECTED", "TRACKERS", "Tracker", "TrackerSettings", "build_tracker"]
 
 from posetrack.errors import unknown_name
 from posetrack.structures import Skeleton
-from posetrack.trackers.base import Tracker, TrackerSettings
+from posetrack.trackers.base import DETECTED, Tracker, TrackerSettings
 from posetrack.trackers.flow import FlowTracker
+from posetrack.trackers.fused import FusedTracker
 from posetrack.trackers.iou import IouTracker
 from posetrack.trackers.oks import OksTracker
+from posetrack.trackers.paper import PaperTracker
 
 TRACKERS: dict[str, type[Tracker]] = {
-    # remembered poses moved by optical flow, compared by OKS: the papers' method
+    # the first edition's: the paper's with additions
+    "fused": FusedTracker,  # place, limbs and colours together: the default
+    "paper": PaperTracker,  # Xiao et al. 2018 to the letter
     "flow": FlowTracker,
     "oks": OksTracker,  # the same without flow
     "iou": IouTracker,  # overlap of boxes

@@ -17,7 +17,7 @@ does not believe in never get here: the pipeline drops them.
 
 from __future__ import annotations
 
-__all__ = ["MemoryTracker", "Tracker", "TrackerSettings"]
+__all__ = ["DETECTED", "MemoryTracker", "Tracker", "TrackerSettings"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,10 +35,13 @@ from posetrack.options import (
     MEMORY_FRAMES,
     MIN_BIRTH_SCORE,
     MIN_JOINT_SCORE,
+    MIN_POSE_SCORE,
     MIN_SIMILARITY,
+    NEW_SCORE,
     PROPOSAL_DECAY,
     PROPOSAL_FRAMES,
     REVIVE_FRAMES,
+    SURE_SCORE,
     WEAK_SIMILARITY,
 )
 from posetrack.structures import Boxes, FloatArray, Flow, Frame, Poses, Skeleton, Tracks
@@ -46,8 +49,10 @@ from posetrack.trackers.crowds import steadied, unseen_together
 from posetrack.trackers.exchange import renamed
 from posetrack.trackers.revival import Missing
 
+DETECTED = -1  # in place of the number of a proposal: the detector saw it
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerSettings:
     """The numbers of a tracker.
 
@@ -61,7 +66,9 @@ class TrackerSettings:
     ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs.
     ``proposal_frames``: how many frames after they were last seen somebody is still proposed.
     ``revive_frames``: how long somebody who has been lost may still be known again by their looks
-    (``revival``).
+    (``revival``). ``sure_score``: of a box, from which a detection can be anybody; below, only
+    somebody seen lately. ``new_score``: of a box that may begin
+    somebody new whatever its pose, if that scores ``min_new_pose_score`` a joint.
     """
 
     memory_frames: int = MEMORY_FRAMES
@@ -74,6 +81,9 @@ class TrackerSettings:
     weak_similarity: float = WEAK_SIMILARITY
     proposal_frames: int = PROPOSAL_FRAMES
     revive_frames: int = REVIVE_FRAMES
+    sure_score: float = SURE_SCORE
+    new_score: float = NEW_SCORE
+    min_new_pose_score: float = MIN_POSE_SCORE
 
 
 class Tracker(Protocol):
@@ -82,6 +92,7 @@ class Tracker(Protocol):
     """
 
     uses_flow: ClassVar[bool]
+    one_nms: ClassVar[bool]  # whether one suppression by score unites detections and proposals
 
     def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None: ...
 
@@ -93,9 +104,18 @@ class Tracker(Protocol):
         """
         ...
 
-    def update(self, frame: Frame, poses: Poses, flow: Flow) -> Tracks:
+    def update(
+        self,
+        frame: Frame,
+        poses: Poses,
+        flow: Flow,
+        carried: npt.NDArray[np.int64] | None = None,
+    ) -> Tracks:
         """The people of ``frame`` with identities, by rising identity; poses nobody should see are
         left out.
+
+        ``carried`` (N,) says which of the boxes just proposed each pose was found in, ``DETECTED``
+        where the detector saw it (without it: all).
         """
         ...
 
@@ -141,6 +161,7 @@ class MemoryTracker:
     """
 
     uses_flow: ClassVar[bool] = False
+    one_nms: ClassVar[bool] = False
 
     def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None:
         self.settings = settings
@@ -148,8 +169,7 @@ class MemoryTracker:
         self._memory = _Memory.empty(skeleton)
         self._next_id = 1
         self._frame_index = -1  # frame the memory stands at
-        self._proposed = Boxes.empty()  # for that frame
-        self._missing = Missing(settings.revive_frames)
+        self._missing = Missing(0 if self.one_nms else settings.revive_frames)
 
     def _move(self, poses: Poses, flow: Flow) -> Poses:
         """``poses`` of the last frame as they should stand in the current one."""
@@ -170,14 +190,21 @@ class MemoryTracker:
             (xyxy[:, :2] < frame.size_wh).all(axis=1), (xyxy[:, 2:] > 0).all(axis=1)
         )  # not for NaN
         score = (last.box_score * s.proposal_decay**last.age).astype(np.float32)
-        self._proposed = Boxes(xyxy, score)[inside]
-        return self._proposed
+        return Boxes(xyxy, score)[inside]
 
-    def update(self, frame: Frame, poses: Poses, flow: Flow) -> Tracks:
+    def update(
+        self,
+        frame: Frame,
+        poses: Poses,
+        flow: Flow,
+        carried: npt.NDArray[np.int64] | None = None,
+    ) -> Tracks:
         self._advance(frame, flow)
-        ids = self._assign(frame, poses)
+        seen = np.full(len(poses), DETECTED) if carried is None else carried
+        unseen = seen != DETECTED
+        ids = self._assign(frame, poses, unseen)
         known = ids > 0
-        ids, poses = ids[known], poses[known]
+        ids, poses, unseen = ids[known], poses[known], unseen[known]
         changes = self._missing.see(frame, Tracks(ids, poses), self.settings.min_joint_score)
         if changes:
             ids, self._memory = (
@@ -186,7 +213,7 @@ class MemoryTracker:
             )
         order = np.argsort(ids)
         tracks = Tracks(ids[order], poses[order])
-        self._remember(tracks)
+        self._remember(tracks, unseen[order])
         return tracks
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -220,7 +247,6 @@ class MemoryTracker:
         if frame.index == self._frame_index:
             return
         self._frame_index = frame.index
-        self._proposed = Boxes.empty()
         m = self._memory[self._memory.age < self.settings.memory_frames]
         self._memory = _Memory(m.id, m.age + 1, m.box_score, m.carried, self._move(m.poses, flow))
 
@@ -230,7 +256,9 @@ class MemoryTracker:
         order = np.lexsort((m.age, m.id))
         return m[order[np.unique(m.id[order], return_index=True)[1]]]
 
-    def _assign(self, frame: Frame, poses: Poses) -> npt.NDArray[np.int64]:
+    def _assign(
+        self, frame: Frame, poses: Poses, carried: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.int64]:
         """An identity for each pose: a remembered one, a new one, or 0 for poses that cannot be
         somebody new.
 
@@ -238,7 +266,7 @@ class MemoryTracker:
         somebody new, but lies on somebody's pose or is like a person whom only a proposal found, is
         that person: of the two poses the more certain one stays.
         """
-        ids, carried = np.zeros(len(poses), np.int64), self._is_carried(poses)
+        ids = np.zeros(len(poses), np.int64)
         people, worth = self._worth(poses)
         for pose, person in greedy_match(worth, 0.0):
             ids[pose] = people[person]
@@ -286,13 +314,6 @@ class MemoryTracker:
         np.maximum.at(worth.T, of, aged.T)
         return people, worth
 
-    def _is_carried(self, poses: Poses) -> npt.NDArray[np.bool_]:
-        """Which poses stand on boxes that were proposed for this frame, (N,)."""
-        same: npt.NDArray[np.bool_] = (poses.boxes.xyxy[:, None] == self._proposed.xyxy[None]).all(
-            axis=2
-        )
-        return np.asarray(same.any(axis=1), bool)
-
     def _certainty(self, poses: Poses) -> npt.NDArray[np.float64]:
         """Mean score of the joints of each pose that count, (N,)."""
         return rescore(poses.score, np.ones(len(poses)))
@@ -306,8 +327,8 @@ class MemoryTracker:
             dict(zip(last.id.tolist(), last.poses.boxes.xyxy, strict=True)),
         )
 
-    def _remember(self, tracks: Tracks) -> None:
-        m, poses, carried = self._memory, tracks.poses, self._is_carried(tracks.poses)
+    def _remember(self, tracks: Tracks, carried: npt.NDArray[np.bool_]) -> None:
+        m, poses = self._memory, tracks.poses
         poses = Poses(
             poses.xy, poses.score, Boxes(self._boxes(tracks), poses.boxes.score), poses.skeleton
         )

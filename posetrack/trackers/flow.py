@@ -4,7 +4,7 @@ similarity.
 
 from __future__ import annotations
 
-__all__ = ["FlowTracker"]
+__all__ = ["FlowTracker", "moved_along"]
 
 from typing import ClassVar
 
@@ -31,9 +31,14 @@ class FlowTracker(OksTracker):
     uses_flow: ClassVar[bool] = True
 
     def _move(self, poses: Poses, flow: Flow) -> Poses:
-        xy = move_points(flow, poses.xy)
-        corners = poses.boxes.xyxy.reshape(-1, 2, 2)
-        inside = corners[:, :1] + GRID * (corners[:, 1:] - corners[:, :1])  # (N, G, 2)
-        shift = np.median(move_points(flow, inside) - inside, axis=1)  # the box keeps its size
-        xyxy = (corners + shift[:, None].astype(np.float32)).reshape(-1, 4)
-        return Poses(xy, poses.score, Boxes(xyxy, poses.boxes.score), poses.skeleton)
+        return moved_along(poses, flow)
+
+
+def moved_along(poses: Poses, flow: Flow) -> Poses:
+    """Joints moved by the flow at each, boxes by the median flow inside; they keep their size."""
+    xy = move_points(flow, poses.xy)
+    corners = poses.boxes.xyxy.reshape(-1, 2, 2)
+    inside = corners[:, :1] + GRID * (corners[:, 1:] - corners[:, :1])  # (N, G, 2)
+    shift = np.median(move_points(flow, inside) - inside, axis=1)
+    xyxy = (corners + shift[:, None].astype(np.float32)).reshape(-1, 4)
+    return Poses(xy, poses.score, Boxes(xyxy, poses.boxes.score), poses.skeleton)

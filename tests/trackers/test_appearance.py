@@ -72,7 +72,7 @@ def test_limbs_that_are_unsure_absent_or_outside_are_not_looked_at() -> None:
     assert describe(image, Poses.empty(POSETRACK_15), 0.2).shape == (0, COLOUR_BINS)
 
 
-@pytest.mark.parametrize("name", sorted(TRACKERS))
+@pytest.mark.parametrize("name", sorted(set(TRACKERS) - {"paper"}))  # which knows nobody by looks
 def test_somebody_hidden_comes_back_under_their_number(name: str) -> None:
     tracker = build_tracker(name, POSETRACK_15)
     assert _see(tracker, 0, (100, 100, RED), (250, 100, BLUE)) == [1, 2]

@@ -10,7 +10,7 @@ from posetrack.flow import still
 from posetrack.matching import pose_similarity
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Flow, Frame, Poses
-from posetrack.trackers import TrackerSettings, build_tracker
+from posetrack.trackers import DETECTED, TrackerSettings, build_tracker
 from posetrack.trackers.crowds import steadied
 
 SIZE = (640, 480)
@@ -138,7 +138,7 @@ def test_what_a_proposal_found_elsewhere_is_nobody_new() -> None:
     boxes = tracker.propose(_frame(1), still(SIZE))
     far = _poses((400, 300))
     jumped = Poses(far.xy, far.score, Boxes(boxes.xyxy, far.boxes.score), POSETRACK_15)
-    assert len(tracker.update(_frame(1), jumped, still(SIZE))) == 0
+    assert len(tracker.update(_frame(1), jumped, still(SIZE), np.array([0]))) == 0
 
 
 def test_a_detection_beside_a_proposal_that_drifted_is_the_same_person() -> None:
@@ -151,9 +151,8 @@ def test_a_detection_beside_a_proposal_that_drifted_is_the_same_person() -> None
         state = tracker.state()
         score = np.stack([found.score[0] - 0.1 * better, drifted.score[0] - 0.1 * (1 - better)])
         both = Poses.concat([found, drifted], POSETRACK_15)
-        tracks = tracker.update(
-            _frame(1), Poses(both.xy, score, both.boxes, POSETRACK_15), _shift(10)
-        )
+        people = Poses(both.xy, score, both.boxes, POSETRACK_15)
+        tracks = tracker.update(_frame(1), people, _shift(10), np.array([DETECTED, 0]))
         assert tracks.id.tolist() == [1]
         np.testing.assert_array_equal(tracks.poses.xy, (found, drifted)[better].xy)
         tracker.restore(state)
@@ -202,7 +201,8 @@ def test_the_memory_does_not_grow() -> None:
 
 def test_an_unknown_tracker_is_named_with_the_known_ones() -> None:
     with pytest.raises(
-        UsageError, match=r"Unknown tracker 'floww'; did you mean 'flow'\? Known: flow, iou, oks"
+        UsageError,
+        match=r"Unknown tracker 'floww'; did you mean 'flow'\? Known: flow, fused, iou, oks, paper",
     ):
         build_tracker("floww", POSETRACK_15)
 
