@@ -9,6 +9,10 @@ diagonal where one of them is not labelled; people with neither are left out). T
 are those of the checkpoint's skeleton among the 13 that COCO and PoseTrack share: nose, shoulders,
 elbows, wrists, hips, knees and ankles; LSPET has the 12 limb joints of them. Boxes are the labels',
 padded by 1.25. All labelled joints count, hidden ones too.
+
+``--calibrate NAME ...`` also fits, over those sets together and as the preset runs, the logistic
+curve that makes a joint's score the chance that it is right, and says for every tenth of scores how
+many are, before and after.
 """
 
 from __future__ import annotations
@@ -22,9 +26,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from posetrack import checkpoints, nets
 from posetrack.datasets import read
+from posetrack.inference.devices import PRECISIONS
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.samples.crops import CropStore
 from posetrack.skeletons import COCO_17, canonical_joint
@@ -53,6 +59,16 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", metavar="NAME=SOURCE")
     parser.add_argument("--weights", required=True, type=Path)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--precision", default="auto", choices=PRECISIONS, help="auto: as posetrack track runs it"
+    )
+    parser.add_argument(
+        "--calibrate",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="sets to fit a curve of scores on",
+    )
     parser.add_argument("--tests", nargs="+", choices=TESTS, default=list(TESTS))
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "results" / "pose_pck.json"
@@ -62,27 +78,37 @@ def main() -> None:
     spec = checkpoints.read_spec(args.weights)
     net = nets.build(spec.net, **spec.net_args)
     net.load_state_dict(checkpoints.read_state(args.weights))
-    rows = [
-        row for given in args.sets for row in measure(net, spec, *given.split("=", 1), args.tests)
-    ]
-    machine = f"{platform.machine()}, {args.threads} threads, torch {torch.__version__}"
+    rows, judged = [], {}
+    for given in args.sets:
+        name, source = given.split("=", 1)
+        found, judged[name] = measure(net, spec, name, source, args.tests, args.precision)
+        rows += found
+    table = {"weights": args.weights.name, "machine": "", "rows": rows}
+    if args.calibrate:
+        table["calibration"] = calibration(judged, args.calibrate)
+    table["machine"] = f"{platform.machine()}, {args.threads} threads, torch {torch.__version__}"
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(
-        json.dumps({"weights": args.weights.name, "machine": machine, "rows": rows}, indent=1)
-        + "\n"
-    )
+    args.out.write_text(json.dumps(table, indent=1) + "\n")
     json.dump(rows, sys.stdout, indent=1)
 
 
 def measure(
-    net: torch.nn.Module, spec: checkpoints.ModelSpec, name: str, source: str, tests: list[str]
-) -> list[dict[str, object]]:
-    """One row for each choice of tests."""
+    net: torch.nn.Module,
+    spec: checkpoints.ModelSpec,
+    name: str,
+    source: str,
+    tests: list[str],
+    precision: str,
+) -> tuple[list[dict[str, object]], tuple[np.ndarray, np.ndarray]]:
+    """One row for each choice of tests; whether joints are right (0, 1, NaN) and their scores as
+    the preset runs.
+    """
     people = read(source).mapped(spec.skeleton).people
     crops = CropStore(people, FULL_SIZE_PX, lambda text: print(text, file=sys.stderr))
     shared = {canonical_joint(j) for j in COCO_17.joints}
     joints = [i for i, j in enumerate(spec.skeleton.joints) if canonical_joint(j) in shared]
     rows = []
+    judged = np.empty(0), np.empty(0)
     decode = spec.notes.get("decode", "quarter")  # as the pipeline does it
     for chosen in tests:
         on = {f"{test}_test": test in TESTS[chosen] for test in ("flip", "upright")}
@@ -91,14 +117,21 @@ def measure(
             spec.input,
             spec.skeleton,
             device="cpu",
-            precision="float32",
+            precision=precision,
             decode=decode,
             runtime="auto",
+            int8=spec.notes.get("int8"),
             **on,
         )
         started = time.perf_counter()
         xy, score = find(estimator, crops)
         seconds = time.perf_counter() - started
+        preset = on == {
+            f"{test}_test": getattr(PRESETS["lite"], test) for test in ("flip", "upright")
+        }
+        hits = pck_hits(xy, crops, spec.skeleton)[:, joints]
+        if preset:
+            judged = hits, score[:, joints]
         rows.append(
             {
                 "set": name,
@@ -106,21 +139,19 @@ def measure(
                 **on,
                 "decode": decode,
                 "runtime": estimator.runtime,
-                "as_in_preset_lite": on
-                == {f"{test}_test": getattr(PRESETS["lite"], test) for test in ("flip", "upright")},
+                "precision": estimator.precision,
+                "as_in_preset_lite": preset,
                 "pck": round(score_pck(xy, crops, spec.skeleton, joints), 2),
                 "pck_by_joint": {
                     spec.skeleton.joints[i]: round(score_pck(xy, crops, spec.skeleton, [i]), 1)
                     for i in joints
                     if any(p.flag[i] for p in people)
                 },
-                "by_score": by_score(
-                    pck_hits(xy, crops, spec.skeleton)[:, joints], score[:, joints]
-                ),
+                "by_score": by_score(hits, score[:, joints]),
                 "crops_per_s": round(len(crops) / seconds, 1),
             }
         )
-    return rows
+    return rows, judged
 
 
 def find(estimator: PoseEstimator, crops: CropStore) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +180,53 @@ def by_score(hits: np.ndarray, score: np.ndarray) -> list[dict[str, float]]:
             }
         )
     return rows
+
+
+def calibration(
+    judged: dict[str, tuple[np.ndarray, np.ndarray]], names: list[str]
+) -> dict[str, object]:
+    """The curve 1 / (1 + exp(-(a + b score))) over the sets ``names``, and what it makes of every
+    set.
+    """
+    hits, score = (np.concatenate([judged[name][i].ravel() for name in names]) for i in (0, 1))
+    labelled = np.isfinite(hits)
+
+    def loss(curve: np.ndarray) -> float:
+        logit = curve[0] + curve[1] * score[labelled]
+        return float(np.mean(np.logaddexp(0, logit) - hits[labelled] * logit))
+
+    a, b = minimize(loss, np.array([-1.0, 5.0])).x
+    return {
+        "fitted_on": names,
+        "a": round(float(a), 3),
+        "b": round(float(b), 3),
+        "sets": {name: reliability(*of, a, b) for name, of in judged.items()},
+    }
+
+
+def reliability(hits: np.ndarray, score: np.ndarray, a: float, b: float) -> dict[str, object]:
+    """For tenths of scores how many joints are right, in percent, and the mean gap of the two,
+    before and after.
+    """
+    labelled = np.isfinite(hits)
+    result: dict[str, object] = {}
+    for name, value in {
+        "before": score[labelled],
+        "after": 1 / (1 + np.exp(-a - b * score[labelled])),
+    }.items():
+        tenth = np.clip((10 * value).astype(int), 0, 9)
+        groups = [(t, tenth == t) for t in np.unique(tenth).tolist()]
+        right = hits[labelled]
+        result[name] = {
+            "gap": round(
+                100 * sum(m.mean() * abs(right[m].mean() - value[m].mean()) for _, m in groups), 1
+            ),
+            "tenths": [
+                {"from": t / 10, "joints": int(m.sum()), "right": round(100 * right[m].mean(), 1)}
+                for t, m in groups
+            ],
+        }
+    return result
 
 
 if __name__ == "__main__":

@@ -117,11 +117,16 @@ def _scene(people: int) -> tuple[list[Image], list[Boxes]]:
     return images, [Boxes(part, np.ones(len(part))) for part in np.array_split(xyxy, 2)]
 
 
-def _load(name: str) -> tuple[nn.Module, InputSpec, Any]:
+def _load(name: str) -> tuple[nn.Module, InputSpec, Any, Any]:
     if name.startswith("net:"):
-        return build(name.removeprefix("net:"), joints=15), InputSpec((192, 256)), POSETRACK_15
+        return (
+            build(name.removeprefix("net:"), joints=15),
+            InputSpec((192, 256)),
+            POSETRACK_15,
+            None,
+        )
     net, spec = load_pose(name)
-    return net, spec.input, spec.skeleton
+    return net, spec.input, spec.skeleton, spec.notes.get("int8")
 
 
 def _processor() -> str:
@@ -147,14 +152,16 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     networks = {}
     for name in args.weights:
-        net, spec, skeleton = _load(name)
+        net, spec, skeleton, int8 = _load(name)
         options: dict[str, Any] = {"device": "cpu", "flip_test": False}
         one = PoseEstimator(net, spec, skeleton, batch_size=1, **options)
         many, together = (
             PoseEstimator(net, spec, skeleton, batch_size=args.people, **options) for _ in range(2)
         )
         fast, faster = (
-            PoseEstimator(net, spec, skeleton, batch_size=n, runtime="openvino", **options)
+            PoseEstimator(
+                net, spec, skeleton, batch_size=n, runtime="openvino", int8=int8, **options
+            )
             for n in (1, args.people)
         )
         one.side_by_side = many.side_by_side = False
@@ -171,7 +178,8 @@ def main() -> None:
         }
         networks[name] = {
             "size_wh": list(spec.size_wh),
-            "precision": str(many.dtype).removeprefix("torch."),
+            "precision": many.precision,
+            "precision_openvino": faster.precision,
             **measure(ways, _scene(args.people * args.threads), args.rounds, args.seconds),
         }
         for way in ways:

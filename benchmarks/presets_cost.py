@@ -64,15 +64,22 @@ def detector_ms(name: str, images: list[Image], runs: int) -> float:
 
 def pose_ms(preset: str, image: Image, runs: int) -> float:
     """Processor milliseconds of a person."""
-    entry, how = entries()[PRESETS[preset].weights], PRESETS[preset]
+    entry, how, int8 = entries()[PRESETS[preset].weights], PRESETS[preset], None
     if entry.bundled:
         net, spec = load_pose(entry.name)
-        given, skeleton = spec.input, spec.skeleton
+        given, skeleton, int8 = spec.input, spec.skeleton, spec.notes.get("int8")
     else:
         skeleton = SKELETONS[entry.skeleton]
         net, given = nets.build(entry.net, joints=len(skeleton)).eval(), InputSpec(entry.input)
     estimator = PoseEstimator(
-        net, given, skeleton, device="cpu", flip_test=how.flip, decode=how.decode, runtime="auto"
+        net,
+        given,
+        skeleton,
+        device="cpu",
+        flip_test=how.flip,
+        decode=how.decode,
+        runtime="auto",
+        int8=int8,
     )
     height, width = image.shape[:2]
     box = np.array([0.3 * width, 0.1 * height, 0.5 * width, 0.9 * height], np.float32)

@@ -1,14 +1,17 @@
-"""Make the bundled pose network: LSPET without its last 1,000 images, and COCO train with its
-people repeated.
+"""Make the bundled pose network: LSPET without its last 1,000 images, and COCO's people repeated.
 
     python benchmarks/train_bundled_pose.py RUN_DIR --lspet lspet/person_keypoints.json \
         --coco coco/person_keypoints_train2017.json --coco-val coco/person_keypoints_val2017.json
 
 With ``--drawn FOLDER`` the drawn people of that folder are trained on as well; ``--draw 130`` makes
-it. Resumes by itself when it is started again with the same folder. ``--export
-weights/bundled/pose_lite.safetensors`` then writes the averaged weights for the package:
-convolutions as float16, the rest as they are. ``--mean-with`` takes their mean with those of an
-earlier run that this one went on from (Wortsman et al., Model soups, ICML 2022).
+it. ``--teacher`` names another network's joints for LSPET, which put exchanged sides right and fill
+in joints, ``--taught`` people of COCO that only such a network labelled
+(``posetrack/datasets/teacher.py``). Resumes by itself when it is started again with the same
+folder. ``--export weights/bundled/pose_lite.safetensors`` then writes the averaged weights for the
+package: convolutions as float16, the rest as they are, with the ranges for INT8
+(``posetrack/quantisation.py``) seen on some people of LSPET and of the first ``--coco``.
+``--mean-with`` takes their mean with those of an earlier run that this one went on from (Wortsman
+et al., Model soups, ICML 2022).
 """
 
 from __future__ import annotations
@@ -21,14 +24,19 @@ from pathlib import Path
 import torch
 from bundled_recipes import BUNDLED_RECIPES
 
-from posetrack import checkpoints
+from posetrack import checkpoints, nets
 from posetrack.datasets import read
-from posetrack.datasets.people import unite
+from posetrack.datasets.people import PersonSet, unite
+from posetrack.datasets.teacher import corrected, read_joints, read_people
 from posetrack.drawn.clip import draw_sequence
 from posetrack.drawn.dataset import write_posetrack_dataset
+from posetrack.inference.quantisation import calibrate
+from posetrack.samples.augment import NO_AUGMENTATION
 from posetrack.samples.crops import CropStore
+from posetrack.samples.keypoints import Sampler
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training.fabric import is_first, make_engine
+from posetrack.training.feed import to_input
 from posetrack.training.loop import Validation, learn_poses
 
 HELD_BACK = 1000  # images at the end of LSPET; the last 500 are the test
@@ -38,6 +46,7 @@ DRAWN_SEED, DRAWN_FRAMES, DRAWN_FPS = (
     4,
     1.0,
 )  # far from the seeds of any test; frames that differ
+CALIBRATION_BATCHES, CALIBRATION_BATCH = 8, 32
 COCO_JOINTS = tuple(
     i for i, j in enumerate(POSETRACK_15.joints) if j not in ("head_bottom", "head_top")
 )
@@ -48,10 +57,20 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def crops(*sources: str) -> CropStore:
+def crops(*sources: str | PersonSet) -> CropStore:
     """All people of some sources on the PoseTrack skeleton."""
-    people = unite([read(s) for s in sources], POSETRACK_15).people
+    people = unite([read(s) if isinstance(s, str) else s for s in sources], POSETRACK_15).people
     return CropStore(people, MAX_SIDE_PX, tell)
+
+
+def lspet(labels: str, teacher: Path | None) -> PersonSet:
+    """LSPET's people to train on, put right by a teacher's joints where there are any."""
+    people = read(f"{labels}[:-{HELD_BACK}]").mapped(POSETRACK_15)
+    if teacher is None:
+        return people
+    people, counts = corrected(people, read_joints(teacher, Path(labels)))
+    tell(f"LSPET: {counts}")
+    return people
 
 
 def draw(folder: Path, clips: int) -> None:
@@ -65,7 +84,25 @@ def draw(folder: Path, clips: int) -> None:
     write_posetrack_dataset(folder, drawn, "2018")
 
 
-def export(checkpoint: Path, others: list[Path], target: Path) -> None:
+def ranges(
+    spec: checkpoints.ModelSpec, state: dict[str, torch.Tensor], people: CropStore
+) -> dict[str, list[float]]:
+    """The ranges of the network's activations on some of ``people``, in four digits."""
+    net = nets.build(spec.net, **spec.net_args)
+    net.load_state_dict(state)
+    sampler = Sampler(
+        people, POSETRACK_15, spec.input, 1.0, NO_AUGMENTATION, CALIBRATION_BATCH, seed=0
+    )
+    pictures = (
+        to_input(sampler.batch(0, n).image, spec.input, torch.device("cpu"))
+        for n in range(CALIBRATION_BATCHES)
+    )
+    return {
+        place: [float(f"{v:.4g}") for v in pair] for place, pair in calibrate(net, pictures).items()
+    }
+
+
+def export(checkpoint: Path, others: list[Path], target: Path, people: CropStore) -> None:
     """The mean of a run's checkpoint and others at half the size, with what a user must know about
     it in its notes.
     """
@@ -79,11 +116,11 @@ def export(checkpoint: Path, others: list[Path], target: Path) -> None:
         "name": "pose_lite",
         "licence": "Apache-2.0 (weights); trained on images with terms of their own, see the "
         "model card",
-        "data": "Leeds Sports Pose Extended (8,991 images), COCO train2017 (124 images), drawn "
-        "people",
+        "data": "Leeds Sports Pose Extended (8,930 images), COCO 2017 (1,964 images), drawn people",
         "trained": spec.notes["history"],
         "recipe": spec.notes["recipe"],
-        "decode": "dark",
+        "decode": "smooth",
+        "int8": ranges(spec, state, people),
     }
     small = {k: v.half() if v.ndim > 1 else v for k, v in state.items()}
     checkpoints.save(target, small, dataclasses.replace(spec, notes=notes))
@@ -96,10 +133,19 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--lspet", required=True)
-    parser.add_argument("--coco", required=True)
+    parser.add_argument(
+        "--coco", required=True, nargs="+", help="label files, each --coco-times over"
+    )
     parser.add_argument("--coco-val", required=True)
     parser.add_argument("--recipe", default="bundled_pose", choices=sorted(BUNDLED_RECIPES))
     parser.add_argument("--coco-times", type=int, default=5)
+    parser.add_argument(
+        "--teacher", type=Path, help="a teacher's joints for LSPET, by annotation id"
+    )
+    parser.add_argument(
+        "--taught", type=Path, help="a teacher's people on images of COCO, by image name"
+    )
+    parser.add_argument("--precision", default="float32", help="float32 or bfloat16")
     parser.add_argument("--drawn", type=Path, help="folder of drawn people to train on as well")
     parser.add_argument(
         "--draw", type=int, metavar="CLIPS", help="only draw that many clips into --drawn"
@@ -114,14 +160,17 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.export:
-        export(args.out / "last.safetensors", args.mean_with, args.export)
+        people = crops(f"{args.lspet}[:200]", f"{args.coco[0]}")
+        export(args.out / "last.safetensors", args.mean_with, args.export, people)
         return
     if args.draw:
         draw(args.drawn, args.draw)
         return
     recipe = BUNDLED_RECIPES[args.recipe]
-    drawn = [str(args.drawn / "annotations" / "train")] if args.drawn else []
-    data = crops(f"{args.lspet}[:-{HELD_BACK}]", f"{args.coco}*{args.coco_times}", *drawn)
+    others: list[str | PersonSet] = [f"{source}*{args.coco_times}" for source in args.coco]
+    others += [read_people(args.taught)] if args.taught else []
+    others += [str(args.drawn / "annotations" / "train")] if args.drawn else []
+    data = crops(lspet(args.lspet, args.teacher), *others)
     tell(f"{len(data)} people, {data.skipped} skipped")
     validations = (
         Validation(
@@ -137,7 +186,7 @@ def main() -> None:
         args.out,
         validations=validations,
         resume=True,
-        engine=make_engine("cpu", "float32", args.devices),
+        engine=make_engine("cpu", args.precision, args.devices),
         report=tell if is_first() else lambda _: None,
         initialise=lambda net: net.load_state_dict(weights) if weights else None,
     )

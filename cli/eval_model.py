@@ -60,7 +60,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--decode",
         {
-            "type": click.Choice(("plain", "quarter", "dark")),
+            "type": click.Choice(("plain", "quarter", "dark", "smooth")),
             "help": "How a heatmap becomes a point.",
         },
     ),

@@ -37,7 +37,7 @@ from posetrack.checkpoints import ModelSpec
 from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.flow import FlowEstimator
 from posetrack.formats.boxes import read_boxes
-from posetrack.inference.devices import has_native_bfloat16, pick_device
+from posetrack.inference.devices import has_native_bfloat16, has_native_int8, pick_device
 from posetrack.inference.trials import processor, quickest, remembered
 from posetrack.options import WINDOW_FRAMES, TrackOptions
 from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
@@ -47,6 +47,7 @@ from posetrack.structures import Skeleton
 from posetrack.trackers import TRACKERS, Tracker, TrackerSettings, build_tracker
 
 TRIALS_FILE = "trials.json"  # in the cache folder: what was faster on this machine
+INT8 = "int8"  # a number format by name, beside torch's
 DECODE = "quarter"  # official HRNet code; where neither user, checkpoint nor preset says otherwise
 
 
@@ -144,7 +145,8 @@ def build_pose(o: TrackOptions) -> PoseEstimator:
             spec.input,
             spec.skeleton,
             device=o.device,
-            precision=precision,
+            precision="auto" if precision == INT8 else precision,
+            int8=spec.notes.get("int8") if precision == INT8 else None,
             flip_test=bool(o.flip),
             upright_test=bool(o.upright),
             decode=o.decode or spec.notes.get("decode") or preset.decode or DECODE,
@@ -152,31 +154,45 @@ def build_pose(o: TrackOptions) -> PoseEstimator:
             runtime=o.runtime,
         )
 
-    if o.precision != "auto" or not _may_gain(o):
-        return make(o.precision)
-    return _quickest_pose(make, f"{spec.net} {spec.net_args} {spec.input.size_wh} {o.runtime}")
+    formats = _formats(o, spec)
+    if len(formats) == 1:
+        return make(formats[0])
+    network = f"{spec.net} {spec.net_args} {spec.input.size_wh} {o.runtime}"
+    return _quickest_pose(make, formats, network)
 
 
-def _may_gain(o: TrackOptions) -> bool:
-    """Whether bfloat16 can be faster than float32 where the network is to run."""
-    return pick_device(o.device).type == "cpu" and has_native_bfloat16()
+def _formats(o: TrackOptions, spec: ModelSpec) -> tuple[str, ...]:
+    """The number formats among which the faster one is to be found; the one asked for, if one was.
+
+    INT8 needs ranges in the checkpoint's notes, instructions for it, and OpenVINO.
+    """
+    if o.precision != "auto" or pick_device(o.device).type != "cpu":
+        return (o.precision,)
+    bytewise = "int8" in spec.notes and has_native_int8() and o.runtime in ("auto", "openvino")
+    more = [("bfloat16", has_native_bfloat16()), (INT8, bytewise)]
+    found = ("float32", *(name for name, able in more if able))
+    return found if len(found) > 1 else ("auto",)
 
 
-def _quickest_pose(make: Callable[[str], PoseEstimator], network: str) -> PoseEstimator:
+def _quickest_pose(
+    make: Callable[[str], PoseEstimator], formats: tuple[str, ...], network: str
+) -> PoseEstimator:
     """The pose network in the precision that is faster here, tried the first time."""
     made = {}  # what a trial built is not built again
 
     def find_out() -> str:
-        made.update({name: make(name) for name in ("float32", "bfloat16")})
+        made.update({name: make(name) for name in formats})
         width, height = made["float32"].spec.size_wh
         crops = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8)
         return quickest({name: partial(pose.heatmaps, crops) for name, pose in made.items()})
 
     machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    question = f"precision of {network} on {machine}, openvino {_version('openvino')}"
+    question = (
+        f"precision of {network} among {formats} on {machine}, openvino {_version('openvino')}"
+    )
     name = remembered(weights.cache_folder() / TRIALS_FILE, question, find_out)
-    if name not in made and name not in ("float32", "bfloat16"):
-        name = "float32"  # somebody else's file
+    if name not in formats:
+        name = formats[0]  # somebody else's file
     return made.get(name) or make(name)
 
 

@@ -174,7 +174,10 @@ class TrackOptions:
         NETWORKS, None, "Look again at people who lie or tumble, turned upright."
     )
     decode: str | None = _option(
-        NETWORKS, None, "How a heatmap becomes a point.", choices=("plain", "quarter", "dark")
+        NETWORKS,
+        None,
+        "How a heatmap becomes a point.",
+        choices=("plain", "quarter", "dark", "smooth"),
     )
     device: str = _option(SPEED, "auto", "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
     precision: str = _option(

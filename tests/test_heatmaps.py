@@ -72,21 +72,33 @@ def _blob(x: float, y: float) -> np.ndarray:
     return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8).astype(np.float32)
 
 
-def test_dark_finds_the_sub_pixel_peak() -> None:
+@pytest.mark.parametrize("method", ["dark", "smooth"])
+def test_the_sub_pixel_peak_is_found(method: str) -> None:
     rng = np.random.default_rng(0)
     truth = rng.uniform((8, 8), (40, 56), (1, 20, 2))
     maps = np.stack([_blob(x, y) for x, y in truth[0]])[None]
-    dark, _ = heatmaps.decode(maps, "dark")
+    found, _ = heatmaps.decode(maps, method)
     quarter, _ = heatmaps.decode(maps, "quarter")
-    assert np.abs(dark - truth).max() < 0.02
+    assert np.abs(found - truth).max() < 0.02
     assert np.abs(quarter - truth).max() > 0.1
 
 
-def test_dark_is_harmless_on_flat_empty_and_border_maps() -> None:
+@pytest.mark.parametrize("method", ["dark", "smooth"])
+def test_flat_empty_and_border_maps_do_no_harm(method: str) -> None:
     maps = np.stack([np.zeros((64, 48)), np.ones((64, 48)), _blob(0, 0), _blob(47, 63)])[
         None
     ].astype(np.float32)
-    xy, _ = heatmaps.decode(maps, "dark")
+    xy, _ = heatmaps.decode(maps, method)
     assert np.isfinite(xy).all()
     assert xy[0, 2].tolist() == [0, 0]
     assert xy[0, 3].tolist() == [47, 63]
+
+
+def test_smooth_goes_where_the_most_lies() -> None:
+    spike = np.zeros((64, 48), np.float32)
+    spike[10, 10] = 0.5
+    maps = (0.4 * _blob(30.25, 40) + spike)[None, None]
+    xy, score = heatmaps.decode(maps, "smooth")
+    np.testing.assert_allclose(xy[0, 0], [30.25, 40], atol=0.05)
+    assert score[0, 0] == 0.5
+    assert np.abs(heatmaps.decode(maps, "dark")[0] - 10).max() < 1

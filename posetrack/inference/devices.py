@@ -13,12 +13,13 @@ __all__ = [
     "check_compiler",
     "full_batches",
     "has_native_bfloat16",
+    "has_native_int8",
     "pick_device",
     "pick_precision",
 ]
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from posetrack.errors import UsageError, unknown_name
@@ -35,6 +36,11 @@ _NATIVE_FLAGS = (
     "amx_bf16",
     "amx_tile",
 )  # x86 instruction sets that multiply bfloat16
+_INT8_FLAGS = (
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+)  # x86 instruction sets that multiply and add up bytes
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
@@ -114,16 +120,28 @@ def full_batches(
 
 def has_native_bfloat16() -> bool:
     """Whether this x86 processor has bfloat16 instructions. Others were not measured: False."""
+    return _has_any(_NATIVE_FLAGS)
+
+
+def has_native_int8() -> bool:
+    """Whether this x86 processor adds up products of bytes in one instruction. Others were not
+    measured: False.
+    """
+    return _has_any(_INT8_FLAGS)
+
+
+def _has_any(instructions: Collection[str]) -> bool:
+    """Whether this is an x86 processor with one of these instruction sets."""
     import torch
 
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return False
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     if capabilities:
-        return any(capabilities.get(flag) for flag in _NATIVE_FLAGS)
+        return any(capabilities.get(flag) for flag in instructions)
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             flags = next((line.split() for line in file if line.startswith("flags")), [])
     except OSError:
         return False
-    return any(flag in flags for flag in _NATIVE_FLAGS)
+    return any(flag in flags for flag in instructions)

@@ -13,7 +13,8 @@ import platform
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -25,10 +26,13 @@ from posetrack.errors import UsageError, unknown_name
 from posetrack.inference.devices import check_compiler
 from posetrack.inference.folding import fold_batch_norm
 from posetrack.inference.privacy import no_calls_home
+from posetrack.inference.quantisation import Ranges, quantised
 
 AUTO = "auto"
 # From PyTorch in float32, of the largest value: rounding stays a thousand times below in float32.
 MAX_DEVIATION = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
+# from the same rounding in PyTorch: a value between two steps may go either way
+MAX_INT8_DEVIATION = 0.15
 _OPENVINO_PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
 
@@ -40,6 +44,7 @@ class Runner:
 
     runtime: str
     forward: Callable[[Tensor], tuple[Tensor, ...]]
+    int8: bool = False  # whether it computes in bytes, from images in float32
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         return self.forward(images)
@@ -52,18 +57,26 @@ def make_runner(
     device: torch.device,
     dtype: torch.dtype = torch.float32,
     runtime: str = AUTO,
+    int8: Ranges | None = None,
 ) -> Runner:
     """``net`` ready for inference on images of ``dtype`` on ``device``.
 
     ``net`` is copied, put into eval mode and its batch norms are folded. ``example_hw`` is a size
     that it takes; it takes others afterwards if the network does. ``runtime`` is a name in
     ``RUNTIMES``, or "auto": OpenVINO where that is installed, the device is an x86 processor and
-    the network can be converted, else PyTorch. Raises UsageError for a name that does not exist, or
+    the network can be converted, else PyTorch. Where OpenVINO runs it, ``int8`` makes it compute in
+    bytes, by these ranges of its activations. Raises UsageError for a name that does not exist, or
     a runtime that cannot run this network here.
     """
     if runtime != AUTO and runtime not in RUNTIMES:
         raise unknown_name("runtime", runtime, (AUTO, *RUNTIMES))
     ready = fold_batch_norm(copy.deepcopy(net).cpu().float().requires_grad_(False)).eval()
+    if int8 and device.type == "cpu" and (runtime == "openvino" or (runtime == AUTO and _is_x86())):
+        with suppress(UsageError):
+            bytewise = _openvino(
+                quantised(ready, int8), example_hw, device, torch.float32, MAX_INT8_DEVIATION
+            )
+            return replace(bytewise, int8=True)
     if runtime == AUTO:
         try:
             return RUNTIMES["openvino" if _is_x86() else "torch"](ready, example_hw, device, dtype)
@@ -106,7 +119,11 @@ def _without_gradients(run: Callable[[Tensor], Any]) -> Callable[[Tensor], tuple
 
 
 def _openvino(
-    net: nn.Module, example_hw: tuple[int, int], device: torch.device, dtype: torch.dtype
+    net: nn.Module,
+    example_hw: tuple[int, int],
+    device: torch.device,
+    dtype: torch.dtype,
+    max_deviation: float | None = None,
 ) -> Runner:
     """OpenVINO on as many threads as PyTorch may use now, checked against PyTorch."""
     if device.type != "cpu" or dtype not in _OPENVINO_PRECISIONS:
@@ -139,7 +156,7 @@ def _openvino(
             return tuple(torch.from_numpy(found[i]) for i in range(len(found)))
 
     runner = Runner("openvino", forward)
-    _compare(net, runner, example, dtype)
+    _compare(net, runner, example, max_deviation or MAX_DEVIATION[dtype])
     return runner
 
 
@@ -165,6 +182,7 @@ def _converted(net: nn.Module, example: Tensor) -> tuple[Any, Any]:
     from openvino import PartialShape
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.passes import ConstantFolding, Manager
 
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # checks of the input's size are meant to be done once
@@ -175,15 +193,20 @@ def _converted(net: nn.Module, example: Tensor) -> tuple[Any, Any]:
         decoder = TorchScriptPythonDecoder(traced, example_input=example)
         model = reader.convert(reader.load(decoder))
     model.reshape({model.inputs[0]: PartialShape([-1, 3, -1, -1])})
+    fold = Manager()
+    fold.register_pass(
+        ConstantFolding()
+    )  # of the ranges that weights are rounded in: only constants make it bytes
+    fold.run_passes(model)
     return model, decoder
 
 
-def _compare(net: nn.Module, run: Runner, example: Tensor, dtype: torch.dtype) -> None:
+def _compare(net: nn.Module, run: Runner, example: Tensor, max_deviation: float) -> None:
     """Raise UsageError where ``run`` does not give what ``net`` gives."""
     with torch.inference_mode():
         expected, found = _tensors(net(example)), run(example)
     for a, b in zip(expected, found, strict=True):
-        if not float((a - b).abs().max()) <= MAX_DEVIATION[dtype] * float(a.abs().max()):
+        if not float((a - b).abs().max()) <= max_deviation * float(a.abs().max()):
             raise UsageError(
                 "OpenVINO gives other numbers than PyTorch for this network; use --runtime torch."
             )

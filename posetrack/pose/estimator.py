@@ -30,7 +30,8 @@ from torch import nn
 from posetrack import geometry, heatmaps
 from posetrack.errors import unknown_name
 from posetrack.inference.batches import BatchThreads
-from posetrack.inference.devices import pick_device, pick_precision
+from posetrack.inference.devices import has_native_int8, pick_device, pick_precision
+from posetrack.inference.quantisation import Ranges
 from posetrack.inference.runtimes import make_runner
 from posetrack.oks import rescore
 from posetrack.pose.upright import lean_deg, moved_maps, torso_score, turned_center_scale
@@ -71,11 +72,12 @@ class PoseEstimator:
     ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded,
     moved to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA,
     bfloat16 on a CPU with instructions for it, else float32), and run by ``runtime`` ("auto" or a
-    name in ``runtimes.RUNTIMES``). ``decode`` is a name in ``heatmaps.DECODERS``. With
-    ``upright_test`` who leans by more than 25 degrees is looked at again, turned upright, and the
-    mean of both looks counts, each with the flip test; people who stand or sit cost nothing more.
-    Raises UsageError for a name that does not exist, and for a runtime that cannot run the network
-    here.
+    name in ``runtimes.RUNTIMES``). With ``int8``, ranges of its activations (``quantisation``),
+    OpenVINO computes in bytes where the precision is "auto" and the processor is good at that.
+    ``decode`` is a name in ``heatmaps.DECODERS``. With ``upright_test`` who leans by more than 25
+    degrees is looked at again, turned upright, and the mean of both looks counts, each with the
+    flip test; people who stand or sit cost nothing more. Raises UsageError for a name that does not
+    exist, and for a runtime that cannot run the network.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class PoseEstimator:
         decode: str = "quarter",
         batch_size: int = DEFAULT_BATCH_SIZE,
         runtime: str = "torch",
+        int8: Ranges | None = None,
     ) -> None:
         if decode not in heatmaps.DECODERS:
             raise unknown_name("decoding", decode, heatmaps.DECODERS)
@@ -104,7 +107,12 @@ class PoseEstimator:
         self.device = pick_device(device)
         self.dtype = pick_precision(self.device, precision)
         hw = (spec.size_wh[1], spec.size_wh[0])
-        self._run = make_runner(net, hw, device=self.device, dtype=self.dtype, runtime=runtime)
+        ranges = int8 if precision == "auto" and has_native_int8() else None
+        self._run = make_runner(
+            net, hw, device=self.device, dtype=self.dtype, runtime=runtime, int8=ranges
+        )
+        if self._run.int8:
+            self.dtype = torch.float32
         self._agreeing = {
             batch_size: True
         }  # whether a size of batch gives the bits of the full one
@@ -126,8 +134,8 @@ class PoseEstimator:
 
     @property
     def precision(self) -> str:
-        """The number format that the network computes in."""
-        return str(self.dtype).removeprefix("torch.")
+        """What the network computes in: "float32", "bfloat16", "float16" or "int8"."""
+        return "int8" if self._run.int8 else str(self.dtype).removeprefix("torch.")
 
     def estimate(
         self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True

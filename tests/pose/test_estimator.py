@@ -81,7 +81,7 @@ def dots_image(points: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
-@pytest.mark.parametrize("decode", ["quarter", "dark"])
+@pytest.mark.parametrize("decode", ["quarter", "dark", "smooth"])
 def test_dots_are_found_where_they_are(flip_test: bool, decode: str) -> None:
     # The boxes have the input's zoom: 4 image pixels a heatmap pixel. The shift of the flip test
     # presumes a network trained with the official targets; this one is off by the half heatmap
