@@ -1,8 +1,8 @@
-"""Write the README's tables from ``results/*.json``: ``python benchmarks/readme_tables.py
-[--check]``.
+"""Write the tables of README.md, docs/ and the model card from ``results/*.json``:
+``python benchmarks/tables.py [--check]``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; with ``--check`` nothing is
-written and the exit code is 1 where the README does not say what the results say.
+written and the exit code is 1 where a page does not say what the results say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
 RESULTS = Path(__file__).parent / "results"
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -32,7 +33,7 @@ def read(name: str) -> Any:
 
 
 def ablation() -> str:
-    """The groups worth a row in the README; the file has all of them."""
+    """The groups worth a row on the page; the file has all of them."""
     shown = (
         "similarity",
         "true poses",
@@ -257,17 +258,18 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def filled(text: str) -> str:
-    """The README with its tables as the results have them."""
+    """A page with its tables as the results have them."""
     return _BLOCK.sub(lambda m: m[1] + TABLES[m[2]]() + m[3], text)
 
 
 def main() -> int:
     """Write, or with ``--check`` compare."""
-    text = README.read_text()
-    new = filled(text)
+    texts = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    new = {page: filled(text) for page, text in texts.items()}
     if "--check" in sys.argv:
-        return int(new != text)
-    README.write_text(new)
+        return int(new != texts)
+    for page, text in new.items():
+        page.write_text(text, encoding="utf-8")
     return 0
 
 
