@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from machine import processor_name
 
 from posetrack.checkpoints import read_spec, read_state
 from posetrack.detect.bundled import BundledDetector
@@ -109,14 +109,8 @@ def milliseconds(call: Callable[[], Any], repeats: int = 30, warm_up: int = 5) -
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    names = (line.split(":")[1].strip() for line in _cpu_lines() if line.startswith("model name"))
-    cpu = next(names, platform.machine())
-    return {"processor": cpu, "threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
-
-
-def _cpu_lines() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+    threads, load = torch.get_num_threads(), os.getloadavg()[0]
+    return {"processor": processor_name(), "threads": threads, "load": load}
 
 
 def main() -> None:

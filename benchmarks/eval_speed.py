@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from machine import processor_name
 
 from posetrack.evaluation.files import pair_files
 from posetrack.evaluation.posetrack import METRICS, PoseTrackReport, score_posetrack
@@ -63,16 +64,6 @@ def spread(seconds: list[float]) -> dict[str, float]:
     return {key: round(value, 3) for key, value in values.items()}
 
 
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -110,7 +101,7 @@ def main() -> None:
         "official_tool_processor_seconds": OFFICIAL_S,
         "official_tool_note": "a given figure, measured elsewhere on one core of a shared 2-core "
         "virtual machine",
-        "processor": processor(),
+        "processor": processor_name(),
         **provenance({"threads": 1}, ("numpy", "scipy", "orjson")),
     }
     RESULTS.parent.mkdir(exist_ok=True)

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from machine import processor_name
 
 from posetrack.inference.devices import pick_device, pick_precision
 from posetrack.nets import build
@@ -27,17 +27,6 @@ from posetrack.nets.published import PUBLISHED
 from posetrack.nets.speed import measure
 
 RESULTS = Path(__file__).parents[1] / "posetrack" / "nets" / "speeds.json"
-
-
-def _processor() -> str:
-    """The name of the processor as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def main() -> None:
@@ -55,7 +44,9 @@ def main() -> None:
     clock = time.process_time if args.processor_time else time.perf_counter
     torch.set_num_threads(args.threads)
     device = pick_device("auto")
-    name_of_device = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    name_of_device = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    )
     machine = {
         "device": name_of_device,
         "threads": args.threads,

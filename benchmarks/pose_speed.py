@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from machine import processor_name
 from torch import nn
 
 from posetrack import geometry, heatmaps
@@ -129,16 +129,6 @@ def _load(name: str) -> tuple[nn.Module, InputSpec, Any, Any]:
     return net, spec.input, spec.skeleton, spec.notes.get("int8")
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -185,7 +175,7 @@ def main() -> None:
         for way in ways:
             print(name, way, networks[name][way], flush=True)
     machine = {
-        "processor": _processor(),
+        "processor": processor_name(),
         "threads": args.threads,
         "torch": torch.__version__,
         "openvino": metadata.version("openvino"),

@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections import Counter
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import processor_name
 
 from posetrack import PoseTracker, Tracks
 from posetrack.geometry import iou_matrix
@@ -103,17 +103,6 @@ def run_rounds(clip: Path, variants: dict[str, dict[str, Any]], rounds: int) -> 
     return merged
 
 
-def processor() -> str:
-    """The name of the processor as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -134,7 +123,7 @@ def main() -> None:
         for name, result in results.items():
             print(clip.name, name, *(f"{key}={value}" for key, value in result.items()), flush=True)
         settings = TrackOptions().shaping()
-        machine = {"processor": processor(), "cores": os.cpu_count(), "threads": args.threads}
+        machine = {"processor": processor_name(), "cores": os.cpu_count(), "threads": args.threads}
         text = json.dumps(
             {"machine": machine, "settings": settings, "variants": VARIANTS, "clips": old}, indent=1
         )
