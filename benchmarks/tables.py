@@ -239,6 +239,18 @@ def finetune_drawn() -> str:
     return table(("boxes", "fine-tune", "mAP", "MOTA"), rows)
 
 
+def headline() -> str:
+    """The few figures that say most, with what stands beside them."""
+    pck = {(r["set"], r["as_in_preset_lite"]): r["pck"] for r in read("pose_pck")["rows"]}
+    detector = next(iter(read("detector")["detectors"].values()))
+    rows = [
+        ("limbs: PCK@0.2, COCO val 109, given boxes", f"{pck['coco_val2017', True]:.1f}"),
+        ("limbs: PCK@0.2, LSPET last 500", f"{pck['lspet_last500', True]:.1f}"),
+        ("people: AP50, COCO val 109", f"{detector['AP50']:.1f}"),
+    ]
+    return table(("the preset `lite`, bundled", "percent"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
@@ -247,6 +259,7 @@ TABLES: dict[str, Callable[[], str]] = {
         detector_equal,
         eval_speed,
         finetune_drawn,
+        headline,
         nets_ablation,
         pose_pck,
         pose_speed,
