@@ -38,7 +38,8 @@ def _helps(command: Any, name: str) -> Iterator[tuple[str, str]]:
     """Name and help of a command and of all below it, depth first."""
     import click
 
-    context = click.Context(command, info_name=name, terminal_width=WIDTH)
+    names = ["-h", "--help"]
+    context = click.Context(command, info_name=name, terminal_width=WIDTH, help_option_names=names)
     yield name, command.get_help(context).strip()
     if isinstance(command, click.Group):
         for verb in command.list_commands(context):
