@@ -17,6 +17,7 @@ learning rate and with large pictures from the beginning.
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,23 @@ from typing import Any
 import cv2
 import torch
 
+from posetrack import checkpoints
 from posetrack.checkpoints import ModelSpec, save
 from posetrack.nets.person_detector import PersonDetector
-from posetrack.samples.boxes import JOINTS, BoxImage, merge_sources, read_box_images
-from posetrack.samples.mosaics import MosaicSampler
+from posetrack.samples.boxes import JOINTS, BoxImage, merge_sources, read_box_images, taught
+from posetrack.samples.mosaics import REAL, MosaicSampler
 from posetrack.structures import InputSpec
 from posetrack.training.detector import DetectorRun, Settings, train_detector
 
 NET_ARGS = {"channels": [16, 32, 64, 128, 192], "blocks": [1, 1, 2, 1], "width": 64, "depth": 1}
 INPUT = InputSpec((384, 384))  # the long side of what the detector is shown
+# With thousands of real scenes, from weights that know people already.
+TAUGHT: dict[str, Any] = {
+    "lr": 1.5e-3,
+    "natural_from": 1.0,
+    "mix": REAL,
+    "sizes": ((0.0, (256, 288, 320)), (0.5, (320, 384)), (0.85, (384, 416))),
+}
 REFINE: dict[str, Any] = {
     "lr": 1e-3,
     "natural_from": 0.5,
@@ -52,11 +61,17 @@ def arguments() -> argparse.Namespace:
         )
     parser.add_argument("--hold-back", type=int, default=1000)
     parser.add_argument(
+        "--more", type=Path, nargs="+", default=[], help="further label files like --partial"
+    )
+    parser.add_argument(
         "--run", type=Path, required=True, help="state of the run; goes on from it where it exists"
     )
     parser.add_argument("--minutes", type=float, default=88.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--teacher", type=Path, nargs="+", help="boxes of another detector, JSON")
+    parser.add_argument("--start", type=Path, help="checkpoint to start from")
+    parser.add_argument("--bfloat16", action="store_true", help="compute in half precision")
     parser.add_argument("--refine", type=Path, metavar="FIRST_RUN")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--export-only", action="store_true")
@@ -67,9 +82,22 @@ def read_data(args: argparse.Namespace) -> tuple[list[BoxImage], list[BoxImage]]
     """Images of single people, and whole scenes."""
     singles = read_box_images(args.singles, args.single_images, complete=False, around_joints=True)
     singles.sort(key=lambda item: item.key)
+    singles = singles[: len(singles) - args.hold_back]
     boxed = read_box_images(args.boxed, args.boxed_images, complete=True)
-    partial = read_box_images(args.partial, args.partial_images, complete=False)
-    return singles[: len(singles) - args.hold_back], merge_sources(boxed, partial)
+    partial = [
+        item
+        for labels in (args.partial, *args.more)
+        for item in read_box_images(labels, args.partial_images, complete=False)
+    ]
+    scenes = merge_sources(boxed, partial)
+    if not args.teacher:
+        return singles, scenes
+    rows = {
+        Path(name).stem: found
+        for path in args.teacher
+        for name, found in json.loads(path.read_bytes()).items()
+    }
+    return taught(singles, rows), taught(scenes, rows)
 
 
 def export(run: DetectorRun, out: Path) -> None:
@@ -82,8 +110,7 @@ def export(run: DetectorRun, out: Path) -> None:
         "steps": run.steps,
         "pictures": run.pictures,
         "minutes": round(run.seconds / 60, 1),
-        "data": "LSPET without its last 1000 images, 128 COCO images with all people boxed, 124 "
-        "COCO keypoint images",
+        "data": "LSPET without its last 1000 images, 2,092 of COCO; NanoDet's boxes beside",
         "licence": "weights: Apache-2.0; see MODEL_CARD.md for the terms of the images",
     }
     save(out, state, ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, notes))
@@ -102,6 +129,11 @@ def main() -> None:
     if args.refine:
         net.load_state_dict(torch.load(args.refine, weights_only=True)["average"])
         settings = replace(settings, **REFINE)
+    if args.start:  # the file has no joint head: that one starts anew
+        state = {k: v.float() for k, v in checkpoints.read_state(args.start).items()}
+        net.load_state_dict(state, strict=False)
+    if args.teacher:
+        settings = replace(settings, **TAUGHT, half=args.bfloat16)
     run = DetectorRun(net, settings)
     if args.export_only:
         run.load(args.run)

@@ -8,13 +8,13 @@ detector that it is empty.
 
 from __future__ import annotations
 
-__all__ = ["JOINTS", "BoxImage", "joint_boxes", "merge_sources", "read_box_images"]
+__all__ = ["JOINTS", "BoxImage", "joint_boxes", "merge_sources", "read_box_images", "taught"]
 
 import json
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ from posetrack.skeletons import LSP_14, joint_map, make_skeleton
 from posetrack.structures import FloatArray, Image
 
 JOINTS = LSP_14  # the skeleton that joints are kept in: limbs, neck, head top
+SURE_SCORE = 0.45  # of a teacher's box (NanoDet's best F1 on COCO val is at 0.4)
+DOUBT_SCORE = 0.18  # below, a teacher's box is background like any other
+SAME_AS_TEACHER_IOU = 0.5  # a teacher's box and a label that overlap more are one person
 SAME_PERSON_IOU = 0.7  # two label files that box the same image mean the same person from here on
 
 # How far a body reaches beyond its joints, in head lengths (head top to neck), measured on people
@@ -53,7 +56,8 @@ class BoxImage:
     """One image and its people: ``boxes`` (N, 4) pixels, ``joints`` (N, 14, 2) in ``JOINTS`` order,
     NaN where unknown.
 
-    ``complete``: every person in the image is among them.
+    ``complete``: every person in the image is among them, but for those who may be in the
+    ``doubtful`` boxes (M, 4), where nothing is learnt.
     """
 
     key: str
@@ -61,6 +65,7 @@ class BoxImage:
     boxes: FloatArray
     joints: FloatArray
     complete: bool
+    doubtful: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
 
 def joint_boxes(joints: FloatArray) -> FloatArray:
@@ -130,6 +135,41 @@ def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> 
         used.add(item.key)
         merged.append(BoxImage(item.key, item.image, item.boxes, joints, True))
     return merged + [item for key, item in known.items() if key not in used]
+
+
+def taught(
+    items: Iterable[BoxImage], teacher: Mapping[str, Sequence[Sequence[float]]]
+) -> list[BoxImage]:
+    """Images with the people whom another detector finds beside the labelled ones.
+
+    ``teacher`` has rows x1, y1, x2, y2, score for each image's name without its suffix. From
+    ``SURE_SCORE`` on they are people, below they are doubtful; a labelled person's box is the
+    teacher's where the label has joints only. All images with a row in ``teacher`` are complete.
+    """
+    return [
+        _taught(item, np.array(teacher[item.key], np.float32).reshape(-1, 5))
+        if item.key in teacher
+        else item
+        for item in items
+    ]
+
+
+def _taught(item: BoxImage, rows: FloatArray) -> BoxImage:
+    overlap = iou_matrix(rows[:, :4], item.boxes)
+    fits = overlap >= SAME_AS_TEACHER_IOU
+    known = fits.any(axis=1)
+    sure = (rows[:, 4] >= SURE_SCORE) & ~known
+    boxes = item.boxes.copy()
+    if not item.complete and len(rows) and len(boxes) == 1 and fits[:, 0].any():
+        boxes[0] = rows[np.where(fits[:, 0], rows[:, 4], -1).argmax(), :4]
+    nobody = np.full((int(sure.sum()), len(JOINTS), 2), np.nan, np.float32)
+    return replace(
+        item,
+        boxes=np.concatenate([boxes, rows[sure, :4]]).astype(np.float32),
+        joints=np.concatenate([item.joints, nobody]),
+        complete=True,
+        doubtful=rows[~known & ~sure & (rows[:, 4] >= DOUBT_SCORE), :4],
+    )
 
 
 def _people(

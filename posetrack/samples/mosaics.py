@@ -15,6 +15,7 @@ __all__ = [
     "IGNORED",
     "MIXED",
     "NATURAL",
+    "REAL",
     "TRUSTED",
     "UNKNOWN",
     "Mix",
@@ -24,7 +25,7 @@ __all__ = [
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,21 +54,23 @@ Mask = npt.NDArray[np.bool_]
 @dataclass(frozen=True, slots=True)
 class Mix:
     """What pictures are made of: the share that is one whole scene, cells a side of a mosaic and
-    how often, the share with pasted people and with pasted empty ground.
+    how often, the share with pasted people and with pasted empty ground, the share of cells from
+    images with one labelled person.
     """
 
     scenes: float
     grids: tuple[tuple[int, float], ...]
     people_pasted: float
     clutter_pasted: float
+    singles: float = SINGLES
 
 
-MIXED = Mix(
-    0.25, ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12)), 0.35, 0.3
-)  # many people a picture: fast learning
-NATURAL = Mix(
-    0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.3, 0.15
-)  # nearer to real pictures, for the end of a run
+# many people a picture: fast learning
+MIXED = Mix(0.25, ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12)), 0.35, 0.3)
+# nearer to real pictures, for the end of a run
+NATURAL = Mix(0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.3, 0.15)
+# where there are many real scenes: mostly these
+REAL = Mix(0.6, ((1, 0.4), (2, 0.4), (3, 0.2)), 0.12, 0.12, singles=0.25)
 
 
 @dataclass(slots=True)
@@ -138,7 +141,7 @@ class MosaicSampler:
         xs, ys = (self._cuts(size, sides) for _ in range(2))
         for x1, x2 in itertools.pairwise(xs):
             for y1, y2 in itertools.pairwise(ys):
-                single = bool(self.singles) and (not self.scenes or rng.random() < SINGLES)
+                single = bool(self.singles) and (not self.scenes or rng.random() < mix.singles)
                 item = self._pick(self.singles) if single else self._pick_scene()
                 self._cell(picture, item, (x1, y1, x2, y2), single)
 
@@ -193,8 +196,12 @@ class MosaicSampler:
         picture.image[y1:y2, x1:x2] = patch[:, ::-1] if mirrored else patch
         _mark(picture.ground, rect, TRUSTED if item.complete else UNKNOWN)
         boxes, joints = _move(item, affine)
+        doubtful = _move_boxes(item.doubtful, affine)
         if mirrored:
             boxes, joints = _mirror(boxes, joints, x1 + x2 - 1)
+            doubtful = _mirror(doubtful, joints[:0], x1 + x2 - 1)[0]
+        for box in np.clip(doubtful, [x1, y1] * 2, [x2, y2] * 2):
+            _mark(picture.ground, box, IGNORED)
         self._add(picture, rect, boxes, joints)
 
     def _add(
@@ -230,7 +237,7 @@ class MosaicSampler:
         """Paste somebody, cut out or as a rectangle, often partly over or beside somebody who is
         there already.
         """
-        item, size, rng = self._pick(self.singles), len(picture.image), self.rng
+        item, size, rng = _first_only(self._pick(self.singles)), len(picture.image), self.rng
         long_side = np.exp(rng.uniform(np.log(20), np.log(0.6 * size)))
         center = rng.uniform(0, size, 2)
         cut_out = rng.random() < CUT_OUT
@@ -276,7 +283,7 @@ class MosaicSampler:
         scale = np.exp(rng.uniform(np.log(0.3), np.log(1.5)))
         anchor = rng.uniform(0.1, 0.9, 2) * item.image.shape[1::-1]
         affine = _affine(scale, rng.normal(0, 0.3), (np.array(rect[:2]) + rect[2:]) / 2, anchor)
-        boxes = _move(item, affine)[0]
+        boxes = np.concatenate([_move(item, affine)[0], _move_boxes(item.doubtful, affine)])
         apart = (boxes[:, :2] > rect[2:]).any(axis=1) | (boxes[:, 2:] < rect[:2]).any(axis=1)
         if min(rect[2] - rect[0], rect[3] - rect[1]) < MIN_SIDES[1] or not apart.all():
             return
@@ -319,6 +326,11 @@ class MosaicSampler:
 
     def _pick(self, items: Sequence[BoxImage]) -> BoxImage:
         return items[int(self.rng.integers(len(items)))]
+
+
+def _first_only(item: BoxImage) -> BoxImage:
+    """The image with its first person alone: of the others a paste shows a part at most."""
+    return replace(item, boxes=item.boxes[:1], joints=item.joints[:1], doubtful=item.doubtful[:0])
 
 
 def _change_colours(image: Image, rng: np.random.Generator) -> Image:
@@ -392,14 +404,17 @@ def _move(item: BoxImage, affine: FloatArray) -> tuple[FloatArray, FloatArray]:
     joints = item.joints @ affine[:, :2].T + affine[:, 2]
     if not item.complete and len(item.boxes) == 1 and abs(affine[0, 1]) > 0.1 * abs(affine[0, 0]):
         return joint_boxes(joints), joints
-    corners = (
-        item.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ affine[:, :2].T + affine[:, 2]
-    )
+    return _move_boxes(item.boxes, affine), joints
+
+
+def _move_boxes(boxes: FloatArray, affine: FloatArray) -> FloatArray:
+    """Upright boxes (N, 4) around boxes moved by ``affine``."""
+    corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ affine[:, :2].T + affine[:, 2]
     if abs(affine[0, 1]) > 0:  # the corners of a turned box reach beyond the person: meet half way
         middle = corners[:, [0, 1, 2, 3]] + corners[:, [1, 2, 3, 0]]
         corners = np.concatenate([0.5 * middle, 0.5 * (corners + 0.5 * middle)], axis=1)
-        return np.concatenate([corners[:, 4:].min(1), corners[:, 4:].max(1)], axis=1), joints
-    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1), joints
+        corners = corners[:, 4:]
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
 def _mirror(boxes: FloatArray, joints: FloatArray, total: float) -> tuple[FloatArray, FloatArray]:

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from posetrack.errors import TrainingError
 from posetrack.nets.person_detector import PersonDetector, cell_centers
-from posetrack.samples.mosaics import MIXED, NATURAL, MosaicSampler, Picture
+from posetrack.samples.mosaics import MIXED, NATURAL, Mix, MosaicSampler, Picture
 from posetrack.structures import InputSpec
 from posetrack.training.detector_loss import Targets, detector_loss, joint_loss, joint_targets
 
@@ -63,6 +63,8 @@ class Settings:
     seed: int = 0
     sizes: tuple[tuple[float, tuple[int, ...]], ...] = SIZES
     natural_from: float = NATURAL_FROM
+    mix: Mix = MIXED
+    half: bool = False
 
 
 class DetectorRun:
@@ -87,11 +89,13 @@ class DetectorRun:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, self.progress, self.steps)
         self.net.train()
-        logits, sides, heatmaps = self.net(_normalise(images))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.half):
+            logits, sides, heatmaps = self.net(_normalise(images))
+        logits, sides = logits.float(), sides.float()
         centers, strides = cell_centers((images.shape[2], images.shape[1]))
         loss, parts = detector_loss(logits, sides, targets, centers, strides)
         if heatmaps is not None:
-            joints = joint_loss(heatmaps, targets)
+            joints = joint_loss(heatmaps.float(), targets)
             parts["joints"] = float(joints.detach())
             loss = loss + joints
         if not torch.isfinite(loss):
@@ -213,7 +217,7 @@ def train_detector(
     settings, sizes = run.settings, np.random.default_rng((run.settings.seed, run.steps))
 
     def draw(size: int) -> tuple[Tensor, Targets]:
-        mix = NATURAL if run.progress >= settings.natural_from else MIXED
+        mix = NATURAL if run.progress >= settings.natural_from else settings.mix
         return make_batch([sampler.draw(size, mix) for _ in range(settings.batch)])
 
     saved, parts, size = time.monotonic(), [], 0

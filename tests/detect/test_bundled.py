@@ -14,7 +14,14 @@ from posetrack.detect.bundled import BundledDetector, letterbox
 from posetrack.errors import InputError, TrainingError
 from posetrack.nets import build
 from posetrack.nets.person_detector import PersonDetector, cell_centers, decode_boxes
-from posetrack.samples.boxes import JOINTS, BoxImage, joint_boxes, merge_sources, read_box_images
+from posetrack.samples.boxes import (
+    JOINTS,
+    BoxImage,
+    joint_boxes,
+    merge_sources,
+    read_box_images,
+    taught,
+)
 from posetrack.samples.mosaics import IGNORED, TRUSTED, UNKNOWN, MosaicSampler, Picture
 from posetrack.samples.silhouettes import silhouette
 from posetrack.structures import InputSpec
@@ -421,3 +428,22 @@ def test_bad_label_files(tmp_path):
         read_box_images(labels, [tmp_path], complete=True)
     with pytest.raises(InputError, match="tar"):
         read_box_images(labels, [tmp_path / "a.png"], complete=True)
+
+
+def test_a_teachers_boxes_stand_beside_the_labels() -> None:
+    """Sure ones are people, the labelled one takes its box, doubtful ones are ignored ground."""
+    one = drawn_person(200, 60, 40, 100, 200)
+    label = one.boxes[0]
+    single = BoxImage("one", one.image, one.boxes, one.joints, False)
+    near, far, doubtful = label + np.array([2, -3, 2, 3]), [150, 20, 180, 90], [10, 120, 40, 190]
+    rows = [[*near, 0.9], [*far, 0.7], [*doubtful, 0.3], [5, 5, 15, 30, 0.12]]
+    [found] = taught([single], {"one": rows})
+    assert found.complete
+    np.testing.assert_allclose(found.boxes, [near, far], rtol=1e-6)
+    np.testing.assert_allclose(found.doubtful, [doubtful])
+    assert found.joints.shape == (2, len(JOINTS), 2)
+    assert np.isnan(found.joints[1]).all()
+    sampler = MosaicSampler([], [found], seed=1)
+    grounds = [sampler.draw(128).ground for _ in range(30)]
+    assert any((ground == IGNORED).any() for ground in grounds)
+    assert not any((ground == UNKNOWN).any() for ground in grounds)
