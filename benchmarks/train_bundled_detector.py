@@ -97,7 +97,7 @@ def read_data(args: argparse.Namespace) -> tuple[list[BoxImage], list[BoxImage]]
         for path in args.teacher
         for name, found in json.loads(path.read_bytes()).items()
     }
-    return taught(singles, rows), taught(scenes, rows)
+    return taught(singles, rows, joints_only=True), taught(scenes, rows)
 
 
 def export(run: DetectorRun, out: Path) -> None:

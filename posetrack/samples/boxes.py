@@ -28,6 +28,7 @@ from posetrack.structures import FloatArray, Image
 JOINTS = LSP_14  # the skeleton that joints are kept in: limbs, neck, head top
 SURE_SCORE = 0.45  # of a teacher's box (NanoDet's best F1 on COCO val is at 0.4)
 DOUBT_SCORE = 0.18  # below, a teacher's box is background like any other
+SAME_BODY = 0.7  # part of the smaller of two boxes inside the other: a limb or a group, no one new
 SAME_AS_TEACHER_IOU = 0.5  # a teacher's box and a label that overlap more are one person
 SAME_PERSON_IOU = 0.7  # two label files that box the same image mean the same person from here on
 
@@ -138,38 +139,57 @@ def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> 
 
 
 def taught(
-    items: Iterable[BoxImage], teacher: Mapping[str, Sequence[Sequence[float]]]
+    items: Iterable[BoxImage],
+    teacher: Mapping[str, Sequence[Sequence[float]]],
+    *,
+    joints_only: bool = False,
 ) -> list[BoxImage]:
     """Images with the people whom another detector finds beside the labelled ones.
 
-    ``teacher`` has rows x1, y1, x2, y2, score for each image's name without its suffix. From
-    ``SURE_SCORE`` on they are people, below they are doubtful; a labelled person's box is the
-    teacher's where the label has joints only. All images with a row in ``teacher`` are complete.
+    ``teacher`` has rows x1, y1, x2, y2, score (pixels) for each image's name without its suffix.
+    From ``SURE_SCORE`` on they are people, below they are doubtful. With ``joints_only`` the
+    labels' boxes were drawn around joints, and the teacher's takes their place where it fits.
+    Images that are complete already stay as they are; all others with a row become complete.
     """
     return [
-        _taught(item, np.array(teacher[item.key], np.float32).reshape(-1, 5))
-        if item.key in teacher
+        _taught(item, np.array(teacher[item.key], np.float32).reshape(-1, 5), joints_only)
+        if item.key in teacher and not item.complete
         else item
         for item in items
     ]
 
 
-def _taught(item: BoxImage, rows: FloatArray) -> BoxImage:
-    overlap = iou_matrix(rows[:, :4], item.boxes)
-    fits = overlap >= SAME_AS_TEACHER_IOU
-    known = fits.any(axis=1)
-    sure = (rows[:, 4] >= SURE_SCORE) & ~known
+def _taught(item: BoxImage, rows: FloatArray, joints_only: bool) -> BoxImage:
+    fits = iou_matrix(rows[:, :4], item.boxes) >= SAME_AS_TEACHER_IOU
     boxes = item.boxes.copy()
-    if not item.complete and len(rows) and len(boxes) == 1 and fits[:, 0].any():
-        boxes[0] = rows[np.where(fits[:, 0], rows[:, 4], -1).argmax(), :4]
-    nobody = np.full((int(sure.sum()), len(JOINTS), 2), np.nan, np.float32)
+    if joints_only and len(rows):
+        best = np.where(fits, rows[:, 4:5], -1).argmax(axis=0)
+        boxes = np.where(fits.T.any(axis=1, keepdims=True), rows[best, :4], boxes)
+    rows = rows[~fits.any(axis=1)]
+    alone = _shared(rows[:, :4], boxes).max(axis=1, initial=0) < SAME_BODY
+    sure = rows[:, 4] >= SURE_SCORE
+    people = np.concatenate([boxes, rows[sure & alone, :4]]).astype(np.float32)
+    apart = _shared(rows[:, :4], people).max(axis=1, initial=0) < SAME_BODY
+    nobody = np.full((len(people) - len(boxes), len(JOINTS), 2), np.nan, np.float32)
     return replace(
         item,
-        boxes=np.concatenate([boxes, rows[sure, :4]]).astype(np.float32),
+        boxes=people,
         joints=np.concatenate([item.joints, nobody]),
         complete=True,
-        doubtful=rows[~known & ~sure & (rows[:, 4] >= DOUBT_SCORE), :4],
+        doubtful=rows[(sure & ~alone) | (~sure & apart & (rows[:, 4] >= DOUBT_SCORE)), :4],
     )
+
+
+def _shared(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Overlap of boxes (N, 4) and (M, 4) as a part of the smaller one, (N, M)."""
+    low, high = (
+        np.maximum(a[:, None, :2], b[None, :, :2]),
+        np.minimum(a[:, None, 2:], b[None, :, 2:]),
+    )
+    smaller = np.minimum(
+        (a[:, 2:] - a[:, :2]).prod(1)[:, None], (b[:, 2:] - b[:, :2]).prod(1)[None]
+    )
+    return (high - low).clip(0).prod(-1) / np.maximum(smaller, 1e-6)
 
 
 def _people(

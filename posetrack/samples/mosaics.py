@@ -35,6 +35,7 @@ from posetrack.samples.silhouettes import silhouette
 from posetrack.structures import FloatArray, Image, IntArray
 
 TRUSTED, UNKNOWN, IGNORED = 0, 1, 2
+DRAWN_ANEW = 12  # joints, the head's top among them, that say more of a turned person than a box
 GROUND_STRIDE = 8  # pixels of a picture per cell of its map of the ground
 MIN_SIDES = (5.0, 12.0)  # pixels, shorter and longer side of the smallest box that is learnt
 MIN_VISIBLE = 0.3  # part of a box that must lie inside its cell of the mosaic
@@ -195,6 +196,8 @@ class MosaicSampler:
         patch = _warp(item.image, affine, rect, border)
         picture.image[y1:y2, x1:x2] = patch[:, ::-1] if mirrored else patch
         _mark(picture.ground, rect, TRUSTED if item.complete else UNKNOWN)
+        if reflect:  # beyond the image its people appear again, and nobody boxed them there
+            _mark_beyond(picture.ground, rect, affine, item.image.shape[1::-1], mirrored)
         boxes, joints = _move(item, affine)
         doubtful = _move_boxes(item.doubtful, affine)
         if mirrored:
@@ -329,8 +332,11 @@ class MosaicSampler:
 
 
 def _first_only(item: BoxImage) -> BoxImage:
-    """The image with its first person alone: of the others a paste shows a part at most."""
-    return replace(item, boxes=item.boxes[:1], joints=item.joints[:1], doubtful=item.doubtful[:0])
+    """The image with its first person alone: of the others a paste shows a part at most, on which
+    nothing is learnt.
+    """
+    others = np.concatenate([item.boxes[1:], item.doubtful])
+    return replace(item, boxes=item.boxes[:1], joints=item.joints[:1], doubtful=others)
 
 
 def _change_colours(image: Image, rng: np.random.Generator) -> Image:
@@ -398,13 +404,17 @@ def _warp(
 
 
 def _move(item: BoxImage, affine: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Boxes and joints of ``item`` in the picture. Turned boxes of people with joints alone are
-    drawn anew.
+    """Boxes (N, 4) and joints (N, 14, 2) of ``item`` in the picture. Where it is turned, the boxes
+    of people whose joints are known are drawn anew.
     """
     joints = item.joints @ affine[:, :2].T + affine[:, 2]
-    if not item.complete and len(item.boxes) == 1 and abs(affine[0, 1]) > 0.1 * abs(affine[0, 0]):
-        return joint_boxes(joints), joints
-    return _move_boxes(item.boxes, affine), joints
+    boxes = _move_boxes(item.boxes, affine)
+    if abs(affine[0, 1]) > 0.1 * abs(affine[0, 0]):
+        known = ~np.isnan(joints).any(axis=2)
+        drawn = (known.sum(axis=1) >= DRAWN_ANEW) & known[:, -1]
+        if drawn.any():
+            boxes[drawn] = joint_boxes(joints[drawn])
+    return boxes, joints
 
 
 def _move_boxes(boxes: FloatArray, affine: FloatArray) -> FloatArray:
@@ -430,6 +440,24 @@ def _whole(box: FloatArray, size: int) -> tuple[int, int, int, int]:
     """The box in whole pixels inside the picture."""
     x1, y1, x2, y2 = np.clip(np.round(box), 0, size).astype(int)
     return int(x1), int(y1), int(x2), int(y2)
+
+
+def _mark_beyond(
+    ground: npt.NDArray[np.uint8],
+    rect: tuple[int, int, int, int],
+    affine: FloatArray,
+    size_wh: Sequence[int],
+    mirrored: bool,
+) -> None:
+    """Ignore the cells of ``rect`` whose centres ``affine`` takes from beyond an image of
+    ``size_wh``.
+    """
+    x1, y1, x2, y2 = np.round(np.array(rect) / GROUND_STRIDE).astype(int)
+    xs, ys = ((np.arange(a, b) + 0.5) * GROUND_STRIDE - 0.5 for a, b in ((x1, x2), (y1, y2)))
+    at = np.stack(np.meshgrid(rect[0] + rect[2] - 1 - xs if mirrored else xs, ys), axis=-1)
+    source = (at - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T
+    beyond = ((source < 0) | (source > np.array(size_wh) - 1)).any(axis=-1)
+    ground[y1:y2, x1:x2][beyond] = IGNORED
 
 
 def _mark(ground: npt.NDArray[np.uint8], box: npt.ArrayLike, value: int) -> None:

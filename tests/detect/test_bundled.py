@@ -437,7 +437,7 @@ def test_a_teachers_boxes_stand_beside_the_labels() -> None:
     single = BoxImage("one", one.image, one.boxes, one.joints, False)
     near, far, doubtful = label + np.array([2, -3, 2, 3]), [150, 20, 180, 90], [10, 120, 40, 190]
     rows = [[*near, 0.9], [*far, 0.7], [*doubtful, 0.3], [5, 5, 15, 30, 0.12]]
-    [found] = taught([single], {"one": rows})
+    [found] = taught([single], {"one": rows}, joints_only=True)
     assert found.complete
     np.testing.assert_allclose(found.boxes, [near, far], rtol=1e-6)
     np.testing.assert_allclose(found.doubtful, [doubtful])
