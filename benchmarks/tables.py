@@ -239,13 +239,6 @@ def finetune_drawn() -> str:
     return table(("boxes", "fine-tune", "mAP", "MOTA"), rows)
 
 
-def identities() -> str:
-    """Every tracker on the same boxes."""
-    keys = ("MOTA", "IDF1", "HOTA", "switches", "false", "missed", "identities", "ms_a_frame")
-    rows = [(r["boxes"], r["tracker"], *(r[k] for k in keys)) for r in read("identities")["rows"]]
-    return table(("boxes", "tracker", *keys[:-1], "ms a frame"), rows)
-
-
 def headline() -> str:
     """The few figures that say most, with what stands beside them."""
     pck = {(r["set"], r["as_in_preset_lite"]): r["pck"] for r in read("pose_pck")["rows"]}
@@ -254,11 +247,6 @@ def headline() -> str:
         ("limbs: PCK@0.2, COCO val 109, given boxes", f"{pck['coco_val2017', True]:.1f}"),
         ("limbs: PCK@0.2, LSPET last 500", f"{pck['lspet_last500', True]:.1f}"),
         ("people: AP50, COCO val 109", f"{detector['AP50']:.1f}"),
-    ]
-    best = {r["boxes"]: r for r in read("identities")["rows"] if r["tracker"] == "fused"}
-    rows += [
-        (f"identities: IDF1 / MOTA, PETS2009 S2.L1, {words}", f"{r['IDF1']} / {r['MOTA']}")
-        for words, r in (("own boxes", best["bundled"]), ("NanoDet's boxes", best["nanodet"]))
     ]
     return table(("the preset `lite`, bundled", "percent"), rows)
 
@@ -272,7 +260,6 @@ TABLES: dict[str, Callable[[], str]] = {
         eval_speed,
         finetune_drawn,
         headline,
-        identities,
         nets_ablation,
         pose_pck,
         pose_speed,

@@ -22,7 +22,7 @@ class Preset:
 
 # All three give the PoseTrack-15 skeleton, so that one can be replaced by another.
 PRESETS: dict[str, Preset] = {
-    "lite": Preset("bundled", "pose_lite", flip=True, upright=True, decode="smooth"),
+    "lite": Preset("bundled", "pose_lite", flip=True, upright=True, decode="dark"),
     "balanced": Preset(
         "fasterrcnn_mobilenet_v3_large_fpn",
         "hrnet_w32_posetrack18_256x192",

@@ -15,7 +15,7 @@ In each frame
 4. sure detections that are left may be somebody lost for longer, within the reach of a walk, known
    by their colours;
 5. one that is still nobody's begins a **tentative** track, which gets an identity, and is shown,
-   when the next frames confirm it.
+   when the next frames confirm it, or at once if its box is certain.
 
 Where the detector misses somebody, ``propose`` asks the pose network to look where they should be;
 a pose that it believes in keeps them. Boxes are the detections' own.
@@ -65,6 +65,7 @@ COVERED_IOU = 0.15  # overlap with another person from which colours may be that
 SURE_POSE_SCORE = 0.12  # of a pose (box times joints) that makes its detection sure as well
 CARRIED_JOINT_SCORE = 0.33  # mean of all joints of a pose that keeps somebody whom only it finds
 CONFIRMED = 3  # detections that make somebody of a tentative track
+CERTAIN_SCORE = 0.9  # of a box that needs no confirming: a label's, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +276,13 @@ class FusedTracker:
     def _begin(self, seen: Poses, look: FloatArray, score: FloatArray, who: Ints) -> None:
         """New people of sure detections that are nobody's; tentative ones get their identity."""
         s, p = self.settings, self._people
-        begins = (who < 0) & ((score >= s.new_score) | (seen.boxes.score >= s.min_birth_score))
-        new = np.flatnonzero(begins & (seen.score.mean(axis=1) >= s.min_new_pose_score))
+        certain = score >= CERTAIN_SCORE
+        likely = (score >= s.new_score) | (seen.boxes.score >= s.min_birth_score)
+        likely &= seen.score.mean(axis=1) >= s.min_new_pose_score
+        new = np.flatnonzero((who < 0) & (likely | certain))
         people = _People.concat(p, _People.new(seen[new], look[new], score[new]))
         ripe = (people.id == 0) & (people.age == 0)
-        ripe &= (people.hits >= CONFIRMED) | self._first
+        ripe &= (people.hits >= CONFIRMED) | (people.box_score >= CERTAIN_SCORE) | self._first
         numbers = np.arange(self._next_id, self._next_id + ripe.sum())
         self._next_id += len(numbers)
         self._people = replace(people, id=_set(people.id, np.flatnonzero(ripe), numbers))
