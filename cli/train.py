@@ -66,6 +66,12 @@ def _recipe_options(command: Command) -> Command:
     "--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable."
 )
 @click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder below which the images of all labels lie. [where the labels are]",
+)
+@click.option(
     "--metric",
     metavar="NAME",
     help="What decides which epoch is best: pck (the "
@@ -133,6 +139,7 @@ def train(
     out: Path | None,
     name: str,
     val: tuple[str, ...],
+    images: Path | None,
     weights: str | None,
     metric: str | None,
     skeleton: str | None,
@@ -144,10 +151,10 @@ def train(
     """Train or fine-tune a network on labelled people.
 
     DATA is a COCO-style JSON file with any joints of its own, MPII's .mat or JSON, or PoseTrack
-    label files; the images lie beside them, in folders or tar and zip files. DATA[START:STOP] takes
-    some of the images, DATA*3 counts everybody three times. Writes RUN/best.safetensors and
-    RUN/last.safetensors, which "posetrack track --weights" takes as they are, metrics.jsonl and
-    curves.png, and prints the name of the best.
+    label files; the images lie beside them, in folders or tar and zip files, or below --images DIR.
+    DATA[START:STOP] takes some of the images, DATA*3 counts everybody three times. Writes
+    RUN/best.safetensors and RUN/last.safetensors, which "posetrack track --weights" takes as they
+    are, metrics.jsonl and curves.png, and prints the name of the best.
 
     With --recipe imagenet DATA is a folder that holds a folder of pictures for each class, and what
     comes out is a start (--init) for networks that find poses.
@@ -170,6 +177,7 @@ def train(
                 recipe=name,
                 changes=_changes(rest),
                 val=val,
+                images=images,
                 metric=metric,
                 init=weights,
                 skeleton=skeleton,

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from posetrack.datasets import coco, lsp, mpii, posetrack
+from posetrack.datasets.images import ImageStore
 from posetrack.datasets.people import PersonSet
 from posetrack.errors import InputError, UsageError, unknown_name
 
@@ -44,11 +45,17 @@ _SOURCE = re.compile(
 
 
 def read(
-    source: str | Path, *, part: str | None = None, report: Callable[[str], None] = lambda _: None
+    source: str | Path,
+    *,
+    part: str | None = None,
+    images: str | Path | None = None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> PersonSet:
     """Read a source: ``[KIND:]PATH[START:STOP]*TIMES``, say ``lspet/person_keypoints.json[:-1000]``
     or ``coco*5``. ``part`` ("train", "val", "test") is taken of PoseTrack's folder as a whole, and
-    ``report`` is told; without it such a folder is refused.
+    ``report`` is told; without it such a folder is refused. ``images`` is the folder where the
+    images lie, searched by the last parts of their names; without it they are looked for where the
+    labels are.
 
     ``[START:STOP]`` takes some of the images in the file's order, ``*TIMES`` repeats them. KIND is
     a name in ``DATASETS``; without it the files decide (``kind_of``). Raises UsageError or
@@ -68,10 +75,21 @@ def read(
     if kind == "posetrack":
         path = posetrack.part_of(path, part, report)
     people = replace(DATASETS[kind](path), kind=kind)
+    if images is not None:
+        people = _with_images(people, Path(images), path)
     people = people.of_images(slice(_number(match["start"]), _number(match["stop"])))
     if not len(people):
         raise InputError(f"{source} holds no labelled person; check the file and the range.")
     return people.repeated(int(match["times"] or 1))
+
+
+def _with_images(people: PersonSet, folder: Path, labels: Path) -> PersonSet:
+    """The people with their images in ``folder``. Raises InputError where there is none."""
+    if not folder.is_dir():
+        raise InputError(f"There is no image folder {folder}; check the path given with --images.")
+    store = ImageStore(folder, labels.stem, inside=True)
+    moved = tuple(replace(person, store=store) for person in people.people)
+    return replace(people, people=moved)
 
 
 def kind_of(path: Path) -> str:

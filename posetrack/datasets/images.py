@@ -39,14 +39,15 @@ MAX_IMAGE_BYTES = 512 << 20  # of a member of an archive; photographs in use hav
 class ImageStore:
     """Finds images by file name below ``root`` or beside it: where the name says, in shards, else
     by the last parts of the path, anywhere below. Names may be written as on Windows. Of several
-    that fit equally, the one in a folder that the labels are named after (``hint``) is taken.
+    that fit equally, the one in a folder that the labels are named after (``hint``) is taken. With
+    ``inside`` nothing beside ``root`` is looked at: somebody said that the images lie there.
 
     Shards are indexed once, by member name; a tar member is then read by its offset, so workers may
     share the store.
     """
 
-    def __init__(self, root: Path, hint: str = "") -> None:
-        self.root, self._hint = root, hint.lower()
+    def __init__(self, root: Path, hint: str = "", *, inside: bool = False) -> None:
+        self.root, self._hint, self._inside = root, hint.lower(), inside
         self._files: dict[str, list[Path]] | None = None
         self._shards: dict[str, tuple[Path, int, int]] | None = None
 
@@ -80,14 +81,17 @@ class ImageStore:
     def _search(self, name: str) -> Path:
         """The file whose path ends most like ``name``. Raises InputError."""
         if self._files is None:
-            self._files = _files_by_name(self.root)
+            self._files = _files_by_name(self.root, self._inside)
         found = self._files.get(PurePosixPath(name).name, [])
         best = sorted(found, key=lambda path: self._fit(path, name), reverse=True)[:2]
         if not best:
-            raise InputError(
-                f"Image {name} is neither below {self.root}, nor in the folders beside it, nor in "
-                f"a tar or zip file there."
+            where = (
+                f"not below the given image folder {self.root}, nor in a tar or zip file in it"
+                if self._inside
+                else f"neither below {self.root}, nor in the folders beside it, nor in a tar or "
+                f"zip file there"
             )
+            raise InputError(f"Image {name} is {where}.")
         if len(best) > 1 and self._fit(best[0], name) == self._fit(best[1], name):
             raise InputError(f"Image {name} could be {best[0]} or {best[1]}; name its folder too.")
         return best[0]
@@ -102,7 +106,8 @@ class ImageStore:
     def _candidates(self, name: str) -> Iterator[Path]:
         yield self.root / name
         yield self.root / "images" / name
-        yield self.root.parent / name
+        if not self._inside:
+            yield self.root.parent / name
 
 
 def plain_name(name: str) -> str:
@@ -119,10 +124,11 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"Image {path} cannot be read: {error}.") from error
 
 
-def _files_by_name(root: Path) -> dict[str, list[Path]]:
-    """Images below ``root`` and the folders beside it, by name."""
+def _files_by_name(root: Path, inside: bool) -> dict[str, list[Path]]:
+    """Images below ``root`` and, where it holds labels only, the folders beside it, by name."""
     found: dict[str, list[Path]] = {}
-    base = root.absolute().parent if root.name in LABEL_FOLDERS else root.absolute()
+    beside = root.name in LABEL_FOLDERS and not inside
+    base = root.absolute().parent if beside else root.absolute()
     for folder, _, names in os.walk(base):
         for name in names:
             if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:

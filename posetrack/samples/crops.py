@@ -78,7 +78,7 @@ class CropStore(Sequence[Crop]):
         if not self._crops:
             raise TrainingError(
                 f"None of {len(people)} labelled people has a readable image; check the image "
-                f"folder."
+                f"folder, or name it with --images."
             )
 
     def __len__(self) -> int:

@@ -182,13 +182,18 @@ def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recip
 
 
 def read_sets(
-    sources: Sequence[str | Path], *, part: str | None = None, report: Report = lambda _: None
+    sources: Sequence[str | Path],
+    *,
+    part: str | None = None,
+    images: str | Path | None = None,
+    report: Report = lambda _: None,
 ) -> list[PersonSet]:
     """The people of every source, images unopened; of a PoseTrack folder that holds several parts
-    the ``part`` ("train", "val"), and ``report`` is told. Raises InputError and UsageError before
-    anything is loaded.
+    the ``part`` ("train", "val"), and ``report`` is told. ``images`` is the folder of the images,
+    where they lie elsewhere than the labels. Raises InputError and UsageError before anything is
+    loaded.
     """
-    return [read(source, part=part, report=report) for source in sources]
+    return [read(source, part=part, images=images, report=report) for source in sources]
 
 
 def pick_skeleton(

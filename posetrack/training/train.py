@@ -60,6 +60,7 @@ def train(
     recipe: str = "finetune",
     changes: Mapping[str, Any] | None = None,
     val: Sequence[str | Path] = (),
+    images: str | Path | None = None,
     metric: str | None = None,
     init: str | None = None,
     skeleton: str | None = None,
@@ -83,7 +84,8 @@ def train(
               changes={"epochs": 20, "augmentation.rotation_deg": 30}, report=print)
 
     ``data`` and ``val`` are sources as ``datasets.read`` takes them: a COCO-style JSON file, MPII's
-    .mat or JSON, PoseTrack's label files, with images beside them. ``recipe`` is a name in
+    .mat or JSON, PoseTrack's label files, with images beside them, or below the folder ``images``,
+    where they are found by the last parts of their names. ``recipe`` is a name in
     ``RECIPES``, ``changes`` its values to be changed, by name (``override.changed``); ``init`` are
     weights to start from, a name or a file; ``skeleton`` the joints to learn, the data's own
     without it. ``metric`` decides which epoch is best: "pck", or "ap", "pckh" and "map" as
@@ -105,7 +107,7 @@ def train(
     start = Source(*read_weights(init)) if init else None
     chosen = make_recipe(recipe, changes or {}, start, warn)
     check_recipe(chosen)
-    task = make_task(chosen, data, val, skeleton=skeleton, metric=metric, warn=warn)
+    task = make_task(chosen, data, val, images=images, skeleton=skeleton, metric=metric, warn=warn)
     if threads:
         torch.set_num_threads(threads)
     if is_first():
@@ -165,15 +167,21 @@ def make_task(
     data: Sequence[str | Path],
     val: Sequence[str | Path] = (),
     *,
+    images: str | Path | None = None,
     skeleton: str | None = None,
     metric: str | None = None,
     warn: Report = _nowhere,
 ) -> PoseTask | ClassTask:
     """The samples of ``train``, read and checked. Raises InputError, UsageError, TrainingError."""
     if recipe.task == "classify":
+        if images is not None:
+            raise UsageError(
+                f"The recipe {recipe.name} learns folders of pictures, without labels; leave "
+                f"--images out."
+            )
         return _classes(recipe, data, val, skeleton, metric, warn)
-    sets = read_sets(data, part="train", report=warn)
-    held_out = read_sets(val, part="val", report=warn)
+    sets = read_sets(data, part="train", images=images, report=warn)
+    held_out = read_sets(val, part="val", images=images, report=warn)
     joints = pick_skeleton(skeleton, sets, warn)
     check_net(recipe, len(joints))
     warn_of_targets(recipe, len(joints), warn)

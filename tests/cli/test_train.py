@@ -107,6 +107,20 @@ def test_a_run_goes_on_with_resume_only(
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+def test_images_that_lie_elsewhere(labels: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk/day 1").mkdir(parents=True)
+    for picture in labels.parent.glob("*.png"):
+        picture.rename(tmp_path / "disk/day 1" / picture.name)
+    with pytest.raises(TrainingError, match="name it with --images"):
+        _train(labels, "-o", tmp_path / "run", *QUICK)
+    how = ("--val", labels, *QUICK, "--epochs", "1", "--images", tmp_path / "disk")
+    said = _train(labels, "-o", tmp_path / "run", *how).stderr
+    assert "4 people with 4 joints" in said
+    assert "Skipped" not in said
+    with pytest.raises(InputError, match="no image folder"):
+        _train(labels, "-o", tmp_path / "run", *QUICK, "--images", tmp_path / "gone")
+
+
 def test_starts_from_weights_with_other_joints(labels: Path, tmp_path: Path) -> None:
     (tmp_path / "lsp").mkdir()
     _train(write_people(tmp_path / "lsp", 2, LSP_14), "-o", tmp_path / "a", *QUICK, "--quiet")

@@ -79,6 +79,27 @@ def test_of_two_folders_the_one_the_labels_are_named_after(tmp_path: Path) -> No
         ImageStore(tmp_path).read("a.png")
 
 
+@pytest.mark.parametrize("place", ["a.png", "val2017/a.png", "images/cam/val2017/a.png"])
+def test_images_in_a_folder_of_their_own(tmp_path: Path, place: str) -> None:
+    _picture(tmp_path / "labels/val2017/a.png", 10)  # beside the labels, but not what is asked for
+    _picture(tmp_path / "disk" / place, 200)
+    _picture(tmp_path / "disk/other/b.png", 10)
+    source = _labels(tmp_path / "labels/l.json", "val2017/a.png")
+    person = datasets.read(source, images=tmp_path / "disk").people[0]
+    assert person.store.read(person.image).min() == 200
+
+
+def test_an_image_folder_is_taken_at_its_word(tmp_path: Path) -> None:
+    _picture(tmp_path / "a.png")
+    (tmp_path / "labels").mkdir()  # a name that makes us look beside it, unless it is given
+    source = _labels(tmp_path / "l.json")
+    person = datasets.read(source, images=tmp_path / "labels").people[0]
+    with pytest.raises(InputError, match=f"not below the given image folder {tmp_path / 'labels'}"):
+        person.store.read(person.image)
+    with pytest.raises(InputError, match=f"no image folder {tmp_path / 'gone'}.*--images"):
+        datasets.read(source, images=tmp_path / "gone")
+
+
 @pytest.mark.parametrize("limbs", [[[1, 3]], [[0, 2]], [["left_hip", "nose"]]])
 def test_limbs_from_one_from_zero_and_by_name(tmp_path: Path, limbs: list) -> None:
     people = datasets.read(_labels(tmp_path / "l.json", category={"skeleton": limbs}))
