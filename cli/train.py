@@ -97,7 +97,11 @@ def _recipe_options(command: Command) -> Command:
     help="Any other value of the recipe, say augmentation.rotation_deg=30; repeatable.",
 )
 @click.option("--print-recipe", is_flag=True, help="Print the recipe as JSON and do nothing.")
-@click.option("--resume", is_flag=True, help="Go on with the run in RUN, or begin it.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in RUN, or begin it; more epochs go on to the new end.",
+)
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1, mps."
 )

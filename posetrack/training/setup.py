@@ -315,8 +315,16 @@ def _validation(
 # ---------------------------------------------------------------------------------------
 
 
-def remember_recipe(out: Path, recipe: Recipe, crops: int, resume: bool) -> None:
-    """Write the recipe into the run's folder; a resumed run must have the same one.
+def remember_recipe(
+    out: Path,
+    recipe: Recipe,
+    crops: int,
+    resume: bool,
+    *,
+    report: Report = lambda _: None,
+) -> None:
+    """Write the recipe into the run's folder; a resumed run must have the same one, but may be
+    longer: then ``report`` is told, and the longer one is written.
 
     Raises TrainingError where the folder holds a run that is not to be resumed, or one of another
     recipe.
@@ -328,16 +336,44 @@ def remember_recipe(out: Path, recipe: Recipe, crops: int, resume: bool) -> None
             f"{out} holds a run already; go on with it (--resume), or name another folder."
         )
     if there is not None and resume:
-        other = [k for k in mine if not _same(mine[k], there.get(k, mine[k]))]
+        longer = _lengthened(there, mine)
+        agreed = longer or there
+        other = [k for k in mine if not _same(mine[k], agreed.get(k, mine[k]))]
         if other:
-            name, now, was = next(_leaves(other[0], mine[other[0]], there.get(other[0])))
+            name, now, was = next(_leaves(other[0], mine[other[0]], agreed.get(other[0])))
             raise TrainingError(
                 f"{out} was begun with other settings ({', '.join(other)}): {name} was {was} and "
                 f"is now {now}; resume with the same ones, or begin another run."
             )
-        return
+        if longer is None:
+            return
+        report(
+            f"The run had {_epochs(there)} epochs and now has {_epochs(mine)}: it goes on to the "
+            f"new end, and the learning rate follows the new length from here on."
+        )
     with write_beside(path) as part:
         part.write_text(json.dumps(mine, indent=1) + "\n", encoding="utf-8")
+
+
+def _lengthened(there: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``there`` with the length of ``mine``: its epochs of the last stage and its milestones, which
+    move along; None where that stage is not longer.
+
+    A longer earlier stage would move the steps behind it, of which some may be done.
+    """
+    try:
+        *before, last = there["stages"]
+        epochs = mine["stages"][-1]["epochs"]
+        if epochs <= last["epochs"]:
+            return None
+        stages = [*before, {**last, "epochs": epochs}]
+    except (KeyError, TypeError, ValueError):  # a recipe that somebody edited: it differs
+        return None
+    return {**there, "stages": stages, "milestones": mine["milestones"]}
+
+
+def _epochs(recipe: Mapping[str, Any]) -> int:
+    return sum(stage["epochs"] for stage in recipe["stages"])
 
 
 def _leaves(name: str, mine: Any, there: Any) -> Iterator[tuple[str, Any, Any]]:

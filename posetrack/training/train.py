@@ -92,7 +92,8 @@ def train(
     ``posetrack eval`` has them.
 
     The folder ``out`` gets best.safetensors and last.safetensors, which ``PoseTracker`` takes as
-    ``weights``, metrics.jsonl, curves.png, and the state from which ``resume`` goes on exactly.
+    ``weights``, metrics.jsonl, curves.png, and the state from which ``resume`` goes on
+    exactly, or with more epochs to the new end.
 
     ``report`` and ``warn`` are told sentences, ``watchers`` everything (``training.loop.Watcher``).
     Ctrl-C saves the state and raises KeyboardInterrupt. Raises InputError, UsageError,
@@ -111,7 +112,7 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     if is_first():
-        remember_recipe(out, chosen, len(task), resume)
+        remember_recipe(out, chosen, len(task), resume, report=report)
     engine = make_engine(device, precision, devices, nodes, compiled)
     check_share(chosen, engine.world)
     first = engine.rank == 0
@@ -132,6 +133,8 @@ def train(
         workers=workers,
         engine=engine,
     )
+    if run.step < run.total_steps:
+        tell(f"Ended early: no better score within the recipe's patience ({chosen.patience}).")
     if first:
         draw_curves(run.history, out / "curves.png")
     return out / "best.safetensors"

@@ -107,6 +107,24 @@ def test_a_run_goes_on_with_resume_only(
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+def test_resume_with_more_epochs_goes_on_to_the_new_end(labels: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    _train(labels, "-o", run, *QUICK)
+    said = _train(labels, "-o", run, *QUICK, "--epochs", 3, "--resume").stderr
+    assert "The run had 2 epochs and now has 3" in said
+    assert "epoch 3 of 3" in said
+    assert "epoch 2 of" not in said
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 3
+    with pytest.raises(TrainingError, match="epochs was 3 and is now 2"):
+        _train(labels, "-o", run, *QUICK, "--resume")
+
+
+def test_a_run_that_got_no_better_says_so(labels: Path, tmp_path: Path) -> None:
+    how = (*QUICK, "--val", labels, "--lr", "1e-12", "--set", "patience=1", "--epochs", 4)
+    said = _train(labels, "-o", tmp_path / "run", *how).stderr
+    assert "Ended early: no better score within the recipe's patience (1)." in said
+
+
 def test_images_that_lie_elsewhere(labels: Path, tmp_path: Path) -> None:
     (tmp_path / "disk/day 1").mkdir(parents=True)
     for picture in labels.parent.glob("*.png"):

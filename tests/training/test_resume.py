@@ -26,6 +26,7 @@ from posetrack.samples.keypoints import Batch
 from posetrack.skeletons import POSETRACK_15
 from posetrack.training import loop as training
 from posetrack.training import run as training_run
+from posetrack.training.optimizer import rate
 from posetrack.training.pose import PoseTask
 from posetrack.training.recipes import Recipe, Stage
 from posetrack.training.run import blame
@@ -125,6 +126,26 @@ def test_killed_and_resumed(
     for key, value in whole.net.state_dict().items():
         assert torch.equal(value, resumed.net.state_dict()[key]), key
     assert not list((tmp_path / "cut").glob("*.part"))
+
+
+def test_a_finished_run_goes_on_to_a_new_end(crops: CropStore, tmp_path: Path) -> None:
+    first, last = RECIPE.stages
+    longer = replace(RECIPE, stages=(first, replace(last, epochs=3)))
+    short = _run(crops, tmp_path)
+    before = _losses(tmp_path)
+    run = _run(crops, tmp_path, longer, resume=True)
+    assert (short.step, run.step) == (STEPS, STEPS + 2 * 2)
+    rows = _losses(tmp_path)
+    assert rows[:3] == before
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5]
+    # the cosine of the short run was at its end; that of the longer one is on its way
+    assert rate(RECIPE, STEPS, short.total_steps, 3) == 0
+    assert rate(longer, STEPS, run.total_steps, 3) > 0.1 * RECIPE.lr
+    assert not any(
+        torch.equal(value, run.net.state_dict()[key])
+        for key, value in short.net.state_dict().items()
+        if key.endswith("weight") and value.ndim > 1
+    )
 
 
 def test_ctrl_c_finishes_the_step_and_saves(

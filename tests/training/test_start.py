@@ -5,6 +5,7 @@ name.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,39 @@ def test_a_run_is_not_overwritten_and_resumed_with_its_own_recipe_only(tmp_path:
     del older["decay_all"], older["stages"][0]["augmentation"]["area"]  # settings that came later
     (tmp_path / "recipe.json").write_text(json.dumps(older))
     remember_recipe(tmp_path, recipe, 5, resume=True)
+
+
+def test_a_resumed_run_may_be_longer_and_nothing_else(tmp_path: Path) -> None:
+    said: list[str] = []
+    recipe = RECIPES["coco"]
+    remember_recipe(tmp_path, recipe, 5, resume=False)
+    longer = changed(recipe, {"epochs": 420})
+    assert longer.milestones == (340, 400)  # they move along
+    for changes in ({"epochs": 420, "lr": 0.1}, {"epochs": 209}, {"milestones": [1]}):
+        with pytest.raises(TrainingError, match="other settings"):
+            remember_recipe(tmp_path, changed(recipe, changes), 5, resume=True)
+    remember_recipe(tmp_path, longer, 5, resume=True, report=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("The run had 210 epochs and now has 420")
+    remember_recipe(tmp_path, longer, 5, resume=True, report=said.append)  # from now on its own
+    assert len(said) == 1
+    with pytest.raises(TrainingError, match="epochs was 420 and is now 210"):
+        remember_recipe(tmp_path, recipe, 5, resume=True)
+
+
+def test_only_the_last_stage_may_be_longer(tmp_path: Path) -> None:
+    """A longer first stage would move steps that are done."""
+    stage = RECIPES["coco"].stages[0]
+    first, last = (replace(stage, epochs=n) for n in (2, 3))
+    recipe = replace(RECIPES["coco"], stages=(first, last))
+    remember_recipe(tmp_path, recipe, 5, resume=False)
+    with pytest.raises(TrainingError, match="epochs was 2 and is now 4"):
+        remember_recipe(
+            tmp_path, replace(recipe, stages=(replace(first, epochs=4), last)), 5, resume=True
+        )
+    remember_recipe(
+        tmp_path, replace(recipe, stages=(first, replace(last, epochs=4))), 5, resume=True
+    )
 
 
 def test_fine_tuning_follows_the_checkpoint() -> None:
