@@ -28,8 +28,9 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -284,13 +285,13 @@ def _take_settings(net: Any, settings: Mapping[str, Any]) -> None:
 
 def _checkpoint(source: str | Path, offline: bool) -> dict[str, Any]:
     """The content of a file or address; a downloaded file stays in torch hub's cache. Raises
-    WeightsError.
+    WeightsError, also for an address of which nobody could say whether the right file came.
     """
     import torch
 
     path, url = Path(source), str(source)
-    if url.startswith("https://"):
-        path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    if "://" in url:
+        path = Path(torch.hub.get_dir()) / "checkpoints" / _verifiable_name(url)
         if not path.exists():
             _download(url, path, offline)
     if not path.is_file():
@@ -311,6 +312,21 @@ def _state_of(content: dict[str, Any]) -> dict[str, torch.Tensor]:
     return state
 
 
+def _verifiable_name(url: str) -> str:
+    """The file name of an https address, with the start of the file's SHA-256 in it. Raises
+    WeightsError for others.
+    """
+    address = urlsplit(url)
+    name = PurePosixPath(address.path).name
+    if address.scheme != "https" or not _HASH.search(name):
+        raise WeightsError(
+            f"What {url} gives cannot be verified: the address must begin with https and the "
+            f"file's name hold its SHA-256, as in raft-802bbcfd.ckpt; download and check it "
+            f"yourself, and give the file."
+        )
+    return name
+
+
 def _download(url: str, path: Path, offline: bool) -> None:
     from torch.hub import download_url_to_file
 
@@ -324,8 +340,10 @@ def _download(url: str, path: Path, offline: bool) -> None:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        named = _HASH.search(path.name)
-        download_url_to_file(url, str(path), named[1] if named else None, progress=False)
+        named = _HASH.findall(path.name)
+        if not named:  # torch would take whatever comes
+            raise WeightsError(f"What {url} gives cannot be verified; {by_hand}")
+        download_url_to_file(url, str(path), named[-1], progress=False)
     except RuntimeError as error:  # torch's class for a wrong hash; the file is not kept
         raise WeightsError(f"The flow weights came damaged ({error}); {by_hand}") from error
     except OSError as error:

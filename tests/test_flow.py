@@ -183,3 +183,41 @@ def test_downloads_are_verified_by_the_hash_in_their_name(
     with pytest.raises(WeightsError, match="came damaged"):
         flow._download(base, tmp_path / "cache" / "net-00000000.ckpt", offline=False)
     assert not (tmp_path / "cache" / "net-00000000.ckpt").exists()
+    with pytest.raises(WeightsError, match="cannot be verified"):
+        flow._download(base, tmp_path / "cache" / "net.ckpt", offline=False)
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org/net.pth",
+        "http://example.org/net-0123abcd.pth",
+        "ftp://example.org/net-0123abcd.pth",
+        "https://example.org/net.pth?is=-0123abcd.",
+        "https://example.org/",
+    ],
+)
+def test_an_address_that_cannot_be_verified_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("a download began")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", asked)
+    with pytest.raises(WeightsError, match=r"cannot be verified.*give the file"):
+        build_flow("torchvision_raft_small", checkpoint=address)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_published_address_can_be_verified() -> None:
+    import ptlflow
+
+    from posetrack.flow import _verifiable_name
+
+    models = [ptlflow.get_model_reference(name) for name in ptlflow.get_model_names()]
+    tables = [getattr(model, "pretrained_checkpoints", None) or {} for model in models]
+    published = [url for table in tables for url in table.values()]
+    assert len(published) > 100
+    assert all(_verifiable_name(url) for url in published)
