@@ -57,6 +57,27 @@ def test_only_its_own_folder_is_replaced(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["walk.openpose"]
 
 
+def test_openposes_model_of_coco_is_read(tmp_path: Path) -> None:
+    """18 joints: the neck is the second, the pelvis is missing, and so are the feet."""
+    numbers = [n for k in range(18) for n in (10 + k, 20 + k, 0.5)]
+    people = [{"person_id": [-1], "pose_keypoints_2d": numbers}]
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for i in range(2):
+        file = folder / f"c_{i:012d}_keypoints.json"
+        file.write_text(json.dumps({"version": 1.3, "people": people}))
+    (sequence,) = openpose.read(folder)
+    assert [frame.index for frame in sequence.frames] == [0, 1]
+    poses = next(iter(sequence.frames)).tracks.poses
+    found = dict(zip(BODY_25.joints, poses.xy[0].tolist(), strict=True))
+    assert (found["nose"], found["neck"]) == ([10, 20], [11, 21])
+    assert (found["right_hip"], found["left_ankle"]) == ([18, 28], [23, 33])
+    assert (found["right_eye"], found["left_ear"]) == ([24, 34], [27, 37])
+    absent = {name for name, xy in found.items() if np.isnan(xy).any()}
+    assert absent == {"pelvis", *(n for n in BODY_25.joints if "toe" in n or "heel" in n)}
+    assert convert(folder, tmp_path / "out.csv") == [tmp_path / "out.csv"]
+
+
 def test_files_of_openpose_without_identities(tmp_path: Path) -> None:
     person = {"person_id": [-1], "pose_keypoints_2d": [1.0, 2.0, 0.5] + [0.0] * 72}
     for index in (10, 9):
