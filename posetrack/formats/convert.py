@@ -4,12 +4,15 @@ from __future__ import annotations
 
 __all__ = ["convert"]
 
+import logging
 from pathlib import Path
 
 from posetrack.errors import InputError, OutputError, UsageError
 from posetrack.files import file_name
-from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format
+from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format, native
 from posetrack.formats.folder import label_files
+
+_log = logging.getLogger(__name__)
 
 _DATA_SUFFIXES = (".txt", ".gz")  # of files whose content alone tells their format
 
@@ -27,7 +30,8 @@ def convert(
     Formats are guessed from names and contents where they are not named. ``target`` is a folder
     where ``source`` is one or holds several videos; the files in it are called ``<video>.json`` (or
     ``.jsonl``, ``.csv``), as PoseTrack's own are. An existing file is only replaced with ``force``.
-    Raises UsageError, InputError, OutputError.
+    Of a ``.jsonl`` that was cut off all whole frames are converted, and a warning says so. Raises
+    UsageError, InputError, OutputError.
     """
     source, target = Path(source), Path(target)
     wanted = get_format(target_format) if target_format else format_of_name(target)
@@ -78,6 +82,14 @@ def _convert_file(
             f"{source} holds boxes without joints, but {wanted.name} is made of joints; "
             f"take {able}."
         )
+    whole = given.name != "native" or native.is_complete(source)  # before it may be replaced
     for path, sequence in zip(paths, sequences, strict=True):
         wanted.write(path, sequence)
+    if not whole:
+        _log.warning(
+            "%s was cut off, its closing line is missing: only the whole frames up to there are in "
+            "%s; track the video again for all of it.",
+            source,
+            paths[0],
+        )
     return paths

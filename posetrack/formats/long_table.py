@@ -9,11 +9,15 @@ video size, frame rate, settings, image names, ground-truth extras.
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "Row", "frame_rows", "to_frames"]
+__all__ = ["COLUMNS", "MOST_COMPARED", "SAME_NAME", "Row", "frame_rows", "to_frames"]
 
+import logging
 import math
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from difflib import SequenceMatcher
+from itertools import combinations, groupby
 
 import numpy as np
 
@@ -21,7 +25,11 @@ from posetrack.errors import FormatError
 from posetrack.skeletons import SKELETONS, make_skeleton
 from posetrack.structures import Boxes, FrameLabels, Poses, Skeleton, Tracks
 
+_log = logging.getLogger(__name__)
+
 COLUMNS = "frame time_s id joint x y score box_x1 box_y1 box_x2 box_y2 box_score".split()
+MOST_COMPARED = 150  # joints of a table; more take long, and are no skeleton in use
+SAME_NAME = 0.85  # likeness of two spellings of a joint, as difflib has it
 _NUMBERS = 8  # x, y, score, four box sides and the box score: the last columns
 
 # frame, time, identity, joint, then numbers; None where there is nothing. Float32 values are
@@ -51,6 +59,9 @@ def to_frames(rows: Iterable[tuple[str, Row]]) -> tuple[Skeleton, tuple[FrameLab
     """
     placed = list(rows)
     skeleton = _find_skeleton(str(row[3]) for _, row in placed if row[3])
+    if skeleton not in SKELETONS.values():
+        _refuse_misspelt(placed, skeleton)
+        _warn_of_nearly_known(placed[0][0], skeleton)
     groups = groupby(placed, key=lambda item: item[1][0])
     return skeleton, tuple(_parse_frame(list(group), skeleton) for _, group in groups)
 
@@ -62,6 +73,59 @@ def _find_skeleton(joints: Iterable[str]) -> Skeleton:
     if known is None and not names:
         return SKELETONS["posetrack15"]  # nobody in the whole file
     return known or make_skeleton("custom", names)
+
+
+def _refuse_misspelt(placed: list[tuple[str, Row]], skeleton: Skeleton) -> None:
+    """Raise FormatError where two joints are spelt nearly the same and nobody has both of them: one
+    joint under two names.
+    """
+    joints = range(min(len(skeleton), MOST_COMPARED))
+    pairs = [pair for pair in combinations(joints, 2) if _alike(skeleton, pair)]
+    if not pairs:
+        return
+    owners: dict[str, set[tuple[object, object]]] = defaultdict(set)
+    for _, row in placed:
+        if row[3]:
+            owners[str(row[3])].add((row[0], row[2]))
+    for names in ((skeleton.joints[a], skeleton.joints[b]) for a, b in pairs):
+        if owners[names[0]].isdisjoint(owners[names[1]]):
+            rare, usual = sorted(names, key=lambda name: len(owners[name]))
+            where = next(place for place, row in placed if row[3] == rare)
+            raise FormatError(
+                f"{where}: the joint {rare!r} is {usual!r} elsewhere; spell it the same in all "
+                f"rows."
+            )
+
+
+def _alike(skeleton: Skeleton, pair: tuple[int, int]) -> bool:
+    """Whether names differ by a slip of the pen, not by their side or number."""
+    if pair in skeleton.flip_pairs or pair[::-1] in skeleton.flip_pairs:
+        return False
+    return _same_name(*(skeleton.joints[i] for i in pair))
+
+
+def _warn_of_nearly_known(where: str, skeleton: Skeleton) -> None:
+    """Say where all names but some slips of the pen are those of a known skeleton."""
+    mine = set(skeleton.joints)
+    known = max(SKELETONS.values(), key=lambda s: len(mine & set(s.joints)))
+    if 2 * len(mine & set(known.joints)) < len(mine):
+        return
+    missing = [name for name in known.joints if name not in mine]
+    for name in (n for n in skeleton.joints if n not in known.joints):
+        meant = next((other for other in missing if _same_name(name, other)), None)
+        if meant is not None:
+            _log.warning(
+                "%s: the joint %r is none of %s, is it %s? It is taken as a joint of its own.",
+                where.rpartition(", ")[0],
+                name,
+                known.name,
+                meant,
+            )
+
+
+def _same_name(a: str, b: str) -> bool:
+    numbers = [re.findall(r"\d+", name) for name in (a, b)]
+    return numbers[0] == numbers[1] and SequenceMatcher(None, a, b).ratio() >= SAME_NAME
 
 
 def _parse_frame(rows: list[tuple[str, Row]], skeleton: Skeleton) -> FrameLabels:

@@ -56,6 +56,25 @@ def test_between_all_formats(
     )
 
 
+@pytest.mark.parametrize("cut", [20, 60])  # within the closing line, within the last frame
+def test_a_file_that_was_cut_off_is_converted_aloud(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, cut: int
+) -> None:
+    given = _write(tmp_path / "walk.jsonl")
+    assert _run(given, tmp_path / "whole.csv") == 0
+    assert not caplog.text
+    given.write_bytes(given.read_bytes()[:-cut])
+    assert _run(given, tmp_path / "walk.csv") == 0
+    (said,) = caplog.messages
+    assert said.startswith(f"{given} was cut off, its closing line is missing")
+    frames = list(FORMATS["csv"].read(tmp_path / "walk.csv")[0].frames)
+    assert len(frames) == (3 if cut == 20 else 2)
+    assert _run(given, given, "--force") == 0  # what it becomes is whole
+    assert len(caplog.messages) == 2
+    assert _run(given, tmp_path / "again.csv") == 0
+    assert len(caplog.messages) == 2
+
+
 def test_native_to_itself_in_place(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.jsonl")
     before = path.read_bytes()

@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 from posetrack.errors import FormatError, InputError, UsageError
 from posetrack.formats import FORMATS, detect_format
 from posetrack.formats.boxes import read_boxes
+from posetrack.formats.long_table import COLUMNS
 from posetrack.skeletons import COCO_17, LSP_14
 from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Skeleton, Tracks
 
@@ -90,6 +91,39 @@ def test_a_bad_csv_line_is_named(tmp_path: Path, old: str, new: str, message: st
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(FormatError, match=rf"a\.csv.*{message}"):
         FORMATS["csv"].read(path)
+
+
+def test_a_joint_under_two_names_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    FORMATS["csv"].write(path, _sequence())
+    text = path.read_text()
+    path.write_text(text.replace("0,0.0,3,left_knee", "0,0.0,3,left_kneee"))
+    with pytest.raises(
+        FormatError, match=r"a\.csv, line 32: the joint 'left_kneee' is 'left_knee'"
+    ):
+        FORMATS["csv"].read(path)
+
+
+def test_a_joint_misspelt_in_all_rows_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.csv"
+    FORMATS["csv"].write(path, _sequence())
+    path.write_text(path.read_text().replace("left_knee", "left_kneee"))
+    assert len(FORMATS["csv"].read(path)[0].skeleton) == 17
+    assert f"{path}: the joint 'left_kneee' is none of coco17, is it left_knee?" in caplog.text
+
+
+@pytest.mark.parametrize("names", ["l_knee r_knee knee1 knee2", "hipLeft hipRight toe_1 toe_2"])
+def test_sides_and_numbers_are_no_misspellings(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, names: str
+) -> None:
+    """Also where nobody has both joints of a pair."""
+    path = tmp_path / "a.csv"
+    rows = [f"{i},0,1,{joint},1,2,1,0,0,9,9,1" for i, joint in enumerate(names.split())]
+    path.write_text("\n".join([",".join(COLUMNS), *rows]))
+    assert FORMATS["csv"].read(path)[0].skeleton.joints == tuple(names.split())
+    assert not caplog.text
 
 
 # --- Parquet
