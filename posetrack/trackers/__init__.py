@@ -24,7 +24,7 @@ from posetrack.trackers.paper import PaperTracker
 
 TRACKERS: dict[str, type[Tracker]] = {
     # the first edition's: the paper's with additions
-    "fused": FusedTracker,  # place, limbs and colours together: the default
+    "fused": FusedTracker,  # place, limbs and colours together
     "paper": PaperTracker,  # Xiao et al. 2018 to the letter
     "flow": FlowTracker,
     "oks": OksTracker,  # the same without flow

@@ -1,4 +1,4 @@
-"""The default: people are followed by where they should be, by their limbs and by their colours
+"""People are followed by where they should be, by their limbs and by their colours
 together; a track is a person as long as detections confirm it.
 
 In each frame

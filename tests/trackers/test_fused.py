@@ -1,4 +1,4 @@
-"""What the default does beyond the others: it believes detections, not things."""
+"""What `fused` does beyond the others: it believes detections, not things."""
 
 from __future__ import annotations
 
