@@ -24,9 +24,12 @@ from typing import Any
 
 import cv2
 import torch
+from torch import Tensor
 
 from posetrack import checkpoints
 from posetrack.checkpoints import ModelSpec, save
+from posetrack.detect.bundled import letterbox
+from posetrack.inference.quantisation import calibrate
 from posetrack.nets.person_detector import PersonDetector
 from posetrack.samples.boxes import JOINTS, BoxImage, merge_sources, read_box_images, taught
 from posetrack.samples.mosaics import REAL, MosaicSampler
@@ -35,12 +38,13 @@ from posetrack.training.detector import DetectorRun, Settings, train_detector
 
 NET_ARGS = {"channels": [16, 32, 64, 128, 192], "blocks": [1, 1, 2, 1], "width": 64, "depth": 1}
 INPUT = InputSpec((384, 384))  # the long side of what the detector is shown
+CALIBRATION_PICTURES = 160
 # With thousands of real scenes, from weights that know people already.
 TAUGHT: dict[str, Any] = {
     "lr": 1.5e-3,
     "natural_from": 1.0,
     "mix": REAL,
-    "sizes": ((0.0, (256, 288, 320)), (0.5, (320, 384)), (0.85, (384, 416))),
+    "sizes": ((0.0, (320, 384)), (0.3, (384, 448, 512)), (0.8, (448, 512, 576))),
 }
 REFINE: dict[str, Any] = {
     "lr": 1e-3,
@@ -100,7 +104,20 @@ def read_data(args: argparse.Namespace) -> tuple[list[BoxImage], list[BoxImage]]
     return taught(singles, rows, joints_only=True), taught(scenes, rows)
 
 
-def export(run: DetectorRun, out: Path) -> None:
+def ranges(state: dict[str, Tensor], scenes: list[BoxImage]) -> dict[str, list[float]]:
+    """What every activation reaches on whole scenes as the detector is shown them, for INT8."""
+    net = PersonDetector(**NET_ARGS).eval()
+    net.load_state_dict({k: v.float() for k, v in state.items()})
+    mean, std = (255 * torch.tensor(v) for v in (INPUT.mean, INPUT.std))
+    pictures = (
+        ((torch.from_numpy(letterbox(item.image, max(INPUT.size_wh))[0])[None] - mean) / std)
+        for item in scenes[:: max(1, len(scenes) // CALIBRATION_PICTURES)]
+    )
+    found = calibrate(net, (picture.permute(0, 3, 1, 2) for picture in pictures))
+    return {place: [float(f"{v:.4g}") for v in pair] for place, pair in found.items()}
+
+
+def export(run: DetectorRun, out: Path, scenes: list[BoxImage]) -> None:
     """Write the averaged weights without the joint head, in half precision: they are read back as
     float32.
     """
@@ -111,6 +128,7 @@ def export(run: DetectorRun, out: Path) -> None:
         "pictures": run.pictures,
         "minutes": round(run.seconds / 60, 1),
         "data": "LSPET without its last 1000 images, 2,092 of COCO; NanoDet's boxes beside",
+        "int8": ranges(state, scenes),
         "licence": "weights: Apache-2.0; see MODEL_CARD.md for the terms of the images",
     }
     save(out, state, ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, notes))
@@ -135,13 +153,14 @@ def main() -> None:
     if args.teacher:
         settings = replace(settings, **TAUGHT, half=args.bfloat16)
     run = DetectorRun(net, settings)
+    singles, scenes = read_data(args)
     if args.export_only:
         run.load(args.run)
     else:
-        sampler = MosaicSampler(*read_data(args), seed=args.seed)
+        sampler = MosaicSampler(singles, scenes, seed=args.seed)
         train_detector(run, sampler, args.run, log=lambda line: print(line, flush=True))
     if args.out:
-        export(run, args.out)
+        export(run, args.out, scenes)
 
 
 if __name__ == "__main__":

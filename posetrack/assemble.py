@@ -26,7 +26,7 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ import torch
 from posetrack import checkpoints, weights
 from posetrack.checkpoints import ModelSpec
 from posetrack.detect.detectors import Detector, FileBoxes
+from posetrack.errors import UsageError
 from posetrack.flow import FlowEstimator
 from posetrack.formats.boxes import read_boxes
 from posetrack.inference.devices import has_native_bfloat16, has_native_int8, pick_device
@@ -45,6 +46,8 @@ from posetrack.pose.estimator import PoseEstimator
 from posetrack.refining.live import Smoothed
 from posetrack.structures import Skeleton
 from posetrack.trackers import TRACKERS, Tracker, TrackerSettings, build_tracker
+
+Net = TypeVar("Net")
 
 TRIALS_FILE = "trials.json"  # in the cache folder: what was faster on this machine
 INT8 = "int8"  # a number format by name, beside torch's
@@ -110,13 +113,30 @@ def build_detector(o: TrackOptions) -> Detector | FileBoxes:
     if o.boxes:
         return FileBoxes(read_boxes(o.boxes))
     assert o.detector is not None  # the preset names one
-    return weights.load_detector(
+    spec = weights.detector_spec(o.detector, offline=o.offline)
+    if o.detector_size is not None and spec is None:
+        raise UsageError(
+            f"--detector-size is for posetrack's own detectors; {o.detector} has a size of its own."
+        )
+    make = partial(
+        weights.load_detector,
         o.detector,
         device=o.device,
         runtime=o.runtime,
         min_score=o.min_box_score,
         net=o.detector_net,
+        long_side=o.detector_size,
         offline=o.offline,
+    )
+    if spec is None or INT8 not in _formats(o, spec):
+        return make()
+    size = spec.input.size_wh if o.detector_size is None else (o.detector_size, o.detector_size)
+    picture = np.random.default_rng(0).integers(0, 256, (size[1] * 3 // 4, size[0], 3), np.uint8)
+    network = f"{spec.net} {spec.net_args} {size} {o.runtime}"
+    return _quickest(
+        {"float32": make, INT8: partial(make, int8=True)},
+        network,
+        lambda detector: detector.detect([picture]),
     )
 
 
@@ -157,8 +177,12 @@ def build_pose(o: TrackOptions) -> PoseEstimator:
     formats = _formats(o, spec)
     if len(formats) == 1:
         return make(formats[0])
+    width, height = spec.input.size_wh
+    crops = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8)
     network = f"{spec.net} {spec.net_args} {spec.input.size_wh} {o.runtime}"
-    return _quickest_pose(make, formats, network)
+    return _quickest(
+        {name: partial(make, name) for name in formats}, network, lambda pose: pose.heatmaps(crops)
+    )
 
 
 def _formats(o: TrackOptions, spec: ModelSpec) -> tuple[str, ...]:
@@ -174,18 +198,20 @@ def _formats(o: TrackOptions, spec: ModelSpec) -> tuple[str, ...]:
     return found if len(found) > 1 else ("auto",)
 
 
-def _quickest_pose(
-    make: Callable[[str], PoseEstimator], formats: tuple[str, ...], network: str
-) -> PoseEstimator:
-    """The pose network in the precision that is faster here, tried the first time."""
-    made = {}  # what a trial built is not built again
+def _quickest(
+    candidates: Mapping[str, Callable[[], Net]], network: str, work: Callable[[Net], object]
+) -> Net:
+    """The network in the number format that is fastest at ``work`` here, tried the first time.
+
+    ``candidates`` build it, by the format's name; of equal ones the first.
+    """
+    made: dict[str, Net] = {}  # what a trial built is not built again
 
     def find_out() -> str:
-        made.update({name: make(name) for name in formats})
-        width, height = made["float32"].spec.size_wh
-        crops = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), np.uint8)
-        return quickest({name: partial(pose.heatmaps, crops) for name, pose in made.items()})
+        made.update({name: make() for name, make in candidates.items()})
+        return quickest({name: partial(work, net) for name, net in made.items()})
 
+    formats = tuple(candidates)
     machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     question = (
         f"precision of {network} among {formats} on {machine}, openvino {_version('openvino')}"
@@ -193,7 +219,7 @@ def _quickest_pose(
     name = remembered(weights.cache_folder() / TRIALS_FILE, question, find_out)
     if name not in formats:
         name = formats[0]  # somebody else's file
-    return made.get(name) or make(name)
+    return made.get(name) or candidates[name]()
 
 
 def _version(package: str) -> str:

@@ -87,6 +87,13 @@ class TrackOptions:
         "Which torchvision detector the file is of, where its tensors do not say.",
         metavar="NAME",
     )
+    detector_size: int | None = _option(
+        NETWORKS,
+        None,
+        "Longer side, in pixels, at which people are detected (default: the detector's own): "
+        "larger finds smaller people and costs more.",
+        min=64,
+    )
     weights: str | None = _option(
         NETWORKS,
         None,

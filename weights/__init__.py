@@ -13,6 +13,7 @@ __all__ = [
     "Preset",
     "cache_folder",
     "decode_note",
+    "detector_spec",
     "entries",
     "load_detector",
     "load_flow",
@@ -25,6 +26,7 @@ from posetrack.weights.fetch import path_of
 from posetrack.weights.load import (
     NATIVE_SUFFIX,
     decode_note,
+    detector_spec,
     load_detector,
     load_flow,
     load_pose,

@@ -8,6 +8,7 @@ __all__ = [
     "NATIVE_SUFFIX",
     "build_net",
     "decode_note",
+    "detector_spec",
     "load_detector",
     "load_flow",
     "load_pose",
@@ -90,6 +91,8 @@ def load_detector(
     runtime: str = "torch",
     min_score: float | None = None,
     net: str | None = None,
+    long_side: int | None = None,
+    int8: bool = False,
     offline: bool = False,
 ) -> Detector:
     """A people detector: "bundled", a torchvision detector by its name, "hog", or a file: one of
@@ -97,7 +100,9 @@ def load_detector(
     tensors or by ``net``. Raises as ``load_pose``.
 
     ``runtime`` (``runtimes.RUNTIMES``) is for posetrack's own detectors, torchvision's always run
-    in torch. With ``min_score`` a detector need not find boxes below it, which saves time.
+    in torch. With ``min_score`` a detector need not find boxes below it, which saves time. Also for
+    posetrack's own: ``long_side``, pixels that images are scaled to, and ``int8``, to compute in
+    bytes where the file says how (``detector_spec``) and OpenVINO runs it.
     """
     from posetrack.detect.bundled import HOPELESS_SCORE, BundledDetector
     from posetrack.detect.detectors import HogDetector, TorchvisionDetector
@@ -121,7 +126,29 @@ def load_detector(
         )
     built: Any = build_net(path, state, spec).float()  # stored in half precision
     least = HOPELESS_SCORE if min_score is None else min_score
-    return BundledDetector(built, spec, device=device, runtime=runtime, min_score=least)
+    return BundledDetector(
+        built,
+        spec,
+        device=device,
+        runtime=runtime,
+        min_score=least,
+        long_side=long_side,
+        int8=spec.notes.get("int8") if int8 else None,
+    )
+
+
+def detector_spec(name_or_path: str | Path, *, offline: bool = False) -> ModelSpec | None:
+    """What one of posetrack's own detectors says of itself; None for others. Raises as
+    ``load_pose``.
+    """
+    from posetrack import checkpoints
+
+    name = BUNDLED_DETECTOR if name_or_path == "bundled" else name_or_path
+    published = entries().get(str(name))
+    if name == "hog" or (published is not None and published.net == "torchvision"):
+        return None
+    path, _ = _resolve(name, "detect", offline)
+    return checkpoints.read_spec(path) if path.suffix == NATIVE_SUFFIX else None
 
 
 def _plain_state(content: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from posetrack.checkpoints import ModelSpec
+    from posetrack.inference.quantisation import Ranges
     from posetrack.nets.person_detector import PersonDetector
 
 DEFAULT_SCORE = 0.34  # boxes from here up are people: the best F1 on the COCO validation images
@@ -39,7 +40,9 @@ class BundledDetector:
     bounds the long side.
 
     Scores estimate the overlap (IoU) with a person's true box; ``DEFAULT_SCORE`` separates people
-    from the rest. ``runtime`` as for ``pose.PoseEstimator``.
+    from the rest. ``runtime`` as for ``pose.PoseEstimator``; with ``int8``, ranges of its
+    activations (``quantisation``), OpenVINO computes in bytes. ``long_side`` goes before the
+    checkpoint's own: larger finds smaller people, at a cost that grows with its square.
     """
 
     def __init__(
@@ -53,14 +56,27 @@ class BundledDetector:
         min_score: float = HOPELESS_SCORE,
         max_iou: float = MAX_IOU,
         runtime: str = "torch",
+        int8: Ranges | None = None,
     ) -> None:
         from posetrack.inference.runtimes import make_runner
 
         self.device = pick_device(device)
-        self._run = make_runner(net, (2 * GRAIN, 2 * GRAIN), device=self.device, runtime=runtime)
+        self._run = make_runner(
+            net, (2 * GRAIN, 2 * GRAIN), device=self.device, runtime=runtime, int8=int8
+        )
         self._spec = spec.input
         self._long_side = long_side or max(spec.input.size_wh)
         self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
+
+    @property
+    def long_side(self) -> int:
+        """Pixels of the longer side that images are scaled to."""
+        return self._long_side
+
+    @property
+    def precision(self) -> str:
+        """What the network computes in: "float32" or "int8"."""
+        return "int8" if self._run.int8 else "float32"
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The people of each image, best first; an image without pixels shows nobody."""

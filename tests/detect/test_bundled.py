@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from posetrack import assemble
+from posetrack.assemble import build_detector
 from posetrack.checkpoints import ModelSpec, read_spec, read_state, save
 from posetrack.detect.bundled import BundledDetector, letterbox
-from posetrack.errors import InputError, TrainingError
+from posetrack.errors import InputError, TrainingError, UsageError
+from posetrack.geometry import iou_matrix
+from posetrack.inference.quantisation import calibrate
 from posetrack.nets import build
 from posetrack.nets.person_detector import PersonDetector, cell_centers, decode_boxes
+from posetrack.options import TrackOptions
 from posetrack.samples.boxes import (
     JOINTS,
     BoxImage,
@@ -33,6 +39,7 @@ from posetrack.training.detector import (
     train_detector,
 )
 from posetrack.training.detector_loss import Targets, assign, detector_loss, giou, joint_targets
+from posetrack.weights import load_detector
 
 TINY = {"channels": (8, 8, 16, 24, 32), "blocks": (0, 1, 1, 1), "width": 16, "depth": 1}
 
@@ -447,3 +454,54 @@ def test_a_teachers_boxes_stand_beside_the_labels() -> None:
     grounds = [sampler.draw(128).ground for _ in range(30)]
     assert any((ground == IGNORED).any() for ground in grounds)
     assert not any((ground == UNKNOWN).any() for ground in grounds)
+
+
+# --- as a user runs it ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    """A checkpoint with the ranges of its activations, as the bundled one has them."""
+    net = tiny().eval()
+    with torch.no_grad():
+        net.head.score.bias.fill_(1.0)  # it finds people everywhere
+    pictures = [
+        torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(n)) for n in (1, 2)
+    ]
+    notes = {"int8": {k: list(v) for k, v in calibrate(net, pictures).items()}}
+    spec = ModelSpec("person_detector", TINY, "detect", InputSpec((128, 128)), notes=notes)
+    save(tmp_path / "tiny.safetensors", net.state_dict(), spec)
+    return tmp_path / "tiny.safetensors"
+
+
+def test_the_size_of_detection_is_the_users(on_disk):
+    options = TrackOptions(detector=str(on_disk), device="cpu", runtime="torch")
+    assert build_detector(options).long_side == 128
+    assert build_detector(replace(options, detector_size=256)).long_side == 256
+    with pytest.raises(UsageError, match="hog has a size of its own"):
+        build_detector(replace(options, detector="hog", detector_size=256))
+
+
+@pytest.mark.parametrize("quick", ["float32", "int8"])
+def test_the_faster_number_format_detects(monkeypatch, tmp_path, on_disk, quick):
+    """Found out once, by detecting; remembered beside the networks."""
+    asked = []
+    monkeypatch.setattr(assemble.weights, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(assemble, "has_native_int8", lambda: True)
+    monkeypatch.setattr(assemble, "quickest", lambda jobs: asked.append(sorted(jobs)) or quick)
+    options = TrackOptions(detector=str(on_disk), device="cpu", precision="auto")
+    found = [build_detector(options).precision for _ in range(2)]
+    assert found == [quick, quick]
+    assert asked == [["float32", "int8"]]
+    assert build_detector(replace(options, precision="float32")).precision == "float32"
+
+
+def test_bytes_find_what_float32_finds(on_disk):
+    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    plain, bytewise = (
+        load_detector(on_disk, "cpu", runtime="openvino", int8=int8).detect([image])[0]
+        for int8 in (False, True)
+    )
+    assert len(plain) > 3
+    overlap = iou_matrix(plain.xyxy, bytewise.xyxy).max(axis=1)
+    assert np.median(overlap) > 0.8
