@@ -197,4 +197,18 @@ BUNDLED_RECIPES: dict[str, Recipe] = {
         ema=0.995,
         seed=2,
     ),
+    # Once more around from the weights of bundled_pose_coco, whose curves rose to their end.
+    "bundled_pose_longer": _recipe(
+        "bundled_pose_longer",
+        stages=(
+            _stage(4, (160, 192), 64, sigma=1.8, how=TURNED),
+            _stage(1, (160, 192), 64, sigma=1.8, how=TURNED, ce_share=0.3, mse_share=5.0),
+        ),
+        optimizer="muon",
+        lr=3e-3,
+        weight_decay=0.05,
+        warmup=0.02,
+        ema=0.995,
+        seed=3,
+    ),
 }

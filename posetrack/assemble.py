@@ -20,6 +20,7 @@ __all__ = [
     "read_weights",
 ]
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -44,10 +45,12 @@ from posetrack.options import WINDOW_FRAMES, TrackOptions
 from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.refining.live import Smoothed
+from posetrack.skeletons import is_human
 from posetrack.structures import Skeleton
 from posetrack.trackers import TRACKERS, Tracker, TrackerSettings, build_tracker
 
 Net = TypeVar("Net")
+_log = logging.getLogger(__name__)
 
 TRIALS_FILE = "trials.json"  # in the cache folder: what was faster on this machine
 INT8 = "int8"  # a number format by name, beside torch's
@@ -105,7 +108,20 @@ def build_stages(o: TrackOptions) -> Stages:
     if o.threads:  # for the whole process: neither library has a smaller switch
         torch.set_num_threads(o.threads)
         cv2.setNumThreads(o.threads)
-    return Stages(build_detector(o), build_flow(o), build_pose(o))
+    stages = Stages(build_detector(o), build_flow(o), build_pose(o))
+    if not o.boxes and not is_human(stages.pose.skeleton) and _knows_people_only(o.detector):
+        _log.warning(
+            "The detector %s finds people, but the pose network draws %s: give a detector of "
+            "those with --detector FILE, or their boxes with --boxes.",
+            o.detector,
+            stages.pose.skeleton.name,
+        )
+    return stages
+
+
+def _knows_people_only(detector: str | None) -> bool:
+    """Whether it is one that comes with posetrack or torchvision, not a file of the user's."""
+    return detector is not None and not Path(detector).suffix
 
 
 def build_detector(o: TrackOptions) -> Detector | FileBoxes:

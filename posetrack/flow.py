@@ -24,6 +24,7 @@ __all__ = [
 
 import contextlib
 import io
+import os
 import re
 import threading
 import warnings
@@ -35,7 +36,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.downloads import fetch
 from posetrack.errors import UsageError, WeightsError, unknown_name
+from posetrack.files import locked, part_path
 from posetrack.inference.devices import full_batches, pick_device
 from posetrack.inference.privacy import no_calls_home
 from posetrack.structures import Flow, Image
@@ -57,6 +60,7 @@ _DIS_PRESETS = {
 }  # cv2.DISOPTICAL_FLOW_PRESET_FAST, MEDIUM, ...
 # the start of a file's SHA-256 in its name, which torch hub, torchvision and ptlflow check by
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")
+MAX_DOWNLOAD = 2 << 30  # bytes; the largest published flow networks have some 500 MB
 _TORCHVISION = ("torchvision_raft_large", "torchvision_raft_small")
 
 Pairs = Sequence[tuple[Image, Image]]
@@ -328,8 +332,7 @@ def _verifiable_name(url: str) -> str:
 
 
 def _download(url: str, path: Path, offline: bool) -> None:
-    from torch.hub import download_url_to_file
-
+    """Fetch ``url`` to ``path``, verified by the hash in its name. Raises WeightsError."""
     by_hand = (
         f"download {url} elsewhere and put it at {path}, or take --flow dis, which needs "
         f"no weights."
@@ -338,16 +341,16 @@ def _download(url: str, path: Path, offline: bool) -> None:
         raise WeightsError(
             f"The flow weights are not on this machine and --offline is set; {by_hand}"
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        named = _HASH.findall(path.name)
-        if not named:  # torch would take whatever comes
-            raise WeightsError(f"What {url} gives cannot be verified; {by_hand}")
-        download_url_to_file(url, str(path), named[-1], progress=False)
-    except RuntimeError as error:  # torch's class for a wrong hash; the file is not kept
-        raise WeightsError(f"The flow weights came damaged ({error}); {by_hand}") from error
-    except OSError as error:
-        raise WeightsError(f"The flow weights cannot be downloaded ({error}); {by_hand}") from error
+    named = _HASH.findall(path.name)
+    if not named:
+        raise WeightsError(f"What {url} gives cannot be verified; {by_hand}")
+    with locked(path, wait=True):  # a second process waits, and finds the file there
+        if path.is_file():
+            return
+        fault = fetch(url, part_path(path), sha256=named[-1], limit=MAX_DOWNLOAD)
+        if fault is not None:
+            raise WeightsError(f"The flow weights cannot be downloaded ({fault}); {by_hand}")
+        os.replace(part_path(path), path)
 
 
 def _load(net: torch.nn.Module, name: str, state: dict[str, torch.Tensor]) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "POSETRACK_15",
     "SKELETONS",
     "canonical_joint",
+    "is_human",
     "joint_map",
     "make_skeleton",
 ]
@@ -151,6 +152,12 @@ def _sigma(joint: str) -> float:
     for side in _SIDES:
         joint = joint.removeprefix(side)
     return {**COCO_SIGMAS, **OTHER_SIGMAS}.get(joint, DEFAULT_SIGMA)
+
+
+def is_human(skeleton: Skeleton) -> bool:
+    """Whether at least half of the joints have names that the public skeletons of people use."""
+    known = {canonical_joint(j) for s in SKELETONS.values() for j in s.joints}
+    return 2 * sum(canonical_joint(j) in known for j in skeleton.joints) >= len(skeleton)
 
 
 def joint_map(source: Skeleton, target: Skeleton) -> list[int]:

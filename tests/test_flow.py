@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from posetrack import flow
 from posetrack.errors import UsageError, WeightsError
 from posetrack.flow import NetworkFlow, build_flow, flow_names, move_points, still, working_size
 from posetrack.structures import Flow
@@ -147,8 +148,6 @@ def test_ptlflow_models_by_name_and_nothing_on_standard_output(tmp_path, capsys)
 def test_settings_of_a_ptlflow_checkpoint_are_honoured(tmp_path: Path) -> None:
     import ptlflow
 
-    from posetrack import flow
-
     net = ptlflow.get_model("raft_small")
     settings = {"train_size": (368, 768), "extra_params": {"mine": 3}}
     content = {"state_dict": net.state_dict(), "hyper_parameters": settings}
@@ -172,15 +171,13 @@ def test_downloads_are_verified_by_the_hash_in_their_name(
 ) -> None:
     import hashlib
 
-    from posetrack import flow
-
     torch.save({"a": torch.zeros(1)}, tmp_path / "there.ckpt")
     good = hashlib.sha256((tmp_path / "there.ckpt").read_bytes()).hexdigest()[:8]
     base = (tmp_path / "there.ckpt").as_uri()
     target = tmp_path / "cache" / f"net-{good}.ckpt"
     flow._download(base, target, offline=False)
     assert target.is_file()
-    with pytest.raises(WeightsError, match="came damaged"):
+    with pytest.raises(WeightsError, match="is corrupt"):
         flow._download(base, tmp_path / "cache" / "net-00000000.ckpt", offline=False)
     assert not (tmp_path / "cache" / "net-00000000.ckpt").exists()
     with pytest.raises(WeightsError, match="cannot be verified"):
@@ -205,7 +202,7 @@ def test_an_address_that_cannot_be_verified_is_not_asked(
         raise AssertionError("a download began")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", asked)
+    monkeypatch.setattr(flow, "fetch", asked)
     with pytest.raises(WeightsError, match=r"cannot be verified.*give the file"):
         build_flow("torchvision_raft_small", checkpoint=address)
     assert not list(tmp_path.iterdir())

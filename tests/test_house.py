@@ -40,7 +40,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "pipeline recording samples measuring",
         "trackers datasets drawn metrics detect export editing events refining",
         "pose flow matching formats video nets checkpoints",
-        "inference skeletons geometry heatmaps oks track_table",
+        "inference skeletons geometry heatmaps oks track_table downloads",
         "structures files options",
         "errors",
     )

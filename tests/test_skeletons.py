@@ -9,6 +9,7 @@ from posetrack.skeletons import (
     POSETRACK_15,
     SKELETONS,
     canonical_joint,
+    is_human,
     joint_map,
     make_skeleton,
 )
@@ -99,6 +100,16 @@ def test_a_skeleton_of_ones_own() -> None:
     assert horse.flip_pairs == ((2, 3),)
     assert horse.limbs == ((0, 1),)
     assert horse.oks_sigmas == (0.026, 0.072, 0.072, 0.072)
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_the_public_skeletons_are_of_people(skeleton: Skeleton) -> None:
+    assert is_human(skeleton)
+
+
+def test_others_are_told_by_their_joints() -> None:
+    assert is_human(make_skeleton("mine", ["LShoulder", "RShoulder", "racket"]))
+    assert not is_human(make_skeleton("mouse", ["nose", "tail", "left_paw", "right_paw"]))
 
 
 def test_names_that_repeat_are_refused() -> None:

@@ -8,27 +8,17 @@ to ``hashes.json`` when the file is first used, and a file that differs from it 
 
 from __future__ import annotations
 
-__all__ = ["check_file", "forget", "recorded", "sha256_of"]
+__all__ = ["check_file", "forget", "recorded"]
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from posetrack.downloads import sha256_of
 from posetrack.errors import OutputError, WeightsError
 from posetrack.files import write_beside
 
 LOCK_NAME = "hashes.json"
-_BLOCK = 1 << 20  # bytes read at a time
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a file, in 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_file(path: Path, expected: str, *, again: bool = False) -> str:

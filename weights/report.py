@@ -7,9 +7,10 @@ __all__ = ["list_rows", "verify_rows"]
 from pathlib import Path
 from typing import Any
 
+from posetrack.downloads import sha256_of
 from posetrack.errors import WeightsError
 from posetrack.files import PART_SUFFIX
-from posetrack.weights.hashes import LOCK_NAME, check_file, sha256_of
+from posetrack.weights.hashes import LOCK_NAME, check_file
 from posetrack.weights.manifest import Entry, added_folder, download_folder, entries
 
 

@@ -33,6 +33,7 @@ T = TypeVar("T")
 TRIES = 100  # samples after a damaged one that are tried in its place
 # names of folders that hold labels only: their images lie beside them (COCO, HRNet, CVAT)
 LABEL_FOLDERS = ("annotations", "labels", "annot", "ann")
+LABEL_DEPTH = 3  # levels up to such a folder that are looked at
 MAX_IMAGE_BYTES = 512 << 20  # of a member of an archive; photographs in use have some 10 MB
 
 
@@ -48,6 +49,7 @@ class ImageStore:
 
     def __init__(self, root: Path, hint: str = "", *, inside: bool = False) -> None:
         self.root, self._hint, self._inside = root, hint.lower(), inside
+        self._base = _base(root, inside)
         self._files: dict[str, list[Path]] | None = None
         self._shards: dict[str, tuple[Path, int, int]] | None = None
 
@@ -81,7 +83,7 @@ class ImageStore:
     def _search(self, name: str) -> Path:
         """The file whose path ends most like ``name``. Raises InputError."""
         if self._files is None:
-            self._files = _files_by_name(self.root, self._inside)
+            self._files = _files_by_name(self._base)
         found = self._files.get(PurePosixPath(name).name, [])
         best = sorted(found, key=lambda path: self._fit(path, name), reverse=True)[:2]
         if not best:
@@ -100,7 +102,7 @@ class ImageStore:
         """Equal last parts, and whether a folder is named as the labels are."""
         pairs = zip(reversed(path.parts), reversed(PurePosixPath(name).parts), strict=False)
         same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
-        folders = path.relative_to(self.root.absolute().parent).parts[:-1]
+        folders = path.relative_to(self._base.parent).parts[:-1]
         return same, any(part.lower() in self._hint for part in folders)
 
     def _candidates(self, name: str) -> Iterator[Path]:
@@ -124,11 +126,18 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"Image {path} cannot be read: {error}.") from error
 
 
-def _files_by_name(root: Path, inside: bool) -> dict[str, list[Path]]:
-    """Images below ``root`` and, where it holds labels only, the folders beside it, by name."""
+def _base(root: Path, inside: bool) -> Path:
+    """``root``, or the folder of everything where ``root`` holds labels only: its images lie beside
+    ``annotations``, of which it may be a part (annotations/2017/v1).
+    """
+    root = root.absolute()
+    above = () if inside else (root, *root.parents[: LABEL_DEPTH - 1])
+    return next((folder.parent for folder in above if folder.name in LABEL_FOLDERS), root)
+
+
+def _files_by_name(base: Path) -> dict[str, list[Path]]:
+    """Images below ``base``, by name."""
     found: dict[str, list[Path]] = {}
-    beside = root.name in LABEL_FOLDERS and not inside
-    base = root.absolute().parent if beside else root.absolute()
     for folder, _, names in os.walk(base):
         for name in names:
             if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:

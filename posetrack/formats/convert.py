@@ -11,6 +11,7 @@ from posetrack.errors import InputError, OutputError, UsageError
 from posetrack.files import file_name
 from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format, native
 from posetrack.formats.folder import label_files
+from posetrack.structures import Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,24 @@ def convert(
     return written
 
 
+def _say_missing(source: Path, sequences: list[Sequence]) -> None:
+    """A table or a list of labels may not say what the video was like; what needs it should not be
+    the first to tell.
+    """
+    lacking = [
+        what
+        for what, of in (("size of the pictures", "size_wh"), ("frame rate", "fps"))
+        if any(getattr(sequence, of) is None for sequence in sequences)
+    ]
+    if lacking:
+        _log.warning(
+            "%s does not say the %s: the tracks have none then, and what is measured in seconds "
+            "or drawn without the video asks for it.",
+            source,
+            " nor the ".join(lacking),
+        )
+
+
 def _plain_files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in _DATA_SUFFIXES)
 
@@ -85,6 +104,8 @@ def _convert_file(
     whole = given.name != "native" or native.is_complete(source)  # before it may be replaced
     for path, sequence in zip(paths, sequences, strict=True):
         wanted.write(path, sequence)
+    if wanted.name == "native":
+        _say_missing(source, sequences)
     if not whole:
         _log.warning(
             "%s was cut off, its closing line is missing: only the whole frames up to there are in "

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from posetrack.errors import UsageError, unknown_name
 from posetrack.inference.devices import PRECISIONS, check_compiler, pick_device
+from posetrack.inference.privacy import no_calls_home
 from posetrack.training.engine import Engine, compile_net
 
 _NAMES: dict[str, Any] = {
@@ -62,6 +63,7 @@ def _best(device: torch.device) -> str:
 
 
 def _fabric(device: torch.device, precision: str, devices: int, nodes: int) -> Any:
+    no_calls_home()
     from lightning.fabric import Fabric
 
     several = devices * nodes > 1

@@ -13,6 +13,7 @@ __all__ = [
     "read_sets",
     "recipe_on_disk",
     "remember_recipe",
+    "say_sides",
     "warn_of_targets",
 ]
 
@@ -146,6 +147,17 @@ def warn_of_targets(recipe: Recipe, joints: int, report: Report) -> None:
                 f"only {shorter}: a larger input (--input) or a smaller sigma (--set sigma=...) "
                 f"learns more."
             )
+
+
+def say_sides(skeleton: Skeleton, report: Report) -> None:
+    """Tell which joints of the user's own change places in a mirrored picture: what their names
+    were taken for.
+    """
+    joints = skeleton.joints
+    if any(joints == known.joints for known in SKELETONS.values()):
+        return
+    if pairs := [f"{joints[a]} with {joints[b]}" for a, b in skeleton.flip_pairs]:
+        report(f"Mirrored pictures exchange {', '.join(pairs)}.")
 
 
 def check_share(recipe: Recipe, processes: int) -> None:

@@ -34,6 +34,7 @@ from posetrack.training.setup import (
     pick_skeleton,
     read_sets,
     remember_recipe,
+    say_sides,
     warn_of_targets,
 )
 from posetrack.training.start import load_same, load_weights
@@ -188,6 +189,7 @@ def make_task(
     joints = pick_skeleton(skeleton, sets, warn)
     check_net(recipe, len(joints))
     warn_of_targets(recipe, len(joints), warn)
+    say_sides(joints, warn)
     task = load_data(recipe, sets, held_out, joints, report=warn)
     return scored(task, held_out, metric or "pck", recipe)
 

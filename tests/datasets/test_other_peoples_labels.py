@@ -53,7 +53,8 @@ def test_names_without_sides_have_no_pairs() -> None:
 @pytest.mark.parametrize(
     "tree",
     [("annotations/l.json", "val2017/a.png"), ("annotations/l.json", "images/val2017/a.png"),
-     ("train.json", "train/a.png"), ("annotations/l.json", "images/cam/day 1/a.png")],
+     ("train.json", "train/a.png"), ("annotations/l.json", "images/cam/day 1/a.png"),
+     ("annotations/person/v2/l.json", "images/a.png"), ("labels/2017/l.json", "val2017/a.png")],
 )  # fmt: skip
 def test_images_are_found_in_the_trees_in_use(tmp_path: Path, tree: tuple[str, str]) -> None:
     _picture(tmp_path / tree[1])

@@ -56,6 +56,18 @@ def test_between_all_formats(
     )
 
 
+def test_what_a_table_does_not_say_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = _write(tmp_path / "walk.csv", "csv")
+    assert _run(given, tmp_path / "walk.jsonl") == 0
+    assert "walk.csv does not say the size of the pictures nor the frame rate" in caplog.text
+    caplog.clear()
+    given = _write(tmp_path / "whole.jsonl")
+    assert _run(given, tmp_path / "again.jsonl") == 0
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("cut", [20, 60])  # within the closing line, within the last frame
 def test_a_file_that_was_cut_off_is_converted_aloud(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, cut: int

@@ -6,7 +6,10 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -23,7 +26,7 @@ SHA = hashlib.sha256(BODY).hexdigest()
 
 class Handler(BaseHTTPRequestHandler):
     """Paths say how the server behaves: /whole, /ranges, /breaks (each answer stops half-way),
-    /wrong, /missing.
+    /wrong, /missing, /endless (64 MiB, unannounced).
     """
 
     seen: ClassVar[list[tuple[str, str | None]]] = []
@@ -44,14 +47,21 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body) - start))
+        if kind != "endless":  # says how long it is
+            self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
+        if kind == "endless":
+            with suppress(OSError):
+                for _ in range(64):
+                    self.wfile.write(bytes(1 << 20))
+            return
         end = (
             start + (len(body) - start) // 2
             if kind == "breaks" and start < len(body) // 2
             else len(body)
         )
-        self.wfile.write(body[start:end])
+        with suppress(OSError):  # whoever asked may have seen enough
+            self.wfile.write(body[start:end])
 
     def log_message(self, *_: object) -> None: ...
 
@@ -148,6 +158,29 @@ def test_a_complete_part_needs_no_second_download(
     entry.path.parent.mkdir(parents=True)
     entry.path.with_name("toy.pth.part").write_bytes(BODY)
     assert path_of("toy").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("kind", ["whole", "endless"])
+def test_a_download_never_grows_beyond_the_manifest(
+    server: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Neither where the server says how much comes, nor where it does not."""
+    monkeypatch.setattr(sys.modules[__name__], "BODY", bytes(8 << 20))
+    offer(monkeypatch, f"{server}/{kind}/toy.pth", size_mb=1.0)
+    steps: list[int] = []
+    with pytest.raises(WeightsError, match="larger than the file that is wanted"):
+        path_of("toy", progress=lambda done, total: steps.append(done))
+    assert max(steps, default=0) <= 5 << 20
+    assert leftovers() == []
+
+
+def test_two_downloads_of_one_file_are_one(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, f"{server}/whole/toy.pth")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: path_of("toy", progress=lambda *_: None), range(4)))
+    assert {path.read_bytes() for path in found} == {BODY}
+    assert len(Handler.seen) == 1
+    assert leftovers() == ["hashes.json", "toy.pth"]
 
 
 def test_a_corrupt_download_is_refused(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
