@@ -24,14 +24,11 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import cv2
 import numpy as np
-import torch
 
 from posetrack import checkpoints, weights
 from posetrack.checkpoints import ModelSpec
@@ -39,7 +36,8 @@ from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.errors import UsageError
 from posetrack.flow import FlowEstimator
 from posetrack.formats.boxes import read_boxes
-from posetrack.inference.devices import has_native_bfloat16, has_native_int8, pick_device
+from posetrack.inference.devices import device_name, has_native_bfloat16, has_native_int8
+from posetrack.inference.threads import set_threads, thread_count
 from posetrack.inference.trials import processor, quickest, remembered
 from posetrack.options import WINDOW_FRAMES, TrackOptions
 from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
@@ -48,6 +46,9 @@ from posetrack.refining.live import Smoothed
 from posetrack.skeletons import is_human
 from posetrack.structures import Skeleton
 from posetrack.trackers import TRACKERS, Tracker, TrackerSettings, build_tracker
+
+if TYPE_CHECKING:
+    import torch
 
 Net = TypeVar("Net")
 _log = logging.getLogger(__name__)
@@ -105,9 +106,8 @@ def read_weights(name: str) -> tuple[Mapping[str, torch.Tensor], ModelSpec]:
 
 def build_stages(o: TrackOptions) -> Stages:
     """Detector, flow and pose network of the options in force, with their weights."""
-    if o.threads:  # for the whole process: neither library has a smaller switch
-        torch.set_num_threads(o.threads)
-        cv2.setNumThreads(o.threads)
+    if o.threads:
+        set_threads(o.threads)
     stages = Stages(build_detector(o), build_flow(o), build_pose(o))
     if not o.boxes and not is_human(stages.pose.skeleton) and _knows_people_only(o.detector):
         _log.warning(
@@ -172,7 +172,7 @@ def build_pose(o: TrackOptions) -> PoseEstimator:
     says.
     """
     assert o.weights is not None  # the preset names one
-    net, spec = weights.load_pose(o.weights, offline=o.offline)
+    net, spec = weights.find_pose(o.weights, offline=o.offline)
     preset = weights.PRESETS[o.preset]
 
     def make(precision: str) -> PoseEstimator:
@@ -206,7 +206,7 @@ def _formats(o: TrackOptions, spec: ModelSpec) -> tuple[str, ...]:
 
     INT8 needs ranges in the checkpoint's notes, instructions for it, and OpenVINO.
     """
-    if o.precision != "auto" or pick_device(o.device).type != "cpu":
+    if o.precision != "auto" or device_name(o.device) != "cpu":
         return (o.precision,)
     bytewise = "int8" in spec.notes and has_native_int8() and o.runtime in ("auto", "openvino")
     more = [("bfloat16", has_native_bfloat16()), (INT8, bytewise)]
@@ -228,10 +228,9 @@ def _quickest(
         return quickest({name: partial(work, net) for name, net in made.items()})
 
     formats = tuple(candidates)
-    machine = f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    question = (
-        f"precision of {network} among {formats} on {machine}, openvino {_version('openvino')}"
-    )
+    machine = f"{processor()}, {thread_count()} threads"
+    libraries = ", ".join(f"{name} {_version(name)}" for name in ("torch", "openvino"))
+    question = f"precision of {network} among {formats} on {machine}, {libraries}"
     name = remembered(weights.cache_folder() / TRIALS_FILE, question, find_out)
     if name not in formats:
         name = formats[0]  # somebody else's file
@@ -239,7 +238,10 @@ def _quickest(
 
 
 def _version(package: str) -> str:
-    return version(package) if find_spec(package) else "none"
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
 def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:

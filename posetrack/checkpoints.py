@@ -119,7 +119,7 @@ def read_spec(path: str | Path) -> ModelSpec:
     """The spec of a checkpoint, without its tensors. Raises WeightsError for a missing, corrupt or
     foreign file.
     """
-    with _open(path) as file:
+    with _open(path, "numpy") as file:
         metadata = file.metadata() or {}
     if METADATA_KEY not in metadata:
         raise WeightsError(
@@ -134,7 +134,7 @@ def read_spec(path: str | Path) -> ModelSpec:
 
 def read_state(path: str | Path) -> dict[str, torch.Tensor]:
     """All tensors of a checkpoint, on the CPU. Raises WeightsError."""
-    with _open(path) as file:
+    with _open(path, "pt") as file:
         state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
     for key, tensor in state.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
@@ -145,13 +145,13 @@ def read_state(path: str | Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def _open(path: str | Path) -> Any:
+def _open(path: str | Path, framework: str) -> Any:
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
         raise WeightsError(f"There is no checkpoint at {path}; check the path.")
     try:
-        return safe_open(path, framework="pt", device="cpu")
+        return safe_open(path, framework=framework, device="cpu")
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path} is not a readable safetensors file: {error}; copy or download it again."

@@ -9,6 +9,7 @@ __all__ = [
     "build_net",
     "decode_note",
     "detector_spec",
+    "find_pose",
     "load_detector",
     "load_flow",
     "load_pose",
@@ -17,12 +18,15 @@ __all__ = [
     "read_start",
 ]
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posetrack.downloads import sha256_of
 from posetrack.errors import UsageError, WeightsError, unknown_name
+from posetrack.inference.network import Network
 from posetrack.weights.fetch import path_of
-from posetrack.weights.manifest import Entry, entries, known_names
+from posetrack.weights.manifest import Entry, cache_folder, entries, known_names
 
 if TYPE_CHECKING:
     import torch
@@ -50,10 +54,42 @@ def load_pose(
     """
     path, entry = _resolve(name_or_path, "pose", offline)
     state, spec = read_checkpoint(path, entry)
-    if spec.task != "pose":
-        raise WeightsError(f"{path} is a network to {spec.task}, not one that finds poses.")
+    _check_task(path, spec, "pose")
     net = build_net(path, state, spec)
     return net.float().to(device).eval(), spec
+
+
+def find_pose(name_or_path: str | Path, *, offline: bool = False) -> tuple[Network, ModelSpec]:
+    """As ``load_pose``, but the network of a file of posetrack's own is not built yet: a runtime
+    that has kept it need not. Such a file's tensors are looked at, and faults in them raised, when
+    it is built.
+    """
+    path, _ = _resolve(name_or_path, "pose", offline)
+    if path.suffix != NATIVE_SUFFIX:
+        net, spec = load_pose(name_or_path, offline=offline)
+        return Network(lambda: net), spec
+    from posetrack import checkpoints
+
+    spec = checkpoints.read_spec(path)
+    _check_task(path, spec, "pose")
+    return _pending(path, spec), spec
+
+
+def _pending(path: Path, spec: ModelSpec) -> Network:
+    return Network(partial(_build_file, path, spec), sha256_of(path), cache_folder() / "networks")
+
+
+def _build_file(path: Path, spec: ModelSpec) -> nn.Module:
+    from posetrack import checkpoints
+
+    return build_net(path, checkpoints.read_state(path), spec).float()  # stored in half precision
+
+
+def _check_task(path: Path, spec: ModelSpec, task: str) -> None:
+    """Raises WeightsError for a network of another task."""
+    if spec.task != task:
+        wanted = {"pose": "finds poses", "detect": "detects people"}[task]
+        raise WeightsError(f"{path} is a network to {spec.task}, not one that {wanted}.")
 
 
 def decode_note(name_or_path: str | Path, *, offline: bool = False) -> str | None:
@@ -105,36 +141,43 @@ def load_detector(
     bytes where the file says how (``detector_spec``) and OpenVINO runs it.
     """
     from posetrack.detect.bundled import HOPELESS_SCORE, BundledDetector
-    from posetrack.detect.detectors import HogDetector, TorchvisionDetector
-    from posetrack.inference.devices import pick_device
-    from posetrack.weights.pickles import read_pickle
+    from posetrack.detect.detectors import HogDetector
 
     if name_or_path == "hog":
         return HogDetector()
     name = BUNDLED_DETECTOR if name_or_path == "bundled" else name_or_path
     path, entry = _resolve(name, "detect", offline)
-    if entry is not None and entry.net == "torchvision":
-        return TorchvisionDetector(entry.name, read_pickle(path), device=pick_device(device))
-    if entry is None and path.suffix != NATIVE_SUFFIX:
-        state = _plain_state(read_pickle(path))
-        kind = net or _only_detector(path, state)
-        return TorchvisionDetector(kind, state, device=pick_device(device))
-    state, spec = read_checkpoint(path, entry)
-    if spec.task != "detect":
-        raise WeightsError(
-            f"{path} is a network to find {spec.task}s, not one that detects people."
-        )
-    built: Any = build_net(path, state, spec).float()  # stored in half precision
-    least = HOPELESS_SCORE if min_score is None else min_score
+    if path.suffix != NATIVE_SUFFIX:
+        return _torchvision_detector(path, entry, net, device)
+    from posetrack import checkpoints
+
+    spec = checkpoints.read_spec(path)
+    _check_task(path, spec, "detect")
     return BundledDetector(
-        built,
+        _pending(path, spec),
         spec,
         device=device,
         runtime=runtime,
-        min_score=least,
+        min_score=HOPELESS_SCORE if min_score is None else min_score,
         long_side=long_side,
         int8=spec.notes.get("int8") if int8 else None,
     )
+
+
+def _torchvision_detector(
+    path: Path, entry: Entry | None, net: str | None, device: str | torch.device
+) -> Detector:
+    """One of torchvision's, told by the manifest, by ``net``, or by the names of its tensors."""
+    from posetrack.detect.detectors import TorchvisionDetector
+    from posetrack.inference.devices import pick_device
+    from posetrack.weights.pickles import read_pickle
+
+    content = read_pickle(path)
+    if entry is not None:
+        return TorchvisionDetector(entry.name, content, device=pick_device(device))
+    state = _plain_state(content)
+    kind = net or _only_detector(path, state)
+    return TorchvisionDetector(kind, state, device=pick_device(device))
 
 
 def detector_spec(name_or_path: str | Path, *, offline: bool = False) -> ModelSpec | None:

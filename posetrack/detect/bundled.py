@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posetrack.detect.cells import cell_boxes, cell_scores
 from posetrack.geometry import clip_boxes, nms
-from posetrack.inference.devices import full_batches, pick_device
+from posetrack.inference.devices import device_name, full_batches
 from posetrack.structures import Boxes, FloatArray, Image
 
 if TYPE_CHECKING:
     import torch
 
     from posetrack.checkpoints import ModelSpec
+    from posetrack.inference.network import Network
     from posetrack.inference.quantisation import Ranges
     from posetrack.nets.person_detector import PersonDetector
 
@@ -47,7 +49,7 @@ class BundledDetector:
 
     def __init__(
         self,
-        net: PersonDetector,
+        net: PersonDetector | Network,
         spec: ModelSpec,
         *,
         device: str | torch.device = "auto",
@@ -60,11 +62,14 @@ class BundledDetector:
     ) -> None:
         from posetrack.inference.runtimes import make_runner
 
-        self.device = pick_device(device)
+        self.device = device_name(device)
         self._run = make_runner(
             net, (2 * GRAIN, 2 * GRAIN), device=self.device, runtime=runtime, int8=int8
         )
-        self._spec = spec.input
+        mean, std = (
+            np.array(v, np.float32) * np.float32(255) for v in (spec.input.mean, spec.input.std)
+        )
+        self._mean, self._std = mean.reshape(1, 3, 1, 1), std.reshape(1, 3, 1, 1)
         self._long_side = long_side or max(spec.input.size_wh)
         self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
 
@@ -99,21 +104,17 @@ class BundledDetector:
         """Boxes (B, N, 4) in pixels of the letterboxed images (B, H, W, 3), and their scores (B,
         N).
         """
+        x = np.subtract(images.transpose(0, 3, 1, 2), self._mean, dtype=np.float32, order="C")
+        x /= self._std
+        logits, sides = self._run.arrays(x) if self._run.arrays else self._run_tensors(x)
+        return cell_boxes(sides, (images.shape[2], images.shape[1])), cell_scores(logits)
+
+    def _run_tensors(self, images: FloatArray) -> tuple[FloatArray, ...]:
         import torch
 
-        from posetrack.nets.person_detector import cell_centers, decode_boxes
-
         with torch.inference_mode():
-            x = torch.from_numpy(images).to(self.device)
-            mean, std = (
-                255 * torch.tensor(v, device=self.device) for v in (self._spec.mean, self._spec.std)
-            )
-            logits, sides = self._run(((x.float() - mean) / std).permute(0, 3, 1, 2))
-            centers, strides = (
-                t.to(self.device) for t in cell_centers((images.shape[2], images.shape[1]))
-            )
-            boxes = decode_boxes(sides.float(), centers, strides)
-            return boxes.cpu().numpy(), logits.float().sigmoid().cpu().numpy()
+            found = self._run(torch.from_numpy(images).to(self.device))
+            return tuple(tensor.float().cpu().numpy() for tensor in found)
 
     def _select(self, xyxy: FloatArray, score: FloatArray, scale: float, image: Image) -> Boxes:
         """One image's boxes in its own pixels, after suppression of repeats."""

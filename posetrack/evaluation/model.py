@@ -251,7 +251,7 @@ def _what_ran(
         "decode": estimator.decode,
         "scale_factors": run.factors,
         "batch_size": o.batch_size,
-        "device": str(estimator.device),
+        "device": estimator.device,
         "runtime": estimator.runtime,
-        "precision": str(estimator.dtype).removeprefix("torch."),
+        "precision": estimator.precision,
     }

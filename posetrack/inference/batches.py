@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-import torch
+from posetrack.inference.threads import thread_count
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -34,16 +34,18 @@ class BatchThreads:
         """``job(part)`` of every part, in order; with fewer parts than threads one after
         the other.
         """
-        threads = torch.get_num_threads()
+        threads = thread_count()
         if threads < 2 or len(parts) < threads:
             return [job(part) for part in parts]
         return list(self._started(threads).map(job, parts))
 
     def run(self, job: Callable[[], Result]) -> Result:
         """The job on a thread of its own, waited for."""
-        return self._started(max(torch.get_num_threads(), 1)).submit(job).result()
+        return self._started(thread_count()).submit(job).result()
 
     def _started(self, threads: int) -> ThreadPoolExecutor:
+        import torch
+
         if self._pool is None or self._threads != threads:
             self._pool, self._threads = (
                 ThreadPoolExecutor(threads, "batch", _compute_alone),
@@ -58,6 +60,8 @@ class BatchThreads:
 
 
 def _compute_alone() -> None:
+    import torch
+
     # asked for once, the number is this thread's own and follows that of others no more
     torch.get_num_threads()
     torch.set_num_threads(1)

@@ -11,15 +11,20 @@ __all__ = [
     "DEVICES",
     "PRECISIONS",
     "check_compiler",
+    "device_name",
     "full_batches",
     "has_native_bfloat16",
     "has_native_int8",
     "pick_device",
     "pick_precision",
+    "precision_name",
 ]
 
+import ctypes
 import platform
+import sys
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from posetrack.errors import UsageError, unknown_name
@@ -29,8 +34,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_CPU_FLAGS = "/proc/cpuinfo"
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+# a GPU's driver, without which PyTorch sees none: NVIDIA's; on Linux the file of AMD's too
+_DRIVERS = {"linux": ("libcuda.so.1", "/dev/kfd"), "win32": ("nvcuda.dll",)}
 _NATIVE_FLAGS = (
     "avx512_bf16",
     "amx_bf16",
@@ -41,6 +50,30 @@ _INT8_FLAGS = (
     "avx_vnni",
     "amx_int8",
 )  # x86 instruction sets that multiply and add up bytes
+
+
+def device_name(name: str | torch.device = "auto") -> str:
+    """``pick_device`` by its name. PyTorch is loaded only where there may be something to choose.
+    Raises UsageError.
+    """
+    if name == "cpu" or (name == "auto" and "torch" not in sys.modules and not _may_have_gpu()):
+        return "cpu"
+    return str(pick_device(name))
+
+
+def _may_have_gpu() -> bool:
+    """Whether PyTorch must be asked: not where no driver is installed that it could use."""
+    return any(map(_is_there, _DRIVERS[sys.platform])) if sys.platform in _DRIVERS else True
+
+
+def _is_there(driver: str) -> bool:
+    if driver.startswith("/"):
+        return Path(driver).exists()
+    try:
+        ctypes.CDLL(driver)
+    except OSError:
+        return False
+    return True
 
 
 def pick_device(name: str | torch.device = "auto") -> torch.device:
@@ -74,14 +107,19 @@ def pick_precision(device: torch.device, precision: str = "auto") -> torch.dtype
     """
     import torch
 
+    dtype: torch.dtype = getattr(torch, precision_name(device.type, precision))
+    return dtype
+
+
+def precision_name(device: str, precision: str = "auto") -> str:
+    """``pick_precision`` by its name, without PyTorch. Raises UsageError."""
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     if precision != "auto":
-        dtype: torch.dtype = getattr(torch, precision)
-        return dtype
-    if device.type == "cuda":
-        return torch.float16
-    return torch.bfloat16 if device.type == "cpu" and has_native_bfloat16() else torch.float32
+        return precision
+    if device.startswith("cuda"):
+        return "float16"
+    return "bfloat16" if device == "cpu" and has_native_bfloat16() else "float32"
 
 
 def check_compiler(device: torch.device) -> None:
@@ -132,16 +170,22 @@ def has_native_int8() -> bool:
 
 def _has_any(instructions: Collection[str]) -> bool:
     """Whether this is an x86 processor with one of these instruction sets."""
-    import torch
-
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return False
+    if "torch" not in sys.modules and Path(_CPU_FLAGS).exists():  # to load it takes a second
+        return any(flag in _listed_flags() for flag in instructions)
+    import torch
+
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     if capabilities:
         return any(capabilities.get(flag) for flag in instructions)
+    return any(flag in _listed_flags() for flag in instructions)
+
+
+def _listed_flags() -> list[str]:
+    """What Linux says of the processor."""
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            flags = next((line.split() for line in file if line.startswith("flags")), [])
+        with open(_CPU_FLAGS, encoding="ascii", errors="replace") as file:
+            return next((line.split() for line in file if line.startswith("flags")), [])
     except OSError:
-        return False
-    return any(flag in flags for flag in instructions)
+        return []

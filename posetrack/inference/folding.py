@@ -39,6 +39,8 @@ def fold_batch_norm(net: nn.Module, example_hw: tuple[int, int] = (64, 64)) -> n
     returned as it was.
     """
     net.eval()
+    if not any(isinstance(module, _Norm) for module in net.modules()):
+        return net
     parameter = next(net.parameters())
     generator = torch.Generator().manual_seed(0)
     example = torch.randn(1, 3, *example_hw, generator=generator).to(

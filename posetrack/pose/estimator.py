@@ -20,22 +20,26 @@ __all__ = ["DEFAULT_BATCH_SIZE", "PoseEstimator"]
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from posetrack import geometry, heatmaps
 from posetrack.errors import unknown_name
 from posetrack.inference.batches import BatchThreads
-from posetrack.inference.devices import has_native_int8, pick_device, pick_precision
-from posetrack.inference.quantisation import Ranges
+from posetrack.inference.devices import device_name, has_native_int8, precision_name
+from posetrack.inference.network import Network
 from posetrack.inference.runtimes import make_runner
 from posetrack.oks import rescore
 from posetrack.pose.upright import lean_deg, moved_maps, torso_score, turned_center_scale
 from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from posetrack.inference.quantisation import Ranges
 
 DEFAULT_BATCH_SIZE = 8  # crops; on a CPU nothing is gained beyond (benchmarks/pose_speed.py)
 MIN_BOX_SIDE_PX = 1.0  # a box with a smaller longer side holds nobody
@@ -69,7 +73,8 @@ class _Crops:
 class PoseEstimator:
     """A network made ready for inference, and the way from boxes to poses around it.
 
-    ``net`` is copied, so that the caller's stays as it is: put into eval mode, batch norms folded,
+    ``net`` is copied, so that the caller's stays as it is (a ``Network`` is built only if its
+    runtime has not kept it): put into eval mode, batch norms folded,
     moved to ``device`` ("auto", "cpu", "cuda", "mps") in ``precision`` ("auto": float16 on CUDA,
     bfloat16 on a CPU with instructions for it, else float32), and run by ``runtime`` ("auto" or a
     name in ``runtimes.RUNTIMES``). With ``int8``, ranges of its activations (``quantisation``),
@@ -82,7 +87,7 @@ class PoseEstimator:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: nn.Module | Network,
         spec: InputSpec,
         skeleton: Skeleton,
         *,
@@ -104,28 +109,23 @@ class PoseEstimator:
         self.flip_test = flip_test and bool(skeleton.flip_pairs)
         self.upright_test = upright_test
         self.decode, self.batch_size = decode, batch_size
-        self.device = pick_device(device)
-        self.dtype = pick_precision(self.device, precision)
+        self.device = device_name(device)
+        self._dtype = precision_name(self.device, precision)
         hw = (spec.size_wh[1], spec.size_wh[0])
         ranges = int8 if precision == "auto" and has_native_int8() else None
         self._run = make_runner(
-            net, hw, device=self.device, dtype=self.dtype, runtime=runtime, int8=ranges
+            net, hw, device=self.device, dtype=self._dtype, runtime=runtime, int8=ranges
         )
-        if self._run.int8:
-            self.dtype = torch.float32
         self._agreeing = {
             batch_size: True
         }  # whether a size of batch gives the bits of the full one
         self._threads = BatchThreads()
         self.side_by_side = (
-            self.device.type == "cpu" and self.runtime == "torch"
+            self.device == "cpu" and self.runtime == "torch"
         )  # batches, a thread each
         scale = 1 / (255 * np.array(spec.std))
-        self._gain = torch.tensor(scale, dtype=torch.float32, device=self.device).view(1, 3, 1, 1)
-        self._shift = torch.tensor(
-            np.array(spec.mean) * 255 * scale, dtype=torch.float32, device=self.device
-        )
-        self._shift = self._shift.view(1, 3, 1, 1)
+        self._gain = scale.astype(np.float32).reshape(1, 3, 1, 1)
+        self._shift = (np.array(spec.mean) * 255 * scale).astype(np.float32).reshape(1, 3, 1, 1)
 
     @property
     def runtime(self) -> str:
@@ -135,7 +135,7 @@ class PoseEstimator:
     @property
     def precision(self) -> str:
         """What the network computes in: "float32", "bfloat16", "float16" or "int8"."""
-        return "int8" if self._run.int8 else str(self.dtype).removeprefix("torch.")
+        return "int8" if self._run.int8 else self._dtype
 
     def estimate(
         self, images: Sequence[Image], boxes: Sequence[Boxes], *, padded: bool = True
@@ -311,16 +311,29 @@ class PoseEstimator:
 
     def _forward(self, crops: Image) -> FloatArray:
         """The final heatmaps of uint8 crops (N, H, W, 3)."""
-        with torch.inference_mode():
-            x = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
-            x = x.permute(0, 3, 1, 2).float()  # channels_last without a copy
-            x = (x * self._gain - self._shift).to(self.dtype)
-        maps = self._run(x)[-1]
+        maps = self._forward_arrays(crops) if self._run.arrays else self._forward_tensors(crops)
         if maps.shape[1] != len(self.skeleton):
             joints = f"skeleton {self.skeleton.name} has {len(self.skeleton)} joints"
             raise ValueError(f"{joints}, but the network gives {maps.shape[1]} heatmaps")
-        result: FloatArray = maps.float().cpu().numpy()
-        return result
+        return maps
+
+    def _forward_arrays(self, crops: Image) -> FloatArray:
+        """Without PyTorch, to the same bits."""
+        assert self._run.arrays
+        x = np.multiply(crops.transpose(0, 3, 1, 2), self._gain, dtype=np.float32, order="C")
+        x -= self._shift
+        return self._run.arrays(x)[-1]
+
+    def _forward_tensors(self, crops: Image) -> FloatArray:
+        import torch
+
+        with torch.inference_mode():
+            gain, shift = (torch.from_numpy(a).to(self.device) for a in (self._gain, self._shift))
+            x = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
+            x = x.permute(0, 3, 1, 2).float()  # channels_last without a copy
+            x = (x * gain - shift).to(getattr(torch, self._dtype))
+            maps: FloatArray = self._run(x)[-1].float().cpu().numpy()
+        return maps
 
 
 def _usable(xyxy: FloatArray) -> Any:

@@ -14,6 +14,7 @@ from posetrack import assemble
 from posetrack.assemble import build_detector
 from posetrack.checkpoints import ModelSpec, read_spec, read_state, save
 from posetrack.detect.bundled import BundledDetector, letterbox
+from posetrack.detect.cells import cell_boxes, cell_scores
 from posetrack.errors import InputError, TrainingError, UsageError
 from posetrack.geometry import iou_matrix
 from posetrack.inference.quantisation import calibrate
@@ -454,6 +455,17 @@ def test_a_teachers_boxes_stand_beside_the_labels() -> None:
     grounds = [sampler.draw(128).ground for _ in range(30)]
     assert any((ground == IGNORED).any() for ground in grounds)
     assert not any((ground == UNKNOWN).any() for ground in grounds)
+
+
+def test_cells_without_torch_are_those_of_training():
+    generator = torch.Generator().manual_seed(0)
+    for wh in ((64, 32), (384, 224)):
+        centers, strides = cell_centers(wh)
+        sides = torch.randn(2, len(strides), 4, generator=generator) * 3
+        expected = decode_boxes(sides, centers, strides).numpy()
+        np.testing.assert_allclose(cell_boxes(sides.numpy(), wh), expected, rtol=1e-5, atol=1e-4)
+    logits = torch.linspace(-200, 200, 99)[None]
+    np.testing.assert_allclose(cell_scores(logits.numpy()), logits.sigmoid().numpy(), 1e-6, 1e-30)
 
 
 # --- as a user runs it ------------------------------------------------------------------------

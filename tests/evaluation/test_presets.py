@@ -62,9 +62,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loaded(monkeypatch: pytest.MonkeyPatch, here: Path) -> dict[str, Any]:
     """The names by which networks are loaded; a small one stands in for all of them."""
     names: dict[str, Any] = {}
-    real = assemble.weights.load_pose
+    real = assemble.weights.find_pose
 
-    def load_pose(name: str, **more: Any) -> Any:
+    def find_pose(name: str, **more: Any) -> Any:
         names["weights"] = name
         return real(name if Path(name).is_file() else here / "plain.safetensors", **more)
 
@@ -73,7 +73,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, here: Path) -> dict[str, Any]:
         names["min_score"] = more["min_score"]
         return Finder()
 
-    monkeypatch.setattr(assemble.weights, "load_pose", load_pose)
+    monkeypatch.setattr(assemble.weights, "find_pose", find_pose)
     monkeypatch.setattr(assemble.weights, "load_detector", load_detector)
     return names
 

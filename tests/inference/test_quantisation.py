@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from posetrack.inference import runtimes
+from posetrack.inference import openvino_runner, runtimes
 from posetrack.inference.quantisation import calibrate, quantised
 from posetrack.nets import build
 from posetrack.nets.blocks import init_he
@@ -79,7 +79,7 @@ def test_openvino_computes_in_bytes_what_pytorch_rounds() -> None:
     assert run.int8
     with torch.inference_mode():
         expected = quantised(net, ranges)(x)
-    assert float((run(x)[0] - expected).abs().max()) <= runtimes.MAX_INT8_DEVIATION * float(
+    assert float((run(x)[0] - expected).abs().max()) <= openvino_runner.MAX_INT8_DEVIATION * float(
         expected.abs().max()
     )
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from posetrack import weights
 from posetrack.errors import UsageError
-from posetrack.inference import runtimes
+from posetrack.inference import openvino_runner, runtimes
 from posetrack.inference.runtimes import AUTO, RUNTIMES, make_runner
 from posetrack.nets import build
 from posetrack.nets.blocks import init_he
@@ -138,12 +138,12 @@ def test_a_version_of_openvino_that_has_moved_its_parts(monkeypatch: pytest.Monk
 def test_other_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     net = build("hrnet_w32", joints=15, **SMALL["hrnet_w32"])
     init_he(net, 15)  # the paper's initial weights give heatmaps of next to nothing
-    convert = runtimes._converted
+    convert = openvino_runner._converted
 
     def wrong(net: nn.Module, example: torch.Tensor) -> tuple[object, object]:
         return convert(nn.Sequential(net, nn.Hardtanh(-1e-3, 1e-3)), example)
 
-    monkeypatch.setattr(runtimes, "_converted", wrong)
+    monkeypatch.setattr(openvino_runner, "_converted", wrong)
     with pytest.raises(UsageError, match="other numbers"):
         make_runner(net, (64, 64), device=CPU, runtime="openvino")
     assert make_runner(net, (64, 64), device=CPU).runtime == "torch"

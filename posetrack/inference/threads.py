@@ -1,0 +1,55 @@
+"""How many threads networks run on, known without loading PyTorch."""
+
+from __future__ import annotations
+
+__all__ = ["set_threads", "thread_count"]
+
+import os
+import sys
+
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # what PyTorch goes by when it is loaded
+
+
+def set_threads(count: int) -> None:
+    """For the whole process, and for PyTorch if it is loaded later: no library has a smaller
+    switch.
+    """
+    import cv2
+
+    cv2.setNumThreads(count)
+    for name in _VARIABLES:
+        os.environ[name] = str(count)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+def thread_count() -> int:
+    """As many as PyTorch uses, or would use: what was set, else one for every core of which this
+    process may have a part.
+    """
+    if "torch" in sys.modules:
+        import torch
+
+        return torch.get_num_threads()
+    for name in _VARIABLES:
+        value = os.environ.get(name, "").split(",")[0]  # OpenMP takes a list, one a level
+        if value.isdigit() and int(value):
+            return int(value)
+    return _cores()
+
+
+def _cores() -> int:
+    """Cores, not counting a second thread in one."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    ours, found = os.sched_getaffinity(0), set()
+    for cpu in ours:
+        place = f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+        try:
+            with open(place, encoding="ascii") as file:
+                found.add(file.read())
+        except OSError:
+            return len(ours)
+    return len(found)
