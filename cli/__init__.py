@@ -59,6 +59,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "posetrack.cli.measure:measure",
         "Angles, distances and speeds of tracked people, as a table.",
     ),
+    "review": (
+        "posetrack.cli.review:review",
+        "Look at tracks in the browser, and mend them: swap, merge, split, move.",
+    ),
     "report": (
         "posetrack.cli.report:report",
         "A page of who was there, their ways, speeds and angles, and the quality.",
