@@ -14,6 +14,7 @@ Conventions, written here once:
 from __future__ import annotations
 
 __all__ = [
+    "MAX_INDEX",
     "Boxes",
     "Flow",
     "Frame",
@@ -23,8 +24,10 @@ __all__ = [
     "Sequence",
     "Skeleton",
     "Tracks",
+    "as_float32",
 ]
 
+import math
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
@@ -36,6 +39,11 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Image = npt.NDArray[np.uint8]
+MAX_INDEX = 2**53  # of a frame: what every format holds exactly
+MAX_TIME_S = 1e10  # of a frame; clocks that count from 1970 are below
+MAX_INPUT_SIDE = 8192  # pixels of a network's input
+MAX_PADDING = 16.0  # of a box; networks in use have 1 to 1.5
+STD_RANGE = 1e-4, 1e4  # of the normalisation, and how far from 0 its mean may be
 Index = slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64] | list[int]
 
 
@@ -56,6 +64,23 @@ def _set_array(owner: object, name: str, dtype: type, expected: tuple[int | None
     object.__setattr__(owner, name, array)
 
 
+def as_float32(values: Any) -> FloatArray:
+    """Numbers of a file as float32, of any shape. Raises ValueError for a finite one that is too
+    large for it, and what numpy raises where they are none.
+    """
+    wide = np.asarray(values, np.float64)
+    with np.errstate(over="ignore"):
+        narrow = wide.astype(np.float32)
+    if not (np.isinf(narrow) <= np.isinf(wide)).all():
+        raise ValueError("a number is too large for a place in a picture or a score")
+    return narrow
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number of Python's, as JSON has them; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Skeleton:
     """The keypoints of a body: names, order, limbs and the sigmas of object keypoint similarity.
@@ -71,6 +96,10 @@ class Skeleton:
     oks_sigmas: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        if not all(isinstance(name, str) for name in (self.name, *self.joints)):
+            raise ValueError(f"Skeleton.joints: not all are names in {self.joints}")
+        if not all(_is_number(sigma) and sigma > 0 for sigma in self.oks_sigmas):
+            raise ValueError("Skeleton.oks_sigmas: all must be numbers above 0")
         if len(self.oks_sigmas) != len(self.joints):
             raise ValueError(
                 f"Skeleton.oks_sigmas: expected {len(self.joints)} values, got "
@@ -79,7 +108,7 @@ class Skeleton:
         if len(set(self.joints)) != len(self.joints):
             raise ValueError(f"Skeleton.joints: names repeat in {self.joints}")
         for what, pairs in (("limbs", self.limbs), ("flip_pairs", self.flip_pairs)):
-            if any(not 0 <= i < len(self.joints) for pair in pairs for i in pair):
+            if any(i not in range(len(self.joints)) for pair in pairs for i in pair):
                 raise ValueError(
                     f"Skeleton.{what}: an index lies outside 0..{len(self.joints) - 1}"
                 )
@@ -275,6 +304,12 @@ class FrameLabels:
     ignore_regions: tuple[npt.NDArray[np.float64], ...] = ()
     marks: npt.NDArray[np.uint8] | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.index <= MAX_INDEX:
+            raise ValueError(f"FrameLabels.index: {self.index} is no number of a frame")
+        if abs(self.time_s) > MAX_TIME_S:  # NaN, unknown, is not above it
+            raise ValueError(f"FrameLabels.time_s: {self.time_s} seconds is no time of a video")
+
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
@@ -306,3 +341,20 @@ class InputSpec:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     padding: float = 1.25
+
+    def __post_init__(self) -> None:
+        for what, values, count in (
+            ("size_wh", self.size_wh, 2),
+            ("mean", self.mean, 3),
+            ("std", self.std, 3),
+        ):
+            if len(values) != count or not all(map(_is_number, values)):
+                raise ValueError(f"InputSpec.{what} must be {count} finite numbers")
+        if not all(side in range(1, MAX_INPUT_SIDE + 1) for side in self.size_wh):
+            raise ValueError(f"InputSpec.size_wh: sides are whole, from 1 to {MAX_INPUT_SIDE}")
+        if not all(STD_RANGE[0] <= v <= STD_RANGE[1] for v in self.std):
+            raise ValueError(f"InputSpec.std must be above 0: {STD_RANGE[0]} to {STD_RANGE[1]}")
+        if max(map(abs, self.mean)) > STD_RANGE[1]:
+            raise ValueError(f"InputSpec.mean must be within {STD_RANGE[1]} of 0")
+        if not _is_number(self.padding) or not 0 < self.padding <= MAX_PADDING:
+            raise ValueError(f"InputSpec.padding must be above 0, at most {MAX_PADDING}")

@@ -25,6 +25,7 @@ from posetrack.structures import Skeleton
 
 _log = logging.getLogger(__name__)
 
+MAX_PX = 1e6  # of a coordinate; pictures in use have some ten thousand
 MIN_BOX_PX = 1.0  # a smaller annotation has no picture
 
 
@@ -196,8 +197,8 @@ def _person(
     flag = np.nan_to_num(points[:, 2]).clip(0, 2).astype(np.int64)
     if not (flag > 0).any():
         return None
-    if not np.isfinite(points[flag > 0, :2]).all():
-        raise ValueError("a labelled joint is not a finite number")
+    if not (np.abs(points[flag > 0, :2]) < MAX_PX).all():  # NaN is not below it
+        raise ValueError("a labelled joint is not a finite number, or far from any picture")
     points = points.astype(np.float32)
     xyxy = _box(annotation, np.where(flag[:, None] > 0, points[:, :2], np.nan), size_wh)
     if (xyxy[2:] - xyxy[:2]).min() < MIN_BOX_PX:
@@ -217,6 +218,6 @@ def _box(
         raise ValueError("bbox is not [x, y, width, height]")
     if given is None or not (float(given[2]) > 0 and float(given[3]) > 0):
         return clip_boxes(keypoint_boxes(xy[None]), size_wh)[0]
-    if not np.isfinite(np.array(given, np.float64)).all():
-        raise ValueError("bbox holds a number that is not finite")
+    if not (np.abs(np.array(given, np.float64)) < MAX_PX).all():
+        raise ValueError("bbox holds a number that is not finite, or far from any picture")
     return clean_coco_boxes(np.array([given], np.float64), size_wh)[0]

@@ -29,6 +29,8 @@ from posetrack.skeletons import COCO_17, canonical_joint, make_skeleton
 COCO_FIGURES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 PERSON = 1  # COCO's category, and the one of our own results
 MAX_NUMBER = 1e12  # of coordinates and areas in pixels; no picture is as large
+# fields of a result that are scored; by others pycocotools would take it for a caption or a mask
+_RESULT = ("image_id", "category_id", "keypoints", "score", "bbox")
 NO_OBJECTS = -1  # pycocotools' value of a figure without ground truth
 
 Json = dict[str, Any]
@@ -66,6 +68,10 @@ def read_coco_truth(path: Path, *, labelled: bool = True) -> Json:
     categories = data.setdefault("categories", [])
     if not isinstance(categories, list) or not all(isinstance(c, dict) for c in categories):
         raise FormatError(f"{path}: categories: not a list of objects with named fields.")
+    for category in categories:
+        names = category.get("keypoints") or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise FormatError(f"{path}: categories: keypoints: not a list of names.")
     listed = {str(c.get("id")) for c in categories}
     used = {p["category_id"] for p in data["annotations"]} or {PERSON}
     # one that people are of and that is not listed would be skipped
@@ -97,7 +103,8 @@ def _complete(person: Json, number: int, joints: int) -> None:
         raise ValueError(f"area: {area!r} is not a finite number")
     if not area or area <= 0:
         person["area"] = box[2] * box[3]
-    person.setdefault("iscrowd", 0)
+    if person.setdefault("iscrowd", 0) not in (0, 1):
+        raise ValueError(f"iscrowd: {person['iscrowd']!r} is neither 0 nor 1")
     person.setdefault("id", number + 1)
 
 
@@ -144,7 +151,7 @@ def score_coco(
         known = COCO()
         known.dataset = _numbered(truth)
         known.createIndex()
-        found = known.loadRes([dict(row) for row in results])
+        found = known.loadRes([{k: row[k] for k in _RESULT if k in row} for row in results])
         evaluation = COCOeval(known, found, "keypoints")
         sigmas = _sigmas(truth, joints)
         if sigmas is not None:
@@ -278,11 +285,25 @@ def _check(results: Any, images: set[Any], joints: int, truth_name: str, name: s
                 f"{3 * joints}."
             )
         for value in (*numbers, row["score"]):
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
+            if not _is_number(value):
                 raise FormatError(
                     f"{name}: result {n}: keypoints or score: {value!r} is not a finite number."
                 )
         row.setdefault("category_id", 1)
+    _check_boxes(results, name)
+
+
+def _check_boxes(results: list[Json], name: str) -> None:
+    """pycocotools takes the areas from the boxes where the first row has one, so then all must."""
+    if not results[0].get("bbox"):
+        return
+    for n, row in enumerate(results):
+        box = row.get("bbox")
+        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+            raise FormatError(
+                f"{name}: result {n}: bbox: {box!r} is not [x, y, width, height]; give every "
+                f"result a box, or none."
+            )
 
 
 def coco_table(figures: Mapping[str, float], title: str) -> Table:

@@ -16,7 +16,7 @@ from posetrack.errors import FormatError, InputError
 from posetrack.files import read_json
 from posetrack.formats import FORMATS, detect_format
 from posetrack.formats.coco import PERSON_CATEGORY
-from posetrack.structures import Boxes
+from posetrack.structures import Boxes, FloatArray, as_float32
 
 _log = logging.getLogger(__name__)
 
@@ -44,15 +44,13 @@ def read_boxes(path: str | Path) -> dict[int, Boxes]:
 
 
 def _from_results(rows: list[Any], path: str) -> dict[int, Boxes]:
-    by_frame: dict[int, list[tuple[float, ...]]] = {}
+    by_frame: dict[int, list[FloatArray]] = {}
     for number, row in enumerate(rows):
         try:
             if row.get("category_id", PERSON_CATEGORY) == PERSON_CATEGORY:
                 x, y, w, h = (float(v) for v in row["bbox"])
-                index = row["image_id"]
-                by_frame.setdefault(int(index), []).append(
-                    (x, y, x + w, y + h, float(row.get("score", 1.0)))
-                )
+                box = as_float32((x, y, x + w, y + h, float(row.get("score", 1.0))))
+                by_frame.setdefault(int(row["image_id"]), []).append(box)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise FormatError(
                 f"{path}, entry {number}: a box needs image_id (the frame's index) and bbox [x, "
@@ -70,5 +68,5 @@ def _from_results(rows: list[Any], path: str) -> dict[int, Boxes]:
             "the first frame.",
             path,
         )
-    arrays = {index: np.array(boxes, np.float32) for index, boxes in sorted(by_frame.items())}
+    arrays = {index: np.array(boxes) for index, boxes in sorted(by_frame.items())}
     return {index: Boxes(a[:, :4], a[:, 4]) for index, a in arrays.items()}

@@ -29,7 +29,16 @@ import orjson
 from posetrack.errors import FormatError
 from posetrack.files import read_json, write_beside
 from posetrack.skeletons import SKELETONS, canonical_joint, make_skeleton
-from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Skeleton, Tracks
+from posetrack.structures import (
+    MAX_INDEX,
+    Boxes,
+    FrameLabels,
+    Poses,
+    Sequence,
+    Skeleton,
+    Tracks,
+    as_float32,
+)
 
 PERSON_CATEGORY = 1  # id of "person" in COCO
 _SUFFIXES = (".gz", ".json", ".coco")
@@ -107,7 +116,7 @@ def _read_results(rows: list[Row], name: str, path: str) -> Sequence:
     by_frame: dict[int, list[tuple[int, Row]]] = {}
     for number, row in enumerate(rows):
         index = row.get("image_id") if isinstance(row, dict) else None
-        if not isinstance(index, int):
+        if not isinstance(index, int) or not 0 <= index <= MAX_INDEX:
             raise FormatError(
                 f"{path}, entry {number}: image_id must be a whole number, the frame's index."
             )
@@ -176,7 +185,7 @@ def _parse_people(people: list[tuple[int, Row]], skeleton: Skeleton, path: str) 
     try:
         for n, (number, row) in enumerate(people):  # noqa: B007 - the number is wanted in the error
             if row.get("keypoints"):
-                keypoints[n] = np.array(row["keypoints"], np.float32).reshape(len(skeleton), 3)
+                keypoints[n] = as_float32(row["keypoints"]).reshape(len(skeleton), 3)
             absent = (keypoints[n] == 0).all(axis=1)
             keypoints[n, absent] = np.nan
             boxes[n] = (*_box(row, keypoints[n]), _number(row.get("score", 1.0)))

@@ -23,7 +23,7 @@ import numpy as np
 
 from posetrack.errors import FormatError
 from posetrack.skeletons import SKELETONS, make_skeleton
-from posetrack.structures import Boxes, FrameLabels, Poses, Skeleton, Tracks
+from posetrack.structures import Boxes, FrameLabels, Poses, Skeleton, Tracks, as_float32
 
 _log = logging.getLogger(__name__)
 
@@ -147,8 +147,8 @@ def _parse_frame(rows: list[tuple[str, Row]], skeleton: Skeleton) -> FrameLabels
 
 
 def _tracks(people: dict[int, tuple[list[list[float]], list[float]]], skeleton: Skeleton) -> Tracks:
-    keypoints = np.array([k for k, _ in people.values()], np.float32).reshape(-1, len(skeleton), 3)
-    boxes = np.array([b for _, b in people.values()], np.float32).reshape(-1, 5)
+    keypoints = as_float32([k for k, _ in people.values()]).reshape(-1, len(skeleton), 3)
+    boxes = as_float32([b for _, b in people.values()]).reshape(-1, 5)
     poses = Poses(keypoints[..., :2], keypoints[..., 2], Boxes(boxes[:, :4], boxes[:, 4]), skeleton)
     return Tracks(np.array(list(people), np.int64), poses)
 

@@ -51,7 +51,7 @@ import orjson
 from posetrack.errors import FormatError, InputError
 from posetrack.files import write_beside
 from posetrack.skeletons import SKELETONS
-from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Skeleton, Tracks
+from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Skeleton, Tracks, as_float32
 
 SCHEMA = 1
 _HEADER_KEYS = ("posetrack", "name", "size_wh", "fps", "skeleton")
@@ -274,7 +274,7 @@ def _parse_poses(people: list[dict[str, Any]], skeleton: Skeleton) -> Poses:
                 f"a person has {len(person['keypoints'])} keypoints, the skeleton {len(skeleton)}"
             )
         keypoints[n] = _rows(person["keypoints"], 3)
-    scores = np.array([_number(p["score"]) for p in people], np.float32)
+    scores = as_float32([_number(p["score"]) for p in people])
     boxes = Boxes(_rows([p["box"] for p in people], 4), scores)
     return Poses(keypoints[..., :2], keypoints[..., 2], boxes, skeleton)
 
@@ -298,9 +298,7 @@ def _rows(rows: list[list[float | None] | None], width: int) -> npt.NDArray[np.f
     full = [nothing if row is None else row for row in rows]
     if any(len(row) != width for row in full):
         raise ValueError(f"a list of {width} numbers has another length")
-    return np.array([[_number(value) for value in row] for row in full], np.float32).reshape(
-        len(rows), width
-    )
+    return as_float32([[_number(value) for value in row] for row in full]).reshape(len(rows), width)
 
 
 def _number(value: float | None) -> float:

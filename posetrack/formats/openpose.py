@@ -27,7 +27,7 @@ import orjson
 from posetrack.errors import FormatError, InputError
 from posetrack.files import file_name, part_path, read_json, write_beside
 from posetrack.skeletons import BODY_25, COCO_17, joint_map, make_skeleton
-from posetrack.structures import Boxes, FrameLabels, Poses, Sequence, Tracks
+from posetrack.structures import MAX_INDEX, Boxes, FrameLabels, Poses, Sequence, Tracks, as_float32
 
 VERSION = 1.3  # of OpenPose's layout: the first with person_id
 FRAME_FILES = "*_keypoints.json"
@@ -152,6 +152,8 @@ def read(path: str | Path) -> list[Sequence]:
     if not path.is_dir() or (not found and any(path.iterdir())):
         raise FormatError(f"{path} is not a folder of OpenPose's files, one {FRAME_FILES} a frame.")
     numbered = sorted((int(match["index"]), file) for match, file in found)
+    if numbered and numbered[-1][0] > MAX_INDEX:
+        raise FormatError(f"{numbered[-1][1]}: the number in its name is no number of a frame.")
     people = {file: _read_people(file) for _, file in numbered}
     anonymous = any(p["person_id"][0] == NO_PERSON_ID for frame in people.values() for p in frame)
     frames = tuple(
@@ -186,7 +188,7 @@ def _as_body25(values: Any) -> npt.NDArray[np.float32]:
     """The joints (25, 3) of any of OpenPose's models: BODY_25, COCO's 18, BODY_25B and 135 joints
     begin with known ones. Raises ValueError.
     """
-    given = np.array(values, np.float32)
+    given = as_float32(values)
     count, rest = divmod(given.size, 3)
     order = _MODELS.get(count)
     if rest or order is None:
