@@ -256,6 +256,14 @@ def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:
     return build_tracker(o.tracker, skeleton, settings)
 
 
+def _looks(stages: Stages) -> int:
+    """Parts of a window that are looked at at once: a thread each, where that is what the networks'
+    runtime is good at.
+    """
+    alike = (stages.detector, stages.flow, stages.pose)
+    return thread_count() if all(getattr(s, "concurrent", False) for s in alike) else 1
+
+
 def build_pipeline(
     o: TrackOptions, stages: Stages, *, live: bool, stopwatch: Stopwatch | None = None
 ) -> Pipeline | Smoothed:
@@ -264,6 +272,7 @@ def build_pipeline(
     """
     settings = PipelineSettings(
         window=o.window or (1 if live else WINDOW_FRAMES),
+        looks=_looks(stages),
         detect_every=o.detect_every,
         min_box_score=o.min_box_score,
         box_nms=o.box_nms,

@@ -82,6 +82,8 @@ def still(image_wh: tuple[int, int]) -> Flow:
 class NoFlow:
     """``--flow none``: remembered joints stay where they were."""
 
+    concurrent = True
+
     def estimate(self, pairs: Pairs) -> list[Flow]:
         return [still(_size_wh(current)) for _, current in pairs]
 
@@ -91,14 +93,13 @@ class DisFlow:
     ``long_side`` pixels.
     """
 
+    concurrent = True  # several threads at once get more done than one
+
     def __init__(
         self, preset: int = _DIS_PRESETS["dis"], long_side: int = DEFAULT_LONG_SIDE
     ) -> None:
-        import cv2
-
-        self._one_at_a_time = threading.Lock()  # the object keeps buffers between calls
-        self._dis = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]
-        self._long_side = long_side
+        self._own = threading.local()  # an object each: it keeps buffers between calls
+        self._preset, self._long_side = preset, long_side
 
     def estimate(self, pairs: Pairs) -> list[Flow]:
         small = working_size(_size_wh(pairs[0][1]), self._long_side) if pairs else (0, 0)
@@ -110,10 +111,15 @@ class DisFlow:
         for image in (image for pair in pairs for image in pair):
             if id(image) not in grey:
                 grey[id(image)] = _grey(image, working_size(_size_wh(image), self._long_side))
-        with self._one_at_a_time:
-            return [
-                Flow(self._dis.calc(grey[id(a)], grey[id(b)], None), _size_wh(b)) for a, b in pairs
-            ]
+        dis = self._threads_own()
+        return [Flow(dis.calc(grey[id(a)], grey[id(b)], None), _size_wh(b)) for a, b in pairs]
+
+    def _threads_own(self) -> Any:
+        import cv2
+
+        if not hasattr(self._own, "dis"):
+            self._own.dis = cv2.DISOpticalFlow_create(self._preset)  # type: ignore[attr-defined]
+        return self._own.dis
 
 
 class NetworkFlow:

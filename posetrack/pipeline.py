@@ -13,8 +13,8 @@ need a second, small batch a frame. What comes out does not depend on the size o
 for bit: the stages see to that (``pose.PoseEstimator``, ``devices.full_batches``). A window of 1 is
 for live pictures.
 
-For the same reason the next window is looked at on a thread of its own while people are followed
-through this one (``read_ahead``): the order stays, and so does every bit.
+For the same reason parts of the next window are looked at side by side, a thread each, while people
+are followed through this one (``map_ahead``): the order stays, and so does every bit.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ from posetrack.options import (
 )
 from posetrack.structures import Boxes, Flow, Frame, Image, Poses, Tracks
 from posetrack.trackers import DETECTED, Tracker
-from posetrack.video.ahead import read_ahead
-
-WINDOWS_AHEAD = 1  # looked at and waiting; one more is in work
+from posetrack.video.ahead import map_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,7 @@ class PipelineSettings:
     """The numbers of the pipeline, as ``options.TrackOptions`` explains them."""
 
     window: int = WINDOW_FRAMES
+    looks: int = 1  # parts of a window that are looked at at once, a thread each
     detect_every: int = 1
     min_box_score: float = MIN_BOX_SCORE
     box_nms: float = BOX_NMS_IOU
@@ -82,9 +81,13 @@ class PoseStage(Protocol):
         ...
 
 
+# Some frames, and the one before them.
+_Part = tuple[list[Frame], Frame | None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A window of frames with what depends on no track: the flow that leads to each, its detected
+    """Some frames with what depends on no track: the flow that leads to each, its detected
     people and their poses.
     """
 
@@ -137,7 +140,9 @@ class Pipeline:
 
     @property
     def window(self) -> int:
-        """Frames that go through the networks together."""
+        """Frames after which a run can be taken up again; they go through the networks together, or
+        in as many parts as are looked at at once.
+        """
         return self.settings.window
 
     def run(
@@ -147,24 +152,30 @@ class Pipeline:
 
         ``before`` is the frame ahead of the first one when a run goes on from a restored tracker.
         When a pair comes out, the tracker stands at exactly that frame. ``frames`` are taken on
-        another thread, which has ended when this generator is closed.
+        other threads, which have ended when this generator is closed.
         """
-        with closing(read_ahead(self._look(iter(frames), before), WINDOWS_AHEAD)) as windows:
-            for window in windows:
-                for frame, tracks in self._follow(window):
+        parts = self._parts(iter(frames), before)
+        with closing(map_ahead(self._look, parts, self.settings.looks)) as ahead:
+            for seen in ahead:
+                for frame, tracks in self._follow(seen):
                     yield frame, self._visible(tracks)
 
-    def _look(self, frames: Iterator[Frame], before: Frame | None) -> Iterator[_Seen]:
-        """The windows of a video."""
-        while window := self._read(frames):
-            boxes = self._detect(window)
-            flows = self._estimate_flow(window, before)
-            yield _Seen(window, flows, boxes, self._estimate_poses(window, boxes))
-            before = window[-1]
+    def _parts(self, frames: Iterator[Frame], before: Frame | None) -> Iterator[_Part]:
+        """The video in pieces that are looked at together."""
+        while part := self._read(frames):
+            yield part, before
+            before = part[-1]
 
     def _read(self, frames: Iterator[Frame]) -> list[Frame]:
         with self.stopwatch("decode"):
-            return list(islice(frames, self.settings.window))
+            return list(islice(frames, -(-self.settings.window // self.settings.looks)))
+
+    def _look(self, part: _Part) -> _Seen:
+        """All that depends on no track."""
+        frames, before = part
+        boxes = self._detect(frames)
+        flows = self._estimate_flow(frames, before)
+        return _Seen(frames, flows, boxes, self._estimate_poses(frames, boxes))
 
     def _follow(self, seen: _Seen) -> Iterator[tuple[Frame, Tracks]]:
         """The people of a window, frame by frame."""

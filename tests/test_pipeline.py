@@ -4,18 +4,23 @@ flat.
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from posetrack.assemble import build_pipeline, build_stages, in_force
+from posetrack.drawn.clip import draw_sequence
 from posetrack.flow import build_flow
 from posetrack.nets import build
 from posetrack.nets.blocks import init_he
 from posetrack.oks import rescore
+from posetrack.options import TrackOptions
 from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import POSETRACK_15
@@ -137,6 +142,54 @@ def test_the_window_changes_nothing(window: int) -> None:
         for w in (1, window)
     ]
     _assert_same(*runs)
+
+
+@pytest.mark.parametrize(("window", "looks"), [(8, 2), (8, 3), (3, 8), (1, 2)])
+def test_looking_at_parts_at_once_changes_nothing(window: int, looks: int) -> None:
+    gaps = [(3, 0), (4, 0), (9, 1), (10, 1), (10, 0), (16, 0)]
+    runs = [
+        [tracks for _, tracks in _pipeline(_Detector(gaps), **how).run(_frames(20))]
+        for how in ({"window": 1}, {"window": window, "looks": looks})
+    ]
+    _assert_same(*runs)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_bundled_networks_on_two_threads_give_the_bits_of_one() -> None:
+    """All runtimes; with OpenVINO two parts of a window and two batches run at once."""
+    options = in_force(TrackOptions(device="cpu", precision="float32"))
+    clip = draw_sequence(1, frames=9, size_wh=(240, 180), people=3)
+    frames = [Frame(i, i / 25, np.asarray(image)) for i, image in enumerate(clip.images)]
+    stages, runs = build_stages(options), []
+    for looks in (1, 2, 3):
+        pipeline = build_pipeline(options, stages, live=False)
+        pipeline.settings = replace(pipeline.settings, looks=looks)
+        runs.append([tracks for _, tracks in pipeline.run(iter(frames))])
+    assert sum(map(len, runs[0])) > 9
+    for other in runs[1:]:
+        _assert_same(runs[0], other)
+
+
+def test_an_error_of_one_look_comes_out_after_the_frames_before_it() -> None:
+    class Fails(_Detector):
+        def detect(self, images: Sequence[Image]) -> list[Boxes]:
+            if any(image[0, 0, 0] == 10 for image in images):
+                raise RuntimeError("no memory")
+            return super().detect(images)
+
+    out = _pipeline(Fails(), window=4, looks=2).run(_frames(20))
+    assert [next(out)[0].index for _ in range(10)] == list(range(10))
+    with pytest.raises(RuntimeError, match="no memory"):
+        next(out)
+    assert not [t for t in threading.enumerate() if t.name.startswith(("look", "read-ahead"))]
 
 
 def test_the_window_changes_nothing_with_real_stages() -> None:
@@ -277,7 +330,7 @@ def test_the_stopwatch_has_every_stage() -> None:
 
 
 def test_memory_does_not_grow_with_the_video() -> None:
-    pipeline = _pipeline(flow="dis_ultrafast", window=4)
+    pipeline = _pipeline(flow="dis_ultrafast", window=4, looks=2)
     sizes = []
     tracemalloc.start()
     for frame, _ in pipeline.run(_frames(240, speed=0.0)):

@@ -79,6 +79,11 @@ class BundledDetector:
         return self._long_side
 
     @property
+    def concurrent(self) -> bool:
+        """Whether several threads at once get more done than one."""
+        return self._run.runtime == "openvino"
+
+    @property
     def precision(self) -> str:
         """What the network computes in: "float32" or "int8"."""
         return "int8" if self._run.int8 else "float32"

@@ -133,6 +133,8 @@ class HogDetector:
 class FileBoxes:
     """Boxes that were found elsewhere, by frame index (``formats.boxes.read_boxes`` reads them)."""
 
+    concurrent = True
+
     def __init__(self, by_frame: Mapping[int, Boxes]) -> None:
         self._by_frame = by_frame
 

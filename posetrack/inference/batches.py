@@ -6,9 +6,10 @@ from __future__ import annotations
 
 __all__ = ["BatchThreads"]
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import TypeVar
 
 from posetrack.inference.threads import thread_count
@@ -29,6 +30,7 @@ class BatchThreads:
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._threads = 0
+        self._starting = Lock()
 
     def map(self, job: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
         """``job(part)`` of every part, in order; with fewer parts than threads one after
@@ -44,19 +46,24 @@ class BatchThreads:
         return self._started(thread_count()).submit(job).result()
 
     def _started(self, threads: int) -> ThreadPoolExecutor:
-        import torch
+        with self._starting:
+            if self._pool is None or self._threads != threads:
+                self._pool, self._threads = _pool_of(threads), threads
+            return self._pool
 
-        if self._pool is None or self._threads != threads:
-            self._pool, self._threads = (
-                ThreadPoolExecutor(threads, "batch", _compute_alone),
-                threads,
-            )
-            # The number of threads is each thread's own, but new threads take the last one set:
-            # with all of these there (they wait for each other), set it back.
-            everyone = Barrier(threads)
-            list(self._pool.map(lambda _: everyone.wait(), range(threads)))
-            torch.set_num_threads(threads)
-        return self._pool
+
+def _pool_of(threads: int) -> ThreadPoolExecutor:
+    if "torch" not in sys.modules:  # another runtime, whose calls are one thread's each
+        return ThreadPoolExecutor(threads, "batch")
+    import torch
+
+    pool = ThreadPoolExecutor(threads, "batch", _compute_alone)
+    # The number of threads is each thread's own, but new threads take the last one set: with all
+    # of these there (they wait for each other), set it back.
+    everyone = Barrier(threads)
+    list(pool.map(lambda _: everyone.wait(), range(threads)))
+    torch.set_num_threads(threads)
+    return pool
 
 
 def _compute_alone() -> None:

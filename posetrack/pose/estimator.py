@@ -31,6 +31,7 @@ from posetrack.inference.batches import BatchThreads
 from posetrack.inference.devices import device_name, has_native_int8, precision_name
 from posetrack.inference.network import Network
 from posetrack.inference.runtimes import make_runner
+from posetrack.inference.threads import thread_count
 from posetrack.oks import rescore
 from posetrack.pose.upright import lean_deg, moved_maps, torso_score, turned_center_scale
 from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
@@ -120,8 +121,9 @@ class PoseEstimator:
             batch_size: True
         }  # whether a size of batch gives the bits of the full one
         self._threads = BatchThreads()
-        self.side_by_side = (
-            self.device == "cpu" and self.runtime == "torch"
+        self.side_by_side = self.device == "cpu" and self.runtime in (
+            "torch",
+            "openvino",
         )  # batches, a thread each
         scale = 1 / (255 * np.array(spec.std))
         self._gain = scale.astype(np.float32).reshape(1, 3, 1, 1)
@@ -131,6 +133,11 @@ class PoseEstimator:
     def runtime(self) -> str:
         """The name of what runs the network, in ``runtimes.RUNTIMES``."""
         return self._run.runtime
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether several threads at once get more done than one."""
+        return self.runtime == "openvino"
 
     @property
     def precision(self) -> str:
@@ -166,7 +173,8 @@ class PoseEstimator:
             return maps_of(crops, padded)
 
         people = _Crops([images[i] for i in owner[usable]], center, scale, np.zeros(len(usable)))
-        xy[usable], score[usable], maps = self._look(people, run, keep_maps=self.upright_test)
+        how = {"keep_maps": self.upright_test, "spread": padded}
+        xy[usable], score[usable], maps = self._look(people, run, **how)
         if self.upright_test and len(usable):
             again, maps = self._look_again(people, xy[usable], score[usable], maps)
             xy[usable[again]], score[usable[again]] = self._decode(maps, people[again])
@@ -258,12 +266,18 @@ class PoseEstimator:
         return again, (first + moved) * np.float32(0.5)
 
     def _look(
-        self, people: _Crops, run: Callable[[Image], FloatArray], *, keep_maps: bool
+        self,
+        people: _Crops,
+        run: Callable[[Image], FloatArray],
+        *,
+        keep_maps: bool,
+        spread: bool = False,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Keypoints (N, K, 2) in image pixels, scores (N, K) and heatmaps (N, K, h, w), if they are
         wanted.
 
-        ``run`` makes heatmaps of crops.
+        ``run`` makes heatmaps of crops; ``spread`` over all threads even where they do not fill
+        batches, if that keeps the bits.
         """
         affines = people.affines(self.spec.size_wh)
 
@@ -278,8 +292,10 @@ class PoseEstimator:
             maps = run(crops)
             return *self._decode(maps, people[part]), maps[: len(maps) * keep_maps]
 
-        parts = list(_chunks(np.arange(len(people)), self.batch_size))
-        full = [part for part in parts if len(part) == self.batch_size]
+        even = spread and self.side_by_side and self.runtime == "openvino"
+        size = min(self.batch_size, -(-len(people) // thread_count())) if even else self.batch_size
+        parts = list(_chunks(np.arange(len(people)), max(size, 1)))
+        full = [part for part in parts if len(part) == self.batch_size or even]
         found = (
             self._threads.map(look, full)
             if len(full) > 1 and self._same_on_threads
@@ -306,6 +322,8 @@ class PoseEstimator:
         """Whether batches may run a thread each: the full one has the same bits then
         (tried once).
         """
+        if self.runtime == "openvino":  # which computes each batch on one thread, whoever asks
+            return self.side_by_side
         alone = self.side_by_side and self._threads.run(lambda: self._forward(self._sample))
         return alone is not False and np.array_equal(alone, self._full_sample)
 

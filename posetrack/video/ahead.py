@@ -4,16 +4,18 @@ behind it.
 
 from __future__ import annotations
 
-__all__ = ["Behind", "read_ahead"]
+__all__ = ["Behind", "map_ahead", "read_ahead"]
 
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def read_ahead(items: Iterable[Item], depth: int = 16) -> Generator[Item]:
@@ -62,6 +64,24 @@ def read_ahead(items: Iterable[Item], depth: int = 16) -> Generator[Item]:
     finally:
         stop.set()
         thread.join()
+
+
+def map_ahead(
+    job: Callable[[Item], Result], items: Iterable[Item], threads: int = 1
+) -> Generator[Result]:
+    """``job(item)`` of every item, in order: ``threads`` of them at work ahead of their use, and
+    one more item waiting. ``items`` are taken on another thread.
+
+    An exception of ``items`` or of a job is raised in its place. Closing this generator waits for
+    the jobs at work and drops the others.
+    """
+    pool = ThreadPoolExecutor(threads, "look")
+    try:
+        with closing(read_ahead((pool.submit(job, item) for item in items), threads)) as begun:
+            for future in begun:
+                yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class Behind:
