@@ -100,6 +100,7 @@ def _listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.bind((HOST, port))
+        listener.listen()  # a browser that is faster than the server waits
     except OSError as error:
         listener.close()
         raise UsageError(f"Port {port} cannot be used: {error.strerror}.") from error
