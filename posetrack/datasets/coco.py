@@ -7,8 +7,6 @@ from __future__ import annotations
 __all__ = ["read"]
 
 import logging
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,13 @@ import numpy.typing as npt
 from posetrack.datasets.images import ImageStore
 from posetrack.datasets.people import Person, PersonSet
 from posetrack.errors import FormatError, InputError
-from posetrack.files import read_json
+from posetrack.formats.coco_labels import (
+    TABLES,
+    CocoLabels,
+    CocoPerson,
+    given_limbs,
+    read_coco_labels,
+)
 from posetrack.geometry import clean_coco_boxes, clip_boxes, keypoint_boxes
 from posetrack.skeletons import COCO_17, LSP_14, make_skeleton
 from posetrack.structures import Skeleton
@@ -26,6 +30,8 @@ from posetrack.structures import Skeleton
 _log = logging.getLogger(__name__)
 
 MAX_PX = 1e6  # of a coordinate; pictures in use have some ten thousand
+Float32 = npt.NDArray[np.float32]
+
 MIN_BOX_PX = 1.0  # a smaller annotation has no picture
 
 
@@ -36,37 +42,27 @@ def read(path: Path) -> PersonSet:
     Images are looked for beside the file (folders, tar, zip). Raises InputError or FormatError.
     """
     file = _label_file(path)
-    data = _load(file)
-    category = _category(file, data)
+    labels = read_coco_labels(file, TABLES)
+    if not labels.posed:
+        raise FormatError(f"{file}: no category lists keypoints.")
+    category = labels.posed[0]
     skeleton = _skeleton(file, category)
-    sizes = _images(file, data)
+    names = _image_names(labels)
     store = ImageStore(file.parent, file.stem)
-    people, others = [], 0
-    several = sum(bool(c.get("keypoints")) for c in data["categories"]) > 1
-    for number, annotation in enumerate(data["annotations"]):
-        if several and annotation.get("category_id") != category.get("id"):
-            others += 1
-            continue
-        try:
-            person = _person(annotation, sizes, store, len(skeleton))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise FormatError(
-                f"{file}: annotation {number} breaks the COCO format ({_why(error)})."
-            ) from error
-        if person is not None:
-            people.append(replace(person, row=number))
-    if others:
+    rows = range(len(labels.annotations))
+    mine = [n for n in rows if len(labels.posed) == 1 or labels.is_of(n, category)]
+    found = (_person(labels, n, store, len(skeleton)) for n in mine)
+    people = [person for person in found if person is not None]
+    if len(mine) < len(rows):
         _log.warning(
             "%s: %d annotations of other categories than %s are left out.",
             file,
-            others,
+            len(rows) - len(mine),
             category.get("name", category.get("id")),
         )
     _refuse_normalised(file, people)
     _say_sides(file, skeleton)
-    return PersonSet(
-        file.stem, skeleton, tuple(people), tuple(name for name, _ in sizes.values()), file
-    )
+    return PersonSet(file.stem, skeleton, tuple(people), names, file)
 
 
 def _refuse_normalised(file: Path, people: list[Person]) -> None:
@@ -103,52 +99,15 @@ def _label_file(path: Path) -> Path:
     return found[0]
 
 
-def _load(file: Path) -> dict[str, Any]:
-    data = read_json(file, allow_nan=True)
-    if not isinstance(data, dict):
-        raise FormatError(f"{file} is not a COCO-style keypoint file, but a list.")
-    for key in ("images", "annotations", "categories"):
-        rows = data.get(key)
-        if not isinstance(rows, list):
-            raise FormatError(f"{file} has no list {key!r}; it is not a COCO-style keypoint file.")
-        wrong = next((n for n, row in enumerate(rows) if not isinstance(row, dict)), None)
-        if wrong is not None:
-            raise FormatError(f"{file}: {key}, entry {wrong} is not an object with named fields.")
-    return data
-
-
-def _images(file: Path, data: dict[str, Any]) -> dict[Any, tuple[str, tuple[int, int]]]:
-    """Name and size of every image by its id."""
-    sizes = {}
-    for number, image in enumerate(data["images"]):
-        try:
-            wh = int(image["width"]), int(image["height"])
-            sizes[_plain_id(image["id"])] = str(image["file_name"]), wh
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+def _image_names(labels: CocoLabels) -> tuple[str, ...]:
+    """The names of all images. Raises FormatError for one without a name or a size."""
+    for number, image in enumerate(labels.images.values()):
+        if image.name is None or image.size_wh is None:
             raise FormatError(
-                f"{file}: image {number} breaks the COCO format ({_why(error)})."
-            ) from error
-    return sizes
-
-
-def _plain_id(value: Any) -> Any:
-    """An id to compare: some tools write numbers as text in one of the tables."""
-    if isinstance(value, (dict, list)):
-        raise TypeError("id is not a number or text")
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def _why(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _category(file: Path, data: dict[str, Any]) -> dict[str, Any]:
-    """The category most people are of, among those that list joints."""
-    able = [c for c in data["categories"] if c.get("keypoints")]
-    if not able:
-        raise FormatError(f"{file}: no category lists keypoints.")
-    counts = Counter(str(a.get("category_id")) for a in data["annotations"] if a.get("keypoints"))
-    return max(able, key=lambda c: counts[str(c.get("id"))])  # the first of equals
+                f"{labels.path}: image {number} breaks the COCO format: file_name, width and "
+                f"height are needed."
+            )
+    return tuple(str(image.name) for image in labels.images.values())
 
 
 def _skeleton(file: Path, category: dict[str, Any]) -> Skeleton:
@@ -158,66 +117,36 @@ def _skeleton(file: Path, category: dict[str, Any]) -> Skeleton:
         raise FormatError(f"{file}: the category's keypoints are not a list of names.")
     known = next((s for s in (COCO_17, LSP_14) if s.joints == tuple(names)), None)
     try:
-        return known or make_skeleton(file.stem, names, _limbs(category, names) or None)
+        return known or make_skeleton(file.stem, names, given_limbs(category, names) or None)
     except (TypeError, ValueError) as error:
         raise FormatError(f"{file}: the category's joints cannot be used: {error}.") from error
 
 
-def _limbs(category: dict[str, Any], names: list[str]) -> list[tuple[int, int]]:
-    """Index pairs of the limbs, which files give from 1, from 0 or by name. Raises ValueError."""
-    given = category.get("skeleton") or []
-    if not all(isinstance(limb, (list, tuple)) and len(limb) == 2 for limb in given):
-        raise ValueError("skeleton is not a list of pairs of joints")
-    ends = [end for limb in given for end in limb]
-    if all(isinstance(end, str) for end in ends):
-        return [(names.index(a), names.index(b)) for a, b in given]
-    if not all(isinstance(end, int) for end in ends):
-        raise ValueError("skeleton holds neither numbers nor names of joints")
-    first = 0 if 0 in ends else 1
-    return [(a - first, b - first) for a, b in given]
-
-
-def _person(
-    annotation: dict[str, Any], sizes: dict[Any, Any], store: ImageStore, joints: int
-) -> Person | None:
+def _person(labels: CocoLabels, number: int, store: ImageStore, joints: int) -> Person | None:
     """The labelled person of an annotation; None for crowds, people without joints and
     empty boxes.
     """
-    if annotation.get("iscrowd") or not annotation.get("keypoints"):
-        return None
-    image = _plain_id(annotation["image_id"])
-    if image not in sizes:
-        kinds = ", ".join(sorted({type(key).__name__ for key in sizes}))
-        raise ValueError(f"it names image {image!r}, which is not among images (ids: {kinds})")
-    name, size_wh = sizes[image]
-    values = np.array(annotation["keypoints"], np.float64)
-    if values.size != 3 * joints:
-        raise ValueError(f"{values.size} values, but {joints} joints need {3 * joints}")
-    points = values.reshape(joints, 3)
-    flag = np.nan_to_num(points[:, 2]).clip(0, 2).astype(np.int64)
+    row = labels.annotations[number]
+    if row.get("iscrowd") or not row.get("keypoints"):
+        return None  # unread: what is not learnt from may be as it likes
+    person = labels.person(number, joints)
+    assert person.keypoints is not None
+    image = labels.image_of(person)
+    assert image.name is not None
+    assert image.size_wh is not None
+    flag = np.nan_to_num(person.keypoints[:, 2]).clip(0, 2).astype(np.int64)
     if not (flag > 0).any():
         return None
-    if not (np.abs(points[flag > 0, :2]) < MAX_PX).all():  # NaN is not below it
-        raise ValueError("a labelled joint is not a finite number, or far from any picture")
-    points = points.astype(np.float32)
-    xyxy = _box(annotation, np.where(flag[:, None] > 0, points[:, :2], np.nan), size_wh)
+    points = person.keypoints[:, :2].astype(np.float32)
+    xy = np.where(flag[:, None] > 0, points, np.float32(np.nan))
+    xyxy = _box(person, xy, image.size_wh)
     if (xyxy[2:] - xyxy[:2]).min() < MIN_BOX_PX:
         return None
-    xy = np.where(flag[:, None] > 0, points[:, :2], np.float32(np.nan))
-    return Person(store, name, xyxy, xy, flag, np.ones(joints, bool))
+    return Person(store, image.name, xyxy, xy, flag, np.ones(joints, bool), number)
 
 
-def _box(
-    annotation: dict[str, Any], xy: npt.NDArray[np.float32], size_wh: tuple[int, int]
-) -> npt.NDArray[np.float32]:
-    """The annotated box inside the image; where there is none, or an empty one, that of the
-    joints.
-    """
-    given = annotation.get("bbox")
-    if given is not None and len(given) != 4:
-        raise ValueError("bbox is not [x, y, width, height]")
-    if given is None or not (float(given[2]) > 0 and float(given[3]) > 0):
+def _box(person: CocoPerson, xy: Float32, size_wh: tuple[int, int]) -> Float32:
+    """The annotated box inside the image; where there is none, that of the joints."""
+    if person.xywh is None:
         return clip_boxes(keypoint_boxes(xy[None]), size_wh)[0]
-    if not (np.abs(np.array(given, np.float64)) < MAX_PX).all():
-        raise ValueError("bbox holds a number that is not finite, or far from any picture")
-    return clean_coco_boxes(np.array([given], np.float64), size_wh)[0]
+    return clean_coco_boxes(person.xywh[None], size_wh)[0]

@@ -19,16 +19,23 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from posetrack.errors import FormatError, InputError
 from posetrack.evaluation.files import file_hash
 from posetrack.evaluation.tables import Table, provenance
-from posetrack.files import read_json
+from posetrack.formats.coco_labels import (
+    PERSON_CATEGORY,
+    CocoLabels,
+    CocoPerson,
+    is_number,
+    read_coco_labels,
+)
 from posetrack.skeletons import COCO_17, canonical_joint, make_skeleton
 
 # The figures of COCOeval for keypoints, in its order.
 COCO_FIGURES = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
-PERSON = 1  # COCO's category, and the one of our own results
-MAX_NUMBER = 1e12  # of coordinates and areas in pixels; no picture is as large
 # fields of a result that are scored; by others pycocotools would take it for a caption or a mask
 _RESULT = ("image_id", "category_id", "keypoints", "score", "bbox")
 NO_OBJECTS = -1  # pycocotools' value of a figure without ground truth
@@ -40,94 +47,45 @@ def read_coco_truth(path: Path, *, labelled: bool = True) -> Json:
     """COCO annotations, completed where fields are missing that follow from others. Without
     ``labelled`` there may be none, as for the images of a test set. Raises InputError, FormatError.
     """
-    data = read_json(path)
-    if isinstance(data, dict) and not labelled:
-        data.setdefault("annotations", [])
-    if not isinstance(data, dict) or not all(
-        isinstance(data.get(k), list) for k in ("images", "annotations")
-    ):
-        raise FormatError(
-            f"{path}: COCO annotations have images and annotations, and this file lacks one."
-        )
-    for key in ("images", "annotations"):
-        wrong = next((n for n, row in enumerate(data[key]) if not isinstance(row, dict)), None)
-        if wrong is not None:
-            raise FormatError(f"{path}: {key}, entry {wrong} is not an object with named fields.")
-    for n, image in enumerate(data["images"]):
-        if isinstance(image.get("id"), (dict, list, type(None))):
-            raise FormatError(f"{path}: image {n}: id: a number or text is needed.")
-    joints = _joints(data)
-    for n, person in enumerate(data["annotations"]):
-        try:
-            _complete(person, n, joints)
-        except (KeyError, TypeError, ValueError) as error:
-            what = (
-                f"{error.args[0]}: the field is missing" if isinstance(error, KeyError) else error
-            )
-            raise FormatError(f"{path}: annotation {n}: {what}.") from error
-    categories = data.setdefault("categories", [])
-    if not isinstance(categories, list) or not all(isinstance(c, dict) for c in categories):
-        raise FormatError(f"{path}: categories: not a list of objects with named fields.")
-    for category in categories:
-        names = category.get("keypoints") or []
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise FormatError(f"{path}: categories: keypoints: not a list of names.")
-    listed = {str(c.get("id")) for c in categories}
-    used = {p["category_id"] for p in data["annotations"]} or {PERSON}
+    labels = read_coco_labels(path, ("images", "annotations") if labelled else ("images",))
+    joints = labels.joint_count(len(COCO_17))
+    people = [_completed(labels, person) for person in labels.people(joints)]
+    listed = {str(c.get("id")) for c in labels.categories}
+    used = {p["category_id"] for p in people} or {PERSON_CATEGORY}
     # one that people are of and that is not listed would be skipped
-    categories += [
-        {"id": c, "name": "person"} for c in sorted(used, key=str) if str(c) not in listed
-    ]
-    return data
+    more = [{"id": c, "name": "person"} for c in sorted(used, key=str) if str(c) not in listed]
+    images = [image.row for image in labels.images.values()]
+    return {"images": images, "annotations": people, "categories": [*labels.categories, *more]}
 
 
-def _complete(person: Json, number: int, joints: int) -> None:
-    """Fill in what follows from other fields. Raises KeyError, TypeError, ValueError."""
-    person.setdefault("category_id", PERSON)
-    for key in ("image_id", "category_id"):
-        if isinstance(person[key], (dict, list)):
-            raise ValueError(f"{key}: a number or text is needed")
-    # an empty list is a person without labelled joints
-    points = person["keypoints"] = _numbers(person, "keypoints") or [0] * (3 * joints)
-    if len(points) != 3 * joints:
-        raise ValueError(f"keypoints: {len(points)} values, but {joints} joints need {3 * joints}")
-    person["num_keypoints"] = sum(v > 0 for v in points[2::3])
-    box = _numbers(person, "bbox") if person.get("bbox") else []
-    if len(box) not in (0, 4):
-        raise ValueError("bbox: not [x, y, width, height]")
-    if not box or not (box[2] > 0 and box[3] > 0):
-        box = _box_of(points)
-    person["bbox"] = box
-    area = person.get("area")
-    if area is not None and not _is_number(area):
-        raise ValueError(f"area: {area!r} is not a finite number")
-    if not area or area <= 0:
-        person["area"] = box[2] * box[3]
-    if person.setdefault("iscrowd", 0) not in (0, 1):
-        raise ValueError(f"iscrowd: {person['iscrowd']!r} is neither 0 nor 1")
-    person.setdefault("id", number + 1)
+def _completed(labels: CocoLabels, person: CocoPerson) -> Json:
+    """An annotation with all that pycocotools asks for. Raises FormatError."""
+    row = labels.annotations[person.number]
+    if "keypoints" not in row:
+        raise labels.wrong(person.number, "keypoints: the field is missing")
+    joints = labels.joint_count(len(COCO_17))
+    points = np.zeros((joints, 3)) if person.keypoints is None else person.keypoints
+    box = _box_of(points) if person.xywh is None else person.xywh.tolist()
+    known = labels.images.get(person.image)
+    return {
+        **row,
+        "id": person.id,
+        "image_id": known.id if known else row["image_id"],
+        "category_id": row.get("category_id", PERSON_CATEGORY),
+        "keypoints": np.nan_to_num(points).ravel().tolist(),
+        "num_keypoints": int((points[:, 2] > 0).sum()),
+        "bbox": box,
+        "area": person.area or box[2] * box[3],
+        "iscrowd": int(person.crowd),
+    }
 
 
-def _box_of(points: list[float]) -> list[float]:
-    """The box x, y, width, height around the labelled joints; zeros where there is none."""
-    labelled = [(x, y) for x, y, v in zip(*[iter(points)] * 3, strict=True) if v > 0]
-    if not labelled:
+def _box_of(points: npt.NDArray[np.float64]) -> list[float]:
+    """The box x, y, width, height around the labelled joints (K, 3); zeros where there is none."""
+    xy = points[points[:, 2] > 0, :2]
+    if not len(xy):
         return [0.0] * 4
-    xs, ys = zip(*labelled, strict=True)
-    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-
-
-def _numbers(row: Json, key: str) -> list[float]:
-    """A list of finite numbers. Raises KeyError, ValueError."""
-    values = row[key]
-    wrong = [v for v in values if not _is_number(v)] if isinstance(values, list) else [values]
-    if wrong:
-        raise ValueError(f"{key}: {wrong[0]!r} is not a finite number")
-    return list(values)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and abs(value) < MAX_NUMBER  # NaN is not below it
+    return [*xy.min(axis=0).tolist(), *np.ptp(xy, axis=0).tolist()]
 
 
 def score_coco(
@@ -184,7 +142,7 @@ def _as_labelled(truth: Json, results: Any) -> Any:
         return results
     ids = _ids_by_name(truth["images"])
     categories = {person["category_id"] for person in truth["annotations"]}
-    given = {str(r.get("category_id", PERSON)) for r in results if isinstance(r, dict)}
+    given = {str(r.get("category_id", PERSON_CATEGORY)) for r in results if isinstance(r, dict)}
     only = {"category_id": next(iter(categories))} if len(categories) == 1 else {}
     wanted = {image["id"] for image in truth["images"]}
 
@@ -192,7 +150,7 @@ def _as_labelled(truth: Json, results: Any) -> Any:
         if not isinstance(row, dict):
             return row
         # one category on both sides is the same, whatever its number
-        same = len(given) == 1 or row.get("category_id", PERSON) == PERSON
+        same = len(given) == 1 or row.get("category_id", PERSON_CATEGORY) == PERSON_CATEGORY
         return {**row, **_image_of(row, ids, wanted), **(only if same else {})}
 
     return [named(row) for row in results]
@@ -236,8 +194,6 @@ def _sigmas(truth: Json, joints: int) -> Any:
     """The sigmas of a skeleton that is not COCO's; None for COCO's own, which 17 joints without
     names are.
     """
-    import numpy as np
-
     names = next((c["keypoints"] for c in truth["categories"] if c.get("keypoints")), None)
     if joints == len(COCO_17) and (
         names is None or tuple(map(canonical_joint, names)) == COCO_17.joints
@@ -252,7 +208,7 @@ def _check_categories(truth: Json, results: Any, name: str) -> None:
     """Raises FormatError where no result is of a category of the truth."""
     wanted = {str(person["category_id"]) for person in truth["annotations"]}
     rows = [row for row in results if isinstance(row, dict)] if isinstance(results, list) else []
-    given = {str(row.get("category_id", PERSON)) for row in rows}
+    given = {str(row.get("category_id", PERSON_CATEGORY)) for row in rows}
     if wanted and given and not wanted & given:
         raise FormatError(
             f"{name}: the results are of category {', '.join(sorted(given))}, the people of the "
@@ -285,7 +241,7 @@ def _check(results: Any, images: set[Any], joints: int, truth_name: str, name: s
                 f"{3 * joints}."
             )
         for value in (*numbers, row["score"]):
-            if not _is_number(value):
+            if not is_number(value):
                 raise FormatError(
                     f"{name}: result {n}: keypoints or score: {value!r} is not a finite number."
                 )
@@ -299,7 +255,7 @@ def _check_boxes(results: list[Json], name: str) -> None:
         return
     for n, row in enumerate(results):
         box = row.get("bbox")
-        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
             raise FormatError(
                 f"{name}: result {n}: bbox: {box!r} is not [x, y, width, height]; give every "
                 f"result a box, or none."

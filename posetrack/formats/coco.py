@@ -28,6 +28,7 @@ import orjson
 
 from posetrack.errors import FormatError
 from posetrack.files import read_json, write_beside
+from posetrack.formats.coco_labels import CocoLabels, CocoPerson, parse_coco_labels
 from posetrack.skeletons import SKELETONS, canonical_joint, make_skeleton
 from posetrack.structures import (
     MAX_INDEX,
@@ -97,7 +98,7 @@ def read(path: str | Path) -> list[Sequence]:
         and isinstance(data.get("images"), list)
         and isinstance(data.get("annotations"), list)
     ):
-        return [_read_annotations(data, name, str(path))]
+        return [_read_annotations(parse_coco_labels(data, path), name)]
     raise FormatError(
         f"{path} is neither a list of COCO results nor COCO annotations with images and "
         f"annotations."
@@ -133,25 +134,44 @@ def _read_results(rows: list[Row], name: str, path: str) -> Sequence:
     return Sequence(name, None, None, skeleton, frames, _meta(rows))
 
 
-def _read_annotations(data: dict[str, Any], name: str, path: str) -> Sequence:
-    images, rows = data["images"], data["annotations"]
-    skeleton = _find_skeleton(rows, data.get("categories"), path)
-    try:
-        by_image: dict[int, list[tuple[int, Row]]] = {image["id"]: [] for image in images}
-        for number, row in enumerate(rows):
-            by_image[row["image_id"]].append((number, row))
-        names = [str(image.get("file_name", image["id"])) for image in images]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise FormatError(
-            f"{path}: an image has no id, or an annotation names an image that is not there."
-        ) from error
+def _read_annotations(labels: CocoLabels, name: str) -> Sequence:
+    skeleton = _find_skeleton(labels.annotations, labels.categories, str(labels.path))
+    by_image: dict[Any, list[CocoPerson]] = {image: [] for image in labels.images}
+    for person in labels.people(len(skeleton)):
+        labels.image_of(person)
+        by_image[person.image].append(person)
     frames = tuple(
         FrameLabels(
-            index, float("nan"), _parse_people(by_image[image["id"]], skeleton, path), names[index]
+            index,
+            float("nan"),
+            _annotated(by_image[key], skeleton, labels),
+            str(image.id if image.name is None else image.name),
         )
-        for index, image in enumerate(images)
+        for index, (key, image) in enumerate(labels.images.items())
     )
-    return Sequence(name, None, None, skeleton, frames, _meta(rows))
+    return Sequence(name, None, None, skeleton, frames, _meta(labels.annotations))
+
+
+def _annotated(people: list[CocoPerson], skeleton: Skeleton, labels: CocoLabels) -> Tracks:
+    """The people of one image. Raises FormatError."""
+    keypoints = np.full((len(people), len(skeleton), 3), np.nan, np.float32)
+    boxes = np.zeros((len(people), 5), np.float32)
+    for n, person in enumerate(people):
+        if person.keypoints is not None:
+            keypoints[n] = person.keypoints
+        keypoints[n, (keypoints[n] == 0).all(axis=1)] = np.nan
+        box = _around(keypoints[n]) if person.xyxy is None else person.xyxy
+        boxes[n] = (*box, person.score)
+    identities = [n if p.track_id is None else p.track_id for n, p in enumerate(people)]
+    try:
+        return Tracks(
+            np.array(identities, np.int64),
+            Poses(
+                keypoints[..., :2], keypoints[..., 2], Boxes(boxes[:, :4], boxes[:, 4]), skeleton
+            ),
+        )
+    except (ValueError, TypeError) as error:
+        raise labels.wrong(people[-1].number, str(error)) from error
 
 
 def _meta(rows: list[Row]) -> dict[str, Any]:
@@ -205,6 +225,11 @@ def _box(row: Row, keypoints: npt.NDArray[np.float32]) -> tuple[float, ...]:
     if row.get("bbox"):
         x, y, w, h = (float(v) for v in row["bbox"])
         return x, y, x + w, y + h
+    return _around(keypoints)
+
+
+def _around(keypoints: npt.NDArray[np.float32]) -> tuple[float, ...]:
+    """Corners of the box of joints (K, 3); NaN where there is none."""
     xy = keypoints[~np.isnan(keypoints[:, 0]), :2]
     if len(xy) == 0:
         return (float("nan"),) * 4

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 __all__ = ["JOINTS", "BoxImage", "joint_boxes", "merge_sources", "read_box_images", "taught"]
 
-import json
 import tarfile
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from posetrack.errors import InputError
+from posetrack.formats.coco_labels import TABLES, CocoLabels, CocoPerson, read_coco_labels
 from posetrack.geometry import iou_matrix
 from posetrack.skeletons import LSP_14, joint_map, make_skeleton
-from posetrack.structures import FloatArray, Image
+from posetrack.structures import FloatArray, Image, IntArray
 
 JOINTS = LSP_14  # the skeleton that joints are kept in: limbs, neck, head top
 SURE_SCORE = 0.45  # of a teacher's box (NanoDet's best F1 on COCO val is at 0.4)
@@ -90,28 +89,17 @@ def read_box_images(
     labels: str | Path, images: Iterable[str | Path], *, complete: bool, around_joints: bool = False
 ) -> list[BoxImage]:
     """Read a COCO-style label file and its images (folders or tar files). Images without people
-    stay in.
+    stay in; crowds (``iscrowd``) are doubtful ground.
 
     ``around_joints`` ignores the file's boxes and puts ``joint_boxes`` around the joints. Raises
     InputError.
     """
-    labels = Path(labels)
-    try:
-        content = json.loads(labels.read_bytes())
-        names = content["categories"][0].get("keypoints")
-        people = defaultdict(list)
-        for annotation in content["annotations"]:
-            people[annotation["image_id"]].append(annotation)
-        found = {entry["file_name"]: people[entry["id"]] for entry in content["images"]}
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(
-            f"{labels} is not a COCO-style label file: {error!r}; check the path."
-        ) from error
-    joints_of = _joint_reader(names)
+    found = _people_by_image(read_coco_labels(labels, TABLES), around_joints)
     items = []
     for name, data in _files(images, found):
-        boxes, joints = _people(found[name], joints_of, around_joints)
-        items.append(BoxImage(Path(name).stem, _decode(name, data), boxes, joints, complete))
+        boxes, joints, crowds = found[name]
+        image = _decode(name, data)
+        items.append(BoxImage(Path(name).stem, image, boxes, joints, complete, crowds))
     if not items:
         raise InputError(
             f"None of the images that {labels} names was found; check the image folders."
@@ -192,36 +180,41 @@ def _shared(a: FloatArray, b: FloatArray) -> FloatArray:
     return (high - low).clip(0).prod(-1) / np.maximum(smaller, 1e-6)
 
 
+def _people_by_image(
+    labels: CocoLabels, around_joints: bool
+) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+    """Boxes (N, 4), joints (N, 14, 2) and boxes of crowds (M, 4) by the names of the images."""
+    category = labels.person_category()
+    names = (category or {}).get("keypoints") or []
+    rows: dict[str, list[CocoPerson]] = {str(image.name): [] for image in labels.images.values()}
+    for number in range(len(labels.annotations)):
+        if category is None or labels.is_of(number, category):
+            person = labels.person(number, len(names))
+            rows[str(labels.image_of(person).name)].append(person)
+    order = np.array(joint_map(make_skeleton("file", names), JOINTS)) if names else None
+    return {name: _people(people, order, around_joints) for name, people in rows.items()}
+
+
 def _people(
-    annotations: list[Any], joints_of: Any, around_joints: bool
-) -> tuple[FloatArray, FloatArray]:
-    """Boxes and joints of one image; people without a single joint are left out where boxes come
-    from joints.
+    people: list[CocoPerson], order: IntArray | None, around_joints: bool
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Boxes, joints and crowds of one image. People without a single joint are left out where boxes
+    come from joints, those without a box where they do not.
     """
-    read = [joints_of(annotation) for annotation in annotations]
-    joints: FloatArray = np.array(read, np.float32).reshape(-1, len(JOINTS), 2)
+    crowds = [p.xyxy for p in people if p.crowd and p.xyxy is not None]
+    alone = [p for p in people if not p.crowd and (around_joints or p.xyxy is not None)]
+    joints: FloatArray = np.full((len(alone), len(JOINTS), 2), np.nan, np.float32)
+    for into, person in zip(joints, alone, strict=True):
+        if order is not None and person.keypoints is not None:
+            points = person.keypoints[order]
+            into[:] = np.where((order < 0) | (points[:, 2] <= 0), np.nan, points[:, :2].T).T
     if around_joints:
         joints = joints[~np.isnan(joints).all(axis=(1, 2))]
         boxes = joint_boxes(joints) if len(joints) else np.zeros((0, 4))
     else:
-        xywh = np.array([a["bbox"] for a in annotations]).reshape(-1, 4)
-        boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-    return boxes.astype(np.float32), joints
-
-
-def _joint_reader(names: list[str] | None) -> Any:
-    """A function annotation -> (14, 2) joints with NaN where the file has none."""
-    if not names:
-        return lambda annotation: np.full((len(JOINTS), 2), np.nan)
-    order = np.array(joint_map(make_skeleton("file", names), JOINTS))
-
-    def read(annotation: Any) -> FloatArray:
-        values = np.array(annotation["keypoints"], np.float32).reshape(-1, 3)[order]
-        values[(order < 0) | (values[:, 2] <= 0)] = np.nan
-        joints: FloatArray = values[:, :2]
-        return joints
-
-    return read
+        boxes = np.array([p.xyxy for p in alone]).reshape(-1, 4)
+    around = np.array(crowds, np.float32).reshape(-1, 4)
+    return boxes.astype(np.float32), joints, around
 
 
 def _files(images: Iterable[str | Path], wanted: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:

@@ -110,11 +110,11 @@ def test_limbs_from_one_from_zero_and_by_name(tmp_path: Path, limbs: list) -> No
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"image_id": "x"}, "names image 'x', which is not among images"),
-     ({"image_id": {}}, "id is not a number or text"),
+     ({"image_id": {}}, "image_id: a number or text is needed"),
      ({"keypoints": POINTS[:6]}, "6 values, but 3 joints need 9"),
      ({"keypoints": [*POINTS[:6], float("nan"), 1, 2]}, "not a finite number"),
      ({"keypoints": [p / 100 if i % 3 < 2 else p for i, p in enumerate(POINTS)]}, "between 0 and"),
-     ({"bbox": [1, 2]}, r"bbox is not \[x, y, width, height\]"),
+     ({"bbox": [1, 2]}, r"bbox: not \[x, y, width, height\]"),
      ({"category": {"skeleton": 7}}, "cannot be used"),
      ({"category": {"keypoints": [1, 2, 3]}}, "not a list of names")],
 )  # fmt: skip
