@@ -249,7 +249,11 @@ def draw(number: int, frames: int, people: int) -> Clip:
 def run(clip: Clip, v: Variant) -> Video:
     """Track a clip; the prediction in frame order."""
     tracker = TrackerSettings(
-        v.memory, v.min_oks, v.min_new_score, v.min_joint_score, revive_frames=v.revive
+        memory_frames=v.memory,
+        min_similarity=v.min_oks,
+        min_birth_score=v.min_new_score,
+        min_joint_score=v.min_joint_score,
+        revive_frames=v.revive,
     )
     settings = PipelineSettings(
         detect_every=v.detect_every, box_nms=v.box_nms, min_joint_score=v.min_joint_score

@@ -125,7 +125,7 @@ class TrackOptions:
     )
     tracker: str = _option(
         PEOPLE,
-        "flow",
+        "fused",
         "How people are told apart.",
         choices=("fused", "paper", "flow", "oks", "iou"),
     )
