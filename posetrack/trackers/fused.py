@@ -1,24 +1,26 @@
-"""People are followed by where they should be, by their limbs and by their colours
-together; a track is a person as long as detections confirm it.
+"""The default: people are followed by where they should be and by the colours of their clothes;
+a track is a person as long as detections confirm it.
 
 In each frame
 
-1. everybody remembered is moved to the frame twice: by their own motion (a Kalman filter, which
-   also knows where somebody hidden should be) and, if they were seen in the frame before, along the
-   optical flow (which also knows a camera that shakes);
+1. everybody remembered is moved to the frame twice: by their own motion against the background (a
+   Kalman filter, which also knows where somebody hidden should be; the background moves by the
+   median of the flow), and, if they were seen in the frame before, along the flow itself;
 2. **sure detections** (by their box or by their pose) are assigned first, to everybody, at the
-   largest total affinity (Kuhn 1955): overlap with either place, or the OKS of limbs if that is
-   more, weakened where the colours differ;
-3. **weak detections** go to those left who were seen in the frame before: somebody half hidden
-   scores low, and so does a coat on a rail, which nobody was before (the two rounds of ByteTrack:
-   Zhang et al., ECCV 2022);
+   largest total affinity (Kuhn 1955): overlap with either place, weakened where the colours of
+   upper body and legs differ;
+3. **what is left, weak or odd,** goes to those left who were seen in the frame before, by place
+   alone: somebody half hidden scores low or wears the colours of a pole, and so does a coat on a
+   rail, which nobody was before (the two rounds of ByteTrack: Zhang et al., ECCV 2022);
 4. sure detections that are left may be somebody lost for longer, within the reach of a walk, known
    by their colours;
 5. one that is still nobody's begins a **tentative** track, which gets an identity, and is shown,
    when the next frames confirm it, or at once if its box is certain.
 
 Where the detector misses somebody, ``propose`` asks the pose network to look where they should be;
-a pose that it believes in keeps them. Boxes are the detections' own.
+a pose that it believes in keeps them. Boxes are the detections' own. (The OKS of limbs was tried in
+the affinity, as the larger of the two and as a share of a mean: it changed nothing on drawn clips
+or made them worse, so ``min_similarity`` is for the other trackers.)
 """
 
 from __future__ import annotations
@@ -33,10 +35,15 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.geometry import iou_matrix
-from posetrack.matching import optimal_match, pose_similarity
+from posetrack.matching import optimal_match
 from posetrack.oks import rescore
 from posetrack.structures import Boxes, FloatArray, Flow, Frame, Poses, Skeleton, Tracks
-from posetrack.trackers.appearance import COLOUR_BINS, describe, likeness
+from posetrack.trackers.appearance import (
+    COLOUR_BINS,
+    HALVES,
+    describe_halves,
+    half_likeness,
+)
 from posetrack.trackers.base import DETECTED, TrackerSettings
 from posetrack.trackers.flow import moved_along
 from posetrack.trackers.kalman import BoxMotion
@@ -45,17 +52,16 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
-# --- affinity: all chosen on the first half of PETS2009 S2.L1 and on six other clips --------------
+# --- affinity: chosen on the first half of PETS2009 S2.L1; drawn and real clips were watched ------
 MIN_AFFINITY = 0.05  # of a sure detection to somebody with an identity
-MIN_WEAK_OVERLAP = 0.5  # of a weak detection with the place of somebody
+MIN_WEAK_OVERLAP = 0.5  # of a detection by place alone
 MIN_TENTATIVE_AFFINITY = 0.3
-# likeness of colours that says nothing against a pair, and that says all it can: of one person a
-# second later 0.97 at the median, of two people 0.90 (PETS2009)
-ALIKE, UNLIKE = 0.97, 0.87
+# likeness of colours that says nothing against a pair, and that says all it can: of one person 10
+# to 60 frames apart 0.95 at the median, of two people 0.71 (PETS2009)
+ALIKE, UNLIKE = 0.95, 0.8
 COLOUR_WEIGHT = 0.9  # of an affinity that the colours can take away
-LIMBS_SHARE = 0.5  # of an OKS that counts as overlap: limbs of small people are uncertain
 # --- people who come back -------------------------------------------------------------------------
-MIN_LIKENESS = 0.9  # of the colours of somebody found again
+MIN_LIKENESS = 0.85  # of the colours of somebody found again
 REACH, REACH_PER_FRAME, MAX_REACH = 0.4, 0.05, 3.0  # of the box's longer side
 EDGE = 0.01  # of the picture: who was lost that near to its border has left
 SIZE_RATIO = 2.5  # between areas, at most
@@ -63,7 +69,8 @@ SIZE_RATIO = 2.5  # between areas, at most
 LOOK_GAIN = 0.1  # share of the newest colours in a look
 COVERED_IOU = 0.15  # overlap with another person from which colours may be that one's
 SURE_POSE_SCORE = 0.12  # of a pose (box times joints) that makes its detection sure as well
-CARRIED_JOINT_SCORE = 0.33  # mean of all joints of a pose that keeps somebody whom only it finds
+CARRIED_JOINT_SCORE = 0.45  # mean of all joints of a pose that keeps somebody whom only it finds
+CAMERA_STEP = 8  # working pixels of the flow between those whose median is the camera's
 CONFIRMED = 3  # detections that make somebody of a tentative track
 CERTAIN_SCORE = 0.9  # of a box that needs no confirming: a label's, say
 
@@ -72,7 +79,8 @@ CERTAIN_SCORE = 0.9  # of a box that needs no confirming: a label's, say
 class _People:
     """P people: ``id`` (P,; 0: tentative), ``hits`` (P,) detections so far, ``age`` (P,) frames
     since the last one, ``carried`` (P,) whether a proposal has kept them in this frame,
-    ``box_score`` (P,), ``mean`` and ``covariance`` of their motion, ``look`` (P, D), and their
+    ``box_score`` (P,), ``mean`` and ``covariance`` of their motion, ``look`` (P, H, D) by
+    halves of the body, and their
     poses, moved along the flow.
     """
 
@@ -128,8 +136,8 @@ class FusedTracker:
 
     def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None:
         self.settings, self._skeleton = settings, skeleton
-        none = np.zeros((0, COLOUR_BINS), np.float32)
-        self._people = _People.new(Poses.empty(skeleton), none, none[:, 0])
+        none = np.zeros((0, HALVES, COLOUR_BINS), np.float32)
+        self._people = _People.new(Poses.empty(skeleton), none, none[:, 0, 0])
         self._next_id, self._frame_index = 1, -1
         self._first = True  # whether the frame is the first: all who are there are somebody
         self._proposed = np.zeros(0, np.int64)  # who was proposed for this frame: rows of people
@@ -161,7 +169,7 @@ class FusedTracker:
         p = self._people
         longest = max(self.settings.memory_frames, self.settings.revive_frames)
         p = p[(p.age < longest) & ((p.id > 0) | (p.age < 1))]
-        motion = p.motion.predicted()
+        motion = p.motion.predicted().shifted(_camera_shift(flow))
         self._people = replace(
             p,
             age=p.age + 1,
@@ -177,7 +185,7 @@ class FusedTracker:
         origin = np.full(len(poses), DETECTED) if carried is None else carried
         detected = origin == DETECTED
         seen, asked = poses[np.flatnonzero(detected)], poses[np.flatnonzero(~detected)]
-        look = describe(frame.image, seen, self.settings.min_joint_score)
+        look = describe_halves(frame.image, seen, self.settings.min_joint_score)
         score = self._box_score(seen)
         who = self._assign(frame, seen, look, score)
         self._see(seen, look, score, who)
@@ -192,9 +200,15 @@ class FusedTracker:
         sure = (score >= s.sure_score) | (seen.boxes.score >= SURE_POSE_SCORE)
         known = (p.id > 0) & (p.age <= s.memory_frames)
         place = self._overlap(seen)
-        affinity = self._affinity(seen, look, place) * score[:, None]
+        affinity = self._affinity(look, place) * score[:, None]
         _match(who, affinity, sure, known, MIN_AFFINITY)
-        _match(who, place, ~sure, known & ((p.age <= 1) | p.carried), MIN_WEAK_OVERLAP)
+        _match(
+            who,
+            place,
+            np.ones(len(seen), bool),
+            known & ((p.age <= 1) | p.carried),
+            MIN_WEAK_OVERLAP,
+        )
         _match(who, affinity, sure, p.id == 0, MIN_TENTATIVE_AFFINITY)
         _match(who, self._returning(frame, seen, look), sure, p.id > 0, MIN_LIKENESS)
         return who
@@ -207,14 +221,12 @@ class FusedTracker:
         along = np.where(lately, iou_matrix(seen.boxes.xyxy, p.poses.boxes.xyxy), 0)
         return np.maximum(by_motion, along).astype(np.float64)
 
-    def _affinity(self, seen: Poses, look: FloatArray, place: Floats) -> Floats:
-        """How well poses (N) fit people (P) by place, limbs and colours, (N, P) in 0..1."""
+    def _affinity(self, look: FloatArray, place: Floats) -> Floats:
+        """How well poses (N) fit people (P) by place and colours, (N, P) in 0..1."""
         p = self._people
-        limbs = pose_similarity(seen, p.poses, self.settings.min_joint_score)
-        near = np.maximum(place, np.where(p.age <= 1, LIMBS_SHARE * limbs, 0))
-        known = np.logical_and.outer(look.any(axis=1), p.look.any(axis=1))
-        odd = np.clip((ALIKE - likeness(look, p.look)) / (ALIKE - UNLIKE), 0, 1)
-        return near * (1 - COLOUR_WEIGHT * np.where(known, odd, 0))
+        alike = half_likeness(look, p.look)
+        odd = np.clip((ALIKE - alike) / (ALIKE - UNLIKE), 0, 1)
+        return place * (1 - COLOUR_WEIGHT * np.where(alike > 0, odd, 0))
 
     def _returning(self, frame: Frame, seen: Poses, look: FloatArray) -> Floats:
         """Likeness of poses (N) and lost people (P) who may have come to that place; else -inf."""
@@ -229,7 +241,7 @@ class FusedTracker:
         size = (seen.boxes.area[:, None] + 1) / ((high - low).prod(axis=1)[None] + 1)
         possible = (np.linalg.norm(apart, axis=2) <= reach) & ((p.age > 1) & ~left)[None]
         possible &= (size < SIZE_RATIO) & (size > 1 / SIZE_RATIO)
-        return np.where(possible, likeness(look, p.look), -np.inf)
+        return np.where(possible, half_likeness(look, p.look), -np.inf)
 
     @staticmethod
     def _box_score(seen: Poses) -> FloatArray:
@@ -257,10 +269,11 @@ class FusedTracker:
         )
 
     def _learnt(self, seen: Poses, look: FloatArray, n: Ints, rows: Ints) -> FloatArray:
-        """The looks (P, D): a little nearer to what is seen of those whom nobody covers."""
-        clear = _clear(seen, look)[n]
+        """The looks (P, H, D): a little nearer to what is seen of those whom nobody covers."""
+        clear = _clear(seen)[n, None]
         known = self._people.look[rows]
-        gain = np.where(known.any(axis=1), np.where(clear, LOOK_GAIN, 0.0), 1.0)[:, None]
+        clear = clear & look[n].any(axis=2)
+        gain = np.where(known.any(axis=2), np.where(clear, LOOK_GAIN, 0.0), 1.0)[:, :, None]
         return _set(self._people.look, rows, known + gain * (look[n] - known))
 
     def _carry(self, found: Poses, rows: Ints) -> None:
@@ -313,11 +326,18 @@ class FusedTracker:
         self._next_id, self._frame_index = (int(n) for n in state["counters"])
 
 
-def _clear(seen: Poses, look: FloatArray) -> Mask:
-    """Whose colours (N, D) are to be seen and their own: nobody else's box lies on theirs, (N,)."""
+def _camera_shift(flow: Flow) -> Floats:
+    """What most of the picture moved by, (2,) pixels: the camera."""
+    height, width = flow.field.shape[:2]
+    shift = np.median(flow.field[::CAMERA_STEP, ::CAMERA_STEP].reshape(-1, 2), axis=0)
+    return shift.astype(np.float64) * np.array(flow.image_wh) / (width, height)
+
+
+def _clear(seen: Poses) -> Mask:
+    """Whose colours are their own: nobody else's box lies on theirs, (N,)."""
     overlap = iou_matrix(seen.boxes.xyxy, seen.boxes.xyxy)
     np.fill_diagonal(overlap, 0)
-    clear: Mask = (overlap.max(axis=1, initial=0) <= COVERED_IOU) & look.any(axis=1)
+    clear: Mask = overlap.max(axis=1, initial=0) <= COVERED_IOU
     return clear
 
 

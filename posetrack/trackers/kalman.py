@@ -56,6 +56,14 @@ class BoxMotion:
         """The boxes of ``a``, then those of ``b``."""
         return cls(np.concatenate([a.mean, b.mean]), np.concatenate([a.covariance, b.covariance]))
 
+    def shifted(self, by: Floats) -> BoxMotion:
+        """With everybody moved by ``by`` (2,) pixels, as a camera does that turns: velocities stay,
+        so they become those against the background.
+        """
+        mean = self.mean.copy()
+        mean[:, :2] += by
+        return BoxMotion(mean, self.covariance)
+
     def predicted(self) -> BoxMotion:
         """One frame later."""
         deviation = np.repeat([POSITION_NOISE, VELOCITY_NOISE], 4) * self.mean[:, 3:4]

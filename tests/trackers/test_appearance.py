@@ -9,7 +9,14 @@ from posetrack.flow import still
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Frame, Image, Poses
 from posetrack.trackers import TRACKERS, TrackerSettings, build_tracker
-from posetrack.trackers.appearance import COLOUR_BINS, describe, likeness
+from posetrack.trackers.appearance import (
+    COLOUR_BINS,
+    HALVES,
+    describe,
+    describe_halves,
+    half_likeness,
+    likeness,
+)
 from posetrack.trackers.base import MemoryTracker
 
 SIZE = (400, 300)
@@ -49,6 +56,34 @@ def test_looks_are_shares_of_colours_and_likeness_compares_them() -> None:
     np.testing.assert_allclose(np.diag(alike), 1, rtol=1e-6)
     assert alike[0, 1] == pytest.approx(1)
     assert alike[0, 2] < 0.5
+
+
+def _dressed(top: tuple[int, int, int], bottom: tuple[int, int, int]) -> tuple[Image, Poses]:
+    """Somebody in two colours; joints down to the hips in the upper half of a box of 100 px."""
+    image = _picture()
+    image[20:70, 20:80], image[70:120, 20:80] = top, bottom
+    xy = np.zeros((1, 15, 2), np.float32)
+    xy[0] = np.linspace((25, 25), (75, 65), 15)
+    names = POSETRACK_15.joints
+    legs = [n for n, name in enumerate(names) if "knee" in name or "ankle" in name]
+    xy[0, legs] = np.linspace((25, 85), (75, 115), len(legs))
+    box = Boxes([[20, 20, 80, 120]], [0.9])
+    return image, Poses(xy, np.full((1, 15), 0.8), box, POSETRACK_15)
+
+
+def test_a_red_shirt_over_blue_trousers_is_not_a_blue_one_over_red_ones() -> None:
+    looks = [describe_halves(*_dressed(*colours), 0.2) for colours in ((RED, BLUE), (BLUE, RED))]
+    assert looks[0].shape == (1, HALVES, COLOUR_BINS)
+    assert half_likeness(looks[0], looks[0])[0, 0] == pytest.approx(1)
+    assert half_likeness(*looks)[0, 0] < 0.5
+
+
+def test_only_halves_seen_of_both_are_compared() -> None:
+    whole = describe_halves(*_dressed(RED, BLUE), 0.2)
+    bust = whole.copy()
+    bust[:, 1] = 0
+    assert half_likeness(whole, bust)[0, 0] == pytest.approx(1)
+    assert half_likeness(whole, np.zeros_like(whole))[0, 0] == 0
 
 
 def test_a_little_more_light_changes_little() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from posetrack.flow import still
 from posetrack.skeletons import POSETRACK_15
-from posetrack.structures import Boxes, Frame, Poses, Tracks
-from posetrack.trackers import Tracker, build_tracker
+from posetrack.structures import Boxes, Flow, Frame, Poses, Tracks
+from posetrack.trackers import Tracker, TrackerSettings, build_tracker
 from posetrack.trackers.kalman import BoxMotion
 
 SIZE = (640, 480)
@@ -89,3 +89,24 @@ def test_motion_is_learnt_and_kept(speed: float) -> None:
     for _ in range(5):
         motion = motion.predicted()
     np.testing.assert_allclose(motion.xyxy[0], boxes[-1] + [5 * speed, 0] * 2, atol=1 + speed)
+
+
+def test_motion_is_against_the_background() -> None:
+    """A camera that jerks while somebody is hidden: they are where the background went."""
+    tracker = build_tracker("fused", POSETRACK_15, TrackerSettings(revive_frames=0))
+    for i in range(10):
+        _step(tracker, i, _person(100))
+    jerk = Flow(np.full((60, 80, 2), [10, 0], np.float32), SIZE)  # working pixels: 80 of the image
+    tracker.propose(_frame(10), jerk)
+    tracker.update(_frame(10), Poses.empty(POSETRACK_15), jerk)
+    assert _step(tracker, 11, _person(180)).id.tolist() == [1]
+
+
+def test_odd_colours_alone_do_not_end_a_track() -> None:
+    """Somebody alone steps behind a pole: the place says who they are."""
+    tracker = build_tracker("fused", POSETRACK_15)
+    for i in range(8):
+        _step(tracker, i, _person(100))
+    red = Frame(8, 8 / 25, np.full((SIZE[1], SIZE[0], 3), [255, 0, 0], np.uint8))
+    tracker.propose(red, still(SIZE))
+    assert tracker.update(red, _person(119), still(SIZE)).id.tolist() == [1]
