@@ -127,7 +127,7 @@ class TrackOptions:
         PEOPLE,
         "fused",
         "How people are told apart.",
-        choices=("fused", "paper", "flow", "oks", "iou"),
+        choices=("fused", "paper", "flow", "oks", "iou", "byte"),
     )
     memory: int = _option(
         PEOPLE, MEMORY_FRAMES, "Frames a person is remembered after they were last seen.", min=1

@@ -16,6 +16,7 @@ __all__ = ["DETECTED", "TRACKERS", "Tracker", "TrackerSettings", "build_tracker"
 from posetrack.errors import unknown_name
 from posetrack.structures import Skeleton
 from posetrack.trackers.base import DETECTED, Tracker, TrackerSettings
+from posetrack.trackers.byte import ByteTracker
 from posetrack.trackers.flow import FlowTracker
 from posetrack.trackers.fused import FusedTracker
 from posetrack.trackers.iou import IouTracker
@@ -23,12 +24,12 @@ from posetrack.trackers.oks import OksTracker
 from posetrack.trackers.paper import PaperTracker
 
 TRACKERS: dict[str, type[Tracker]] = {
-    # the first edition's: the paper's with additions
-    "fused": FusedTracker,  # place, limbs and colours together
+    "fused": FusedTracker,  # place and colours together: the default
     "paper": PaperTracker,  # Xiao et al. 2018 to the letter
-    "flow": FlowTracker,
+    "flow": FlowTracker,  # the first edition's: the paper's with additions
     "oks": OksTracker,  # the same without flow
     "iou": IouTracker,  # overlap of boxes
+    "byte": ByteTracker,  # boxes, their motion, two rounds: for comparison
 }
 
 

@@ -116,9 +116,9 @@ def half_likeness(
     a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.float64]:
     """``likeness`` (N, M) of looks (N, H, D) and (M, H, D): the mean of the halves that are to be
-    seen of both; 0 where there is none.
+    seen of both; NaN where there is none.
     """
     alike = np.einsum("nhd,mhd->nmh", np.sqrt(a.astype(np.float64)), np.sqrt(b.astype(np.float64)))
     shared = (a.sum(axis=2) > 0)[:, None] & (b.sum(axis=2) > 0)[None]
-    mean: npt.NDArray[np.float64] = alike.sum(axis=2) / np.maximum(shared.sum(axis=2), 1)
-    return mean
+    mean = alike.sum(axis=2) / np.maximum(shared.sum(axis=2), 1)
+    return np.where(shared.any(axis=2), mean, np.nan)

@@ -17,7 +17,7 @@ does not believe in never get here: the pipeline drops them.
 
 from __future__ import annotations
 
-__all__ = ["DETECTED", "MemoryTracker", "Tracker", "TrackerSettings"]
+__all__ = ["DETECTED", "MemoryTracker", "Tracker", "TrackerSettings", "box_score"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -126,6 +126,13 @@ class Tracker(Protocol):
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
         """Take over what ``state`` gave."""
         ...
+
+
+def box_score(poses: Poses) -> FloatArray:
+    """The detector's score of each pose (N,): the pose's without its joints' share."""
+    joints = rescore(poses.score, np.ones(len(poses)))
+    whole = np.divide(poses.boxes.score, joints, out=np.zeros(len(poses)), where=joints > 0)
+    return np.minimum(whole, 1).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,12 +339,10 @@ class MemoryTracker:
         poses = Poses(
             poses.xy, poses.score, Boxes(self._boxes(tracks), poses.boxes.score), poses.skeleton
         )
-        joints = self._certainty(poses)
-        box_score = np.divide(poses.boxes.score, joints, out=np.zeros(len(poses)), where=joints > 0)
         self._memory = _Memory(
             np.concatenate([m.id, tracks.id]),
             np.concatenate([m.age, np.zeros(len(tracks), np.int64)]),
-            np.concatenate([m.box_score, np.minimum(box_score, 1)]).astype(np.float32),
+            np.concatenate([m.box_score, box_score(poses)]),
             np.concatenate([m.carried, carried]),
             Poses.concat([m.poses, poses], self._skeleton),
         )

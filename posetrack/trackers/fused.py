@@ -36,7 +36,6 @@ import numpy.typing as npt
 
 from posetrack.geometry import iou_matrix
 from posetrack.matching import optimal_match
-from posetrack.oks import rescore
 from posetrack.structures import Boxes, FloatArray, Flow, Frame, Poses, Skeleton, Tracks
 from posetrack.trackers.appearance import (
     COLOUR_BINS,
@@ -44,7 +43,7 @@ from posetrack.trackers.appearance import (
     describe_halves,
     half_likeness,
 )
-from posetrack.trackers.base import DETECTED, TrackerSettings
+from posetrack.trackers.base import DETECTED, TrackerSettings, box_score
 from posetrack.trackers.flow import moved_along
 from posetrack.trackers.kalman import BoxMotion
 
@@ -186,7 +185,7 @@ class FusedTracker:
         detected = origin == DETECTED
         seen, asked = poses[np.flatnonzero(detected)], poses[np.flatnonzero(~detected)]
         look = describe_halves(frame.image, seen, self.settings.min_joint_score)
-        score = self._box_score(seen)
+        score = box_score(seen)
         who = self._assign(frame, seen, look, score)
         self._see(seen, look, score, who)
         self._carry(asked, self._proposed[origin[~detected]])
@@ -202,13 +201,8 @@ class FusedTracker:
         place = self._overlap(seen)
         affinity = self._affinity(look, place) * score[:, None]
         _match(who, affinity, sure, known, MIN_AFFINITY)
-        _match(
-            who,
-            place,
-            np.ones(len(seen), bool),
-            known & ((p.age <= 1) | p.carried),
-            MIN_WEAK_OVERLAP,
-        )
+        everybody, lately = np.ones(len(seen), bool), known & ((p.age <= 1) | p.carried)
+        _match(who, place, everybody, lately, MIN_WEAK_OVERLAP)
         _match(who, affinity, sure, p.id == 0, MIN_TENTATIVE_AFFINITY)
         _match(who, self._returning(frame, seen, look), sure, p.id > 0, MIN_LIKENESS)
         return who
@@ -226,7 +220,7 @@ class FusedTracker:
         p = self._people
         alike = half_likeness(look, p.look)
         odd = np.clip((ALIKE - alike) / (ALIKE - UNLIKE), 0, 1)
-        return place * (1 - COLOUR_WEIGHT * np.where(alike > 0, odd, 0))
+        return place * (1 - COLOUR_WEIGHT * np.nan_to_num(odd))
 
     def _returning(self, frame: Frame, seen: Poses, look: FloatArray) -> Floats:
         """Likeness of poses (N) and lost people (P) who may have come to that place; else -inf."""
@@ -241,14 +235,8 @@ class FusedTracker:
         size = (seen.boxes.area[:, None] + 1) / ((high - low).prod(axis=1)[None] + 1)
         possible = (np.linalg.norm(apart, axis=2) <= reach) & ((p.age > 1) & ~left)[None]
         possible &= (size < SIZE_RATIO) & (size > 1 / SIZE_RATIO)
-        return np.where(possible, half_likeness(look, p.look), -np.inf)
-
-    @staticmethod
-    def _box_score(seen: Poses) -> FloatArray:
-        """The detector's score of each pose (N,): the pose's without its joints' share."""
-        joints = rescore(seen.score, np.ones(len(seen)))
-        whole = np.divide(seen.boxes.score, joints, out=np.zeros(len(seen)), where=joints > 0)
-        return np.minimum(whole, 1).astype(np.float32)
+        alike = half_likeness(look, p.look)
+        return np.where(possible & ~np.isnan(alike), alike, -np.inf)
 
     # --- what is remembered -------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ def test_only_halves_seen_of_both_are_compared() -> None:
     bust = whole.copy()
     bust[:, 1] = 0
     assert half_likeness(whole, bust)[0, 0] == pytest.approx(1)
-    assert half_likeness(whole, np.zeros_like(whole))[0, 0] == 0
+    assert np.isnan(half_likeness(whole, np.zeros_like(whole))[0, 0])
 
 
 def test_a_little_more_light_changes_little() -> None:
@@ -107,7 +107,7 @@ def test_limbs_that_are_unsure_absent_or_outside_are_not_looked_at() -> None:
     assert describe(image, Poses.empty(POSETRACK_15), 0.2).shape == (0, COLOUR_BINS)
 
 
-@pytest.mark.parametrize("name", sorted(set(TRACKERS) - {"paper"}))  # which knows nobody by looks
+@pytest.mark.parametrize("name", sorted(set(TRACKERS) - {"paper", "byte"}))  # without looks
 def test_somebody_hidden_comes_back_under_their_number(name: str) -> None:
     tracker = build_tracker(name, POSETRACK_15)
     assert _see(tracker, 0, (100, 100, RED), (250, 100, BLUE)) == [1, 2]

@@ -202,7 +202,7 @@ def test_the_memory_does_not_grow() -> None:
 def test_an_unknown_tracker_is_named_with_the_known_ones() -> None:
     with pytest.raises(
         UsageError,
-        match=r"Unknown tracker 'floww'; did you mean 'flow'\? Known: flow, fused, iou, oks, paper",
+        match=r"'floww'; did you mean 'flow'\? Known: byte, flow, fused, iou, oks, paper",
     ):
         build_tracker("floww", POSETRACK_15)
 
@@ -268,3 +268,23 @@ def test_nobody_begins_on_the_body_of_somebody_in_the_same_frame() -> None:
     ]  # the more certain of two detections on one body, though less like the last pose
     np.testing.assert_array_equal(tracks.poses.xy, better.xy)
     assert _step(tracker, 2, Poses.concat([better, _poses((160, 100))], POSETRACK_15)) == [1, 2]
+
+
+def test_byte_confirms_takes_weak_boxes_in_the_second_round_and_follows_motion() -> None:
+    tracker = build_tracker("byte", POSETRACK_15)
+
+    def shown(index: int, *people: tuple[float, float]) -> list[int]:
+        """Identities after boxes at x with a score."""
+        x, score = np.array(people, np.float32).reshape(-1, 2).T
+        corners = np.stack([x, x * 0 + 50, x + 60, x * 0 + 200], axis=1)
+        xy = np.repeat(corners[:, None, :2], 15, axis=1)
+        poses = Poses(xy, np.ones(xy.shape[:2]), Boxes(corners, score), POSETRACK_15)
+        return tracker.update(_frame(index), poses, still(SIZE)).id.tolist()
+
+    assert shown(0, (20, 0.9)) == [1]
+    assert shown(1, (24, 0.4), (200, 0.4)) == [1]  # weak: somebody known, nobody new
+    assert shown(2, (28, 0.9), (200, 0.9)) == [1]
+    assert shown(3, (32, 0.9), (200, 0.9)) == [1, 2]
+    for index in range(4, 16):
+        assert shown(index, (28 + 4 * (index - 2), 0.9)) == [1]
+    assert shown(20, (28 + 4 * 18, 0.9)) == [1]  # four frames unseen, 20 pixels on
