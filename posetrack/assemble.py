@@ -250,6 +250,7 @@ def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:
         memory_frames=o.memory,
         min_similarity=o.min_oks,
         min_birth_score=o.min_new_score,
+        min_new_pose_score=o.min_pose_score,
         min_joint_score=o.min_joint_score,
         revive_frames=o.revive,
     )

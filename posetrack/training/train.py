@@ -118,6 +118,8 @@ def train(
     check_share(chosen, engine.world)
     first = engine.rank == 0
     tell = report if first else _nowhere
+    if isinstance(task, PoseTask):
+        say_sides(task.skeleton, tell)
     tell(
         f"{len(task)} {'people' if chosen.task == 'pose' else 'pictures'} with "
         f"{' and '.join(f'{n} {what}' for what, n in task.outputs.items())}; {chosen.net}; "
@@ -189,7 +191,6 @@ def make_task(
     joints = pick_skeleton(skeleton, sets, warn)
     check_net(recipe, len(joints))
     warn_of_targets(recipe, len(joints), warn)
-    say_sides(joints, warn)
     task = load_data(recipe, sets, held_out, joints, report=warn)
     return scored(task, held_out, metric or "pck", recipe)
 
