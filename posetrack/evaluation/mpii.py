@@ -9,17 +9,15 @@ from __future__ import annotations
 
 __all__ = [
     "MpiiTruth",
-    "load_mat",
     "mpii_json",
     "mpii_tables",
-    "place_of",
     "read_mpii_prediction",
     "read_mpii_truth",
     "score_mpii",
 ]
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +28,16 @@ from posetrack.errors import FormatError, InputError
 from posetrack.evaluation.files import file_hash
 from posetrack.evaluation.tables import Table, plain_json, provenance
 from posetrack.files import read_json
+from posetrack.formats.mpii_labels import (
+    ONE_BASED,
+    MpiiPerson,
+    load_mat,
+    read_hrnet_json,
+    read_release,
+)
 from posetrack.metrics.pckh import PckhResult, head_sizes, pckh
 from posetrack.skeletons import MPII_16
 
-ONE_BASED = 1  # MATLAB's first pixel
 HRNET_MAT = "gt_valid.mat"  # holds the head boxes that the HRNet code's JSON lacks; lies beside it
 
 Floats = npt.NDArray[np.float64]
@@ -72,7 +76,7 @@ def read_mpii_truth(path: Path) -> MpiiTruth:
     if path.suffix == ".mat":
         content = load_mat(path)
         if "RELEASE" in content:
-            return _from_release(content["RELEASE"], path)
+            return _from_release(path, content)
         if "pos_gt_src" in content:
             return _from_hrnet_mat(content, path)
         raise FormatError(
@@ -80,19 +84,6 @@ def read_mpii_truth(path: Path) -> MpiiTruth:
             f"{HRNET_MAT})."
         )
     return _from_hrnet_json(path)
-
-
-def load_mat(path: Path) -> dict[str, Any]:
-    """The variables of a .mat file, structs as objects. Raises InputError, FormatError."""
-    from scipy.io import loadmat
-
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; check the path.")
-    try:
-        content: dict[str, Any] = loadmat(path, struct_as_record=False, squeeze_me=True)
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise FormatError(f"{path} is not a MATLAB file that can be read ({error}).") from error
-    return content
 
 
 def _from_hrnet_mat(content: Mapping[str, Any], path: Path) -> MpiiTruth:
@@ -117,79 +108,44 @@ def _from_hrnet_mat(content: Mapping[str, Any], path: Path) -> MpiiTruth:
 
 
 def _from_hrnet_json(path: Path) -> MpiiTruth:
-    """A list of ``{"image", "joints", "joints_vis", "center", "scale"}``; head boxes as "headbox"
-    or beside.
-    """
-    rows = read_json(path)
-    if not isinstance(rows, list) or not rows:
-        raise FormatError(f"{path}: MPII ground truth in JSON is a list of people.")
-    for n, row in enumerate(rows):
-        if not isinstance(row, dict) or np.shape(row.get("joints", ())) != (16, 2):
-            raise FormatError(f"{path}: person {n}: joints: 16 pairs x, y are needed.")
+    """The people of HRNet's JSON; head boxes as "headbox" or beside."""
+    people = read_hrnet_json(path)
+    if all(p.head_xyxy is not None for p in people):
+        return _truth(people)
     beside = path.with_name(HRNET_MAT)
-    boxed = all(len(row.get("headbox") or ()) == 4 for row in rows)
-    if not boxed and not beside.is_file():
+    if not beside.is_file():
         raise InputError(
             f"{path} has no head boxes (headbox); put the HRNet code's {HRNET_MAT} beside it."
         )
-    names = tuple(str(row.get("image", "")) for row in rows)
-    places = [[*row.get("center", (np.nan, np.nan)), row.get("scale", np.nan)] for row in rows]
-    numbers = tuple(range(len(rows)))
-    if boxed:
-        xy = np.array([row["joints"] for row in rows], np.float64)
-        missing = ~np.array([row.get("joints_vis", [1] * 16) for row in rows]).astype(np.bool_)
-        heads = np.array([row["headbox"] for row in rows], np.float64)
-        return MpiiTruth(xy, missing, heads, names, np.array(places, np.float64), numbers)
     other = _from_hrnet_mat(load_mat(beside), beside)
-    if len(other) != len(rows):
-        raise FormatError(f"{path} has {len(rows)} people, but {beside} has {len(other)}.")
-    where = np.array(places, np.float64)
-    return MpiiTruth(other.xy, other.missing, other.head_xyxy, names, where, numbers)
+    if len(other) != len(people):
+        raise FormatError(f"{path} has {len(people)} people, but {beside} has {len(other)}.")
+    mine = _truth(people)
+    return replace(mine, xy=other.xy, missing=other.missing, head_xyxy=other.head_xyxy)
 
 
-def _from_release(release: Any, path: Path) -> MpiiTruth:
-    """MPII's own file: everybody with joints in the images marked for training, in file order."""
-    images = np.atleast_1d(release.annolist)
-    train = np.atleast_1d(release.img_train)
-    everyone = [
-        (image, rect)
-        for image in images[train == 1]
-        for rect in np.atleast_1d(getattr(image, "annorect", ()))
-    ]
-    found = ((n, _release_person(*both)) for n, both in enumerate(everyone))
-    people = [(*person, number) for number, person in found if person is not None]
+def _from_release(path: Path, content: dict[str, Any]) -> MpiiTruth:
+    """MPII's own file: everybody with joints, head box and position in the images marked for
+    training, in file order.
+    """
+    everyone, _ = read_release(path, content=content)
+    people = [p for p in everyone if p.labelled and p.place is not None and p.head_xyxy is not None]
     if not people:
         raise FormatError(f"{path} holds no training image with annotated people.")
-    xy, missing, heads, names, places, rows = zip(*people, strict=True)
-    where = np.array(places, np.float64)
-    return MpiiTruth(np.stack(xy), np.stack(missing), np.array(heads), names, where, rows)
+    return _truth(people)
 
 
-def _release_person(
-    image: Any, rect: Any
-) -> tuple[Floats, npt.NDArray[np.bool_], list[float], str, list[float]] | None:
-    """Joints, which are missing, head box, image and place; None for somebody without joints, head
-    box or position (left out in training, too).
-    """
-    points = getattr(getattr(rect, "annopoints", None), "point", None)
-    place = place_of(rect)
-    if points is None or place is None or not hasattr(rect, "x1"):
-        return None
-    xy, missing = np.zeros((16, 2)), np.ones(16, np.bool_)
-    for point in np.atleast_1d(points):
-        xy[int(point.id)] = point.x, point.y
-        missing[int(point.id)] = False
-    head = [float(getattr(rect, key)) for key in ("x1", "y1", "x2", "y2")]
-    return xy, missing, head, str(image.image.name), place
-
-
-def place_of(rect: Any) -> list[float] | None:
-    """Rough position (x, y from 1) and height / 200 px of somebody in MPII's file; None without."""
-    position: Any = getattr(rect, "objpos", None)
-    scale: Any = getattr(rect, "scale", ())
-    if not hasattr(position, "x") or not np.size(scale):
-        return None
-    return [float(position.x), float(position.y), float(scale)]
+def _truth(people: list[MpiiPerson]) -> MpiiTruth:
+    """People as arrays; NaN for places and head boxes that the file does not have."""
+    nowhere, headless = np.full(3, np.nan), np.full(4, np.nan)
+    return MpiiTruth(
+        np.stack([p.xy for p in people]),
+        np.stack([p.flag == 0 for p in people]),
+        np.stack([headless if p.head_xyxy is None else p.head_xyxy for p in people]),
+        tuple(p.image for p in people),
+        np.stack([nowhere if p.place is None else p.place for p in people]),
+        tuple(p.row for p in people),
+    )
 
 
 def read_mpii_prediction(path: Path, truth: MpiiTruth) -> Floats:

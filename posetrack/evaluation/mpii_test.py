@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["MpiiTest", "read_mpii_test", "write_mpii_test"]
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.errors import FormatError
-from posetrack.evaluation.mpii import ONE_BASED, MpiiTruth, load_mat, place_of
+from posetrack.evaluation.mpii import MpiiTruth
 from posetrack.files import write_beside
-
-JOINTS = 16
+from posetrack.formats.mpii_labels import JOINTS, ONE_BASED, load_mat, read_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +46,26 @@ def read_mpii_test(path: Path) -> MpiiTest:
     content = load_mat(path)
     if "RELEASE" not in content:
         raise FormatError(f"{path} has no RELEASE; the test images are in MPII's own .mat only.")
-    release = content["RELEASE"]
-    tested = np.atleast_1d(release.annolist)[np.atleast_1d(release.img_train) == 0]
-    names = tuple(str(image.image.name) for image in tested)
-    rects = [np.atleast_1d(getattr(image, "annorect", ())) for image in tested]
-    found = [
-        (i, r, place)
-        for i, people in enumerate(rects)
-        for r, person in enumerate(people)
-        if (place := place_of(person)) is not None
-    ]
+    everyone, names = read_release(path, test=True, content=content)
+    found = [p for p in everyone if p.place is not None]
     if not found:
         raise FormatError(f"{path} holds no test image with people whose position is known.")
-    image, rect, places = zip(*found, strict=True)
+    counts = Counter(p.image_number for p in everyone)
     count = len(found)
     people = MpiiTruth(
         np.full((count, JOINTS, 2), np.nan),
         np.ones((count, JOINTS), np.bool_),
         np.full((count, 4), np.nan),
-        tuple(names[i] for i in image),
-        np.array(places, np.float64),
+        tuple(p.image for p in found),
+        np.array([p.place for p in found], np.float64),
     )
-    return MpiiTest(people, image, rect, names, tuple(len(people) for people in rects))
+    return MpiiTest(
+        people,
+        tuple(p.image_number for p in found),
+        tuple(p.rect for p in found),
+        names,
+        tuple(counts[i] for i in range(len(names))),
+    )
 
 
 def write_mpii_test(path: Path, test: MpiiTest, xy: npt.NDArray[np.float64]) -> None:

@@ -26,8 +26,9 @@ import numpy.typing as npt
 
 from posetrack import geometry, heatmaps
 from posetrack.errors import FormatError, InputError
-from posetrack.evaluation.mpii import ONE_BASED, MpiiTruth
+from posetrack.evaluation.mpii import MpiiTruth
 from posetrack.files import read_json
+from posetrack.formats.mpii_labels import crop_boxes
 from posetrack.oks import oks_nms, rescore
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import COCO_17, MPII_16, joint_map, make_skeleton
@@ -38,10 +39,6 @@ from posetrack.structures import Boxes, Image, InputSpec, Poses, Skeleton
 PYRAMID = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 OKS_NMS = 0.9  # official OKS_THRE
 PERSON = 1  # COCO's category
-# MPII annotates a rough middle of the body and its height / 200 px; the official loader moves and
-# grows the crop.
-MPII_DOWN = 15.0  # px at scale 1
-MPII_BOX_PX = 200.0  # side of the box at scale 1, before the input's padding of 1.25
 
 Json = dict[str, Any]
 ReadImage = Callable[[str], Image]
@@ -236,16 +233,13 @@ def mpii_boxes(truth: MpiiTruth) -> Boxes:
     """The boxes by which the official loader crops MPII people, counted from 0. Raises InputError
     without them.
     """
-    x, y, scale = truth.center_scale.T
     if np.isnan(truth.center_scale).any() or not all(truth.image):
         raise InputError(
             "Running a network needs image names, centers and scales: give MPII's own .mat or "
             "the JSON."
         )
-    y = y + MPII_DOWN * scale
-    half = MPII_BOX_PX * scale / 2
-    xyxy = np.stack([x - half, y - half, x + half, y + half], axis=1) - ONE_BASED
-    return Boxes(xyxy.astype(np.float32), np.ones(len(xyxy), np.float32))
+    xyxy = crop_boxes(truth.center_scale)
+    return Boxes(xyxy, np.ones(len(xyxy), np.float32))
 
 
 def predict_mpii(

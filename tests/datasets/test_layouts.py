@@ -15,10 +15,12 @@ from people_on_disk import write_people
 from scipy.io import savemat
 
 from posetrack.datasets import kind_of, read
-from posetrack.datasets.mpii import person_box
 from posetrack.drawn.clip import draw_sequence
 from posetrack.drawn.dataset import write_posetrack_dataset
 from posetrack.errors import FormatError, InputError
+from posetrack.evaluation.mpii import read_mpii_truth
+from posetrack.evaluation.predict import mpii_boxes
+from posetrack.formats.mpii_labels import crop_boxes
 from posetrack.geometry import box_to_center_scale
 from posetrack.samples.crops import CropStore
 from posetrack.skeletons import MPII_16, POSETRACK_15
@@ -94,11 +96,22 @@ def test_mpii_people(tmp_path: Path, write: Any) -> None:
 @pytest.mark.parametrize("center", [CENTER, (-1.0, 70.0)])
 def test_mpii_boxes_are_the_official_crops(center: tuple[float, float]) -> None:
     found_center, found_scale = box_to_center_scale(
-        person_box(np.array(center), SCALE)[None], (256, 256)
+        crop_boxes(np.array([[*center, SCALE]])), (256, 256)
     )
     lower, larger = (0, 1) if center[0] == -1 else (15 * SCALE, 1.25)
     np.testing.assert_allclose(found_scale, [[SCALE * larger] * 2], rtol=1e-6)
     np.testing.assert_allclose(found_center, [[center[0] - 1, center[1] + lower - 1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("center", [CENTER, (-1.0, 70.0)])
+def test_training_and_scoring_crop_the_same_mpii_person(
+    tmp_path: Path, center: tuple[float, float]
+) -> None:
+    path = _mpii_json(tmp_path, center=center)
+    rows = json.loads(path.read_text())
+    path.write_text(json.dumps([{**row, "headbox": [1, 2, 3, 4]} for row in rows]))
+    learnt, scored = read(path).people[0], mpii_boxes(read_mpii_truth(path))
+    np.testing.assert_array_equal(learnt.xyxy, scored.xyxy[0])
 
 
 @pytest.mark.parametrize(
