@@ -25,9 +25,11 @@ __all__ = [
     "Poses",
     "PosetrackError",
     "Skeleton",
+    "Stream",
     "Summary",
     "TrackOptions",
     "Tracks",
+    "__version__",
     "evaluate_coco",
     "evaluate_mpii",
     "evaluate_posetrack",
@@ -35,11 +37,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    __version__: str
     from posetrack.errors import PosetrackError
     from posetrack.evaluation.evaluate import evaluate_coco, evaluate_mpii, evaluate_posetrack
     from posetrack.evaluation.model import ModelRun
     from posetrack.options import TrackOptions
     from posetrack.recording.results import OutputOptions, Summary
+    from posetrack.stream import Stream
     from posetrack.structures import Boxes, Frame, Poses, Skeleton, Tracks
     from posetrack.tracker import PoseTracker
     from posetrack.training.train import train
@@ -49,6 +53,7 @@ _HOMES = {
     "OutputOptions": "posetrack.recording.results",
     "PoseTracker": "posetrack.tracker",
     "PosetrackError": "posetrack.errors",
+    "Stream": "posetrack.stream",
     "Summary": "posetrack.recording.results",
     "TrackOptions": "posetrack.options",
     **dict.fromkeys(
@@ -60,6 +65,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
@@ -67,3 +74,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """The installed version; of a checkout that is not installed, what its setup.cfg says."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("posetrack")
+    except PackageNotFoundError:
+        from configparser import ConfigParser
+        from pathlib import Path
+
+        config = ConfigParser()
+        config.read(Path(__file__).parents[1] / "setup.cfg", encoding="utf-8")
+        return config.get("metadata", "version", fallback="unknown")

@@ -66,6 +66,10 @@ class Stages:
     flow: FlowEstimator
     pose: PoseEstimator
 
+    def __repr__(self) -> str:
+        names = (type(s).__name__ for s in (self.detector, self.flow, self.pose))
+        return f"Stages({', '.join(names)})"
+
 
 def in_force(asked: TrackOptions) -> TrackOptions:
     """What was asked for, and what the preset says about the rest.
@@ -104,12 +108,16 @@ def read_weights(name: str) -> tuple[Mapping[str, torch.Tensor], ModelSpec]:
     return weights.read_start(name)
 
 
-def build_stages(o: TrackOptions) -> Stages:
-    """Detector, flow and pose network of the options in force, with their weights."""
+def build_stages(o: TrackOptions, detector: Detector | None = None) -> Stages:
+    """Detector, flow and pose network of the options in force, with their weights; ``detector``
+    stands in for the one they name.
+    """
     if o.threads:
         set_threads(o.threads)
-    stages = Stages(build_detector(o), build_flow(o), build_pose(o))
-    if not o.boxes and not is_human(stages.pose.skeleton) and _knows_people_only(o.detector):
+    stages = Stages(detector or build_detector(o), build_flow(o), build_pose(o))
+    if detector or o.boxes:
+        return stages
+    if not is_human(stages.pose.skeleton) and _knows_people_only(o.detector):
         _log.warning(
             "The detector %s finds people, but the pose network draws %s: give a detector of "
             "those with --detector FILE, or their boxes with --boxes.",

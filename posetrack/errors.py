@@ -3,6 +3,7 @@ gives it.
 
     PosetrackError            something the user can mend; one sentence that says what and how
     (exit 1) ├── UsageError            an option or a name that does not exist
+    (exit 2) │   └── WrongTypeError    a value of a type that is not taken; a TypeError as well
     (exit 2) ├── InputError            a file that is missing, unreadable or of the wrong kind
     (exit 1) │   └── FormatError       a label or prediction file that breaks its format
     (exit 1) ├── OutputError           a result that cannot be written
@@ -23,6 +24,7 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "WeightsError",
+    "WrongTypeError",
     "unknown_name",
 ]
 
@@ -40,6 +42,10 @@ class UsageError(PosetrackError):
     """An option, name or combination of options that does not exist."""
 
     exit_code = 2
+
+
+class WrongTypeError(UsageError, TypeError):
+    """A value of a type that is not taken; the sentence says which ones are."""
 
 
 class InputError(PosetrackError):

@@ -41,6 +41,7 @@ from posetrack.errors import UsageError, WeightsError, unknown_name
 from posetrack.files import locked, part_path
 from posetrack.inference.devices import full_batches, pick_device
 from posetrack.inference.privacy import no_calls_home
+from posetrack.inference.threads import taking_turns
 from posetrack.structures import Flow, Image
 
 if TYPE_CHECKING:
@@ -140,12 +141,13 @@ class NetworkFlow:
             long_side,
             batch_size,
         )
+        self._turn = taking_turns(concurrent=False)
 
     def estimate(self, pairs: Pairs) -> list[Flow]:
         import torch
 
         flows: list[Flow] = []
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             for batch, count in full_batches(pairs, self._batch_size, self._device):
                 first, second = (self._tensor([pair[i] for pair in batch]) for i in (0, 1))
                 fields = self._run(first, second).float().permute(0, 2, 3, 1).cpu().numpy()

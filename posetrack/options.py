@@ -12,9 +12,11 @@ __all__ = ["TrackOptions"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
-from posetrack.errors import UsageError, unknown_name
+from posetrack.errors import UsageError, WrongTypeError, unknown_name
 
 # --- association (trackers) ---
 MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; about a second
@@ -217,7 +219,16 @@ class TrackOptions:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            _check(f.name, getattr(self, f.name), f.metadata)
+            value = _typed(f.name, getattr(self, f.name), str(f.type))
+            _check(f.name, value, f.metadata)
+            object.__setattr__(self, f.name, value)
+
+    def __repr__(self) -> str:
+        """Only what differs from the defaults."""
+        changed = (
+            f"{f.name}={v!r}" for f in fields(self) if (v := getattr(self, f.name)) != f.default
+        )
+        return f"TrackOptions({', '.join(changed)})"
 
     def shaping(self) -> dict[str, Any]:
         """The options that shape the tracks, for the file; the others only make a run
@@ -227,6 +238,24 @@ class TrackOptions:
 
 
 _SPEED_ONLY = frozenset(("threads", "window", "batch_size", "offline"))
+
+
+_KINDS: dict[str, tuple[type, tuple[type, ...], str]] = {
+    "str": (str, (str, PathLike), "text"),
+    "int": (int, (Integral,), "a whole number"),
+    "float": (float, (Real,), "a number"),
+    "bool": (bool, (bool,), "True or False"),
+}
+
+
+def _typed(name: str, value: Any, declared: str) -> Any:
+    """The value as Python's own type of ``declared`` ("float | None"). Raises WrongTypeError."""
+    if value is None and declared.endswith("None"):
+        return None
+    kind, taken, words = _KINDS[declared.removesuffix(" | None")]
+    if not isinstance(value, taken) or (isinstance(value, bool) and kind is not bool):
+        raise WrongTypeError(f"{name} must be {words}, not {value!r}.")
+    return kind(value)
 
 
 def _check(name: str, value: Any, rule: Mapping[str, Any]) -> None:

@@ -160,6 +160,13 @@ class Pipeline:
                 for frame, tracks in self._follow(seen):
                     yield frame, self._visible(tracks)
 
+    def step(self, frame: Frame, before: Frame | None) -> Tracks:
+        """The people of one frame, at once and on this thread; ``before`` is the frame ahead of it,
+        None for the first one. The same bits as ``run`` gives.
+        """
+        ((_, tracks),) = self._follow(self._look(([frame], before)))
+        return self._visible(tracks)
+
     def _parts(self, frames: Iterator[Frame], before: Frame | None) -> Iterator[_Part]:
         """The video in pieces that are looked at together."""
         while part := self._read(frames):

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +81,17 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+MOST_IDS = 8  # that a short description names
+
+
+def _ids(identities: IntArray) -> str:
+    """People in a few words: how many, and the first ones' identities."""
+    if not len(identities):
+        return "nobody"
+    more = ", ..." if len(identities) > MOST_IDS else ""
+    return f"{len(identities)}: {', '.join(map(str, identities[:MOST_IDS]))}{more}"
+
+
 @dataclass(frozen=True, slots=True)
 class Skeleton:
     """The keypoints of a body: names, order, limbs and the sigmas of object keypoint similarity.
@@ -113,6 +124,9 @@ class Skeleton:
                     f"Skeleton.{what}: an index lies outside 0..{len(self.joints) - 1}"
                 )
 
+    def __repr__(self) -> str:
+        return f"Skeleton({self.name!r}, {len(self)} joints)"
+
     def __len__(self) -> int:
         return len(self.joints)
 
@@ -141,6 +155,11 @@ class Frame:
     def __post_init__(self) -> None:
         _set_array(self, "image", np.uint8, (None, None, 3))
 
+    def __repr__(self) -> str:
+        size = "{}x{}".format(*self.size_wh)
+        named = f", {self.name!r}" if self.name else ""
+        return f"Frame({self.index}, {self.time_s:.3f} s, {size}{named})"
+
     @property
     def size_wh(self) -> tuple[int, int]:
         """Width and height in pixels."""
@@ -157,6 +176,9 @@ class Boxes:
     def __post_init__(self) -> None:
         _set_array(self, "xyxy", np.float32, (None, 4))
         _set_array(self, "score", np.float32, (len(self.xyxy),))
+
+    def __repr__(self) -> str:
+        return f"Boxes({len(self)})"
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -210,6 +232,9 @@ class Poses:
         _set_array(self, "xy", np.float32, (len(self.boxes), len(self.skeleton), 2))
         _set_array(self, "score", np.float32, (len(self.boxes), len(self.skeleton)))
 
+    def __repr__(self) -> str:
+        return f"Poses({len(self)} of {self.skeleton.name})"
+
     def __len__(self) -> int:
         return len(self.xy)
 
@@ -257,6 +282,9 @@ class Tracks:
         if len(np.unique(self.id)) != len(self.id):
             raise ValueError(f"Tracks.id: an identity repeats in {self.id.tolist()}")
 
+    def __repr__(self) -> str:
+        return f"Tracks({_ids(self.id)})"
+
     def __len__(self) -> int:
         return len(self.id)
 
@@ -284,6 +312,10 @@ class Flow:
     def __post_init__(self) -> None:
         _set_array(self, "field", np.float32, (None, None, 2))
 
+    def __repr__(self) -> str:
+        h, w = self.field.shape[:2]
+        return f"Flow({w}x{h} of {self.image_wh[0]}x{self.image_wh[1]})"
+
 
 @dataclass(frozen=True, slots=True)
 class FrameLabels:
@@ -303,6 +335,9 @@ class FrameLabels:
     head_xyxy: FloatArray | None = None
     ignore_regions: tuple[npt.NDArray[np.float64], ...] = ()
     marks: npt.NDArray[np.uint8] | None = None
+
+    def __repr__(self) -> str:
+        return f"FrameLabels({self.index}, {self.time_s:.3f} s, {self.tracks!r})"
 
     def __post_init__(self) -> None:
         if not 0 <= self.index <= MAX_INDEX:
@@ -326,6 +361,12 @@ class Sequence:
     skeleton: Skeleton
     frames: Iterable[FrameLabels]
     meta: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        size = "{}x{}".format(*self.size_wh) if self.size_wh else "size unknown"
+        rate = f"{self.fps:g} fps" if self.fps else "rate unknown"
+        count = f"{len(self.frames)} frames, " if isinstance(self.frames, Sized) else ""
+        return f"Sequence({self.name!r}, {count}{size}, {rate}, {self.skeleton.name})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,10 @@ class TrackTable:
     place: IntArray
     poses: Poses
 
+    def __repr__(self) -> str:
+        people = len(np.unique(self.id))
+        return f"TrackTable({len(self)} rows: {people} identities, {len(self.frames)} frames)"
+
     def __len__(self) -> int:
         return len(self.frame)
 

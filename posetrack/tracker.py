@@ -4,56 +4,110 @@ from __future__ import annotations
 
 __all__ = ["PoseTracker"]
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from functools import cached_property
-from pathlib import Path
+from dataclasses import fields, replace
 from typing import Any
 
 from posetrack.assemble import Stages, build_pipeline, build_stages, in_force
 from posetrack.detect.detectors import Detector, FileBoxes
+from posetrack.detect.function import FunctionDetector
+from posetrack.errors import UsageError, WrongTypeError, unknown_name
 from posetrack.options import TrackOptions
 from posetrack.pipeline import Stopwatch
 from posetrack.recording.complete import complete
 from posetrack.recording.record import Progress, native_header, record
 from posetrack.recording.results import OutputOptions, Summary, is_finished, plan_results
+from posetrack.stream import Stream
 from posetrack.structures import Frame, Image, Tracks
+from posetrack.video.decode import DEFAULT_FPS
 from posetrack.video.open import open_source, read_ahead
 from posetrack.video.source import VideoSource
 
-Source = str | Path | int
+_FOR_OURS = ("boxes", "detector_net", "detector_size")  # options that say which boxes or detector
 
 
 class PoseTracker:
     """People in videos, followed. Takes the options of ``posetrack track`` by name;
     ``TrackOptions`` lists them.
 
-    The networks are loaded on the first use and kept; every video gets identities of its own, from
-    1 on. A source is a video file, a folder or glob of pictures, a camera's index or a network
-    address. Raises PosetrackError.
+    A **source** is a video file, a folder or glob of pictures, a camera's index, a network address,
+    or pictures at hand: an array (H, W, 3) uint8 RGB, an array (T, H, W, 3), or anything that gives
+    such arrays or ``Frame``s one by one (on a thread of its own, some frames ahead). Every video
+    gets identities of its own, from 1 on. For the pictures of one's own camera loop there is
+    ``step``.
+
+    ``detector`` may also be a function: a picture (H, W, 3) uint8 RGB in; boxes out, as ``Boxes``
+    or (N, 4) of x1, y1, x2, y2 in pixels, or (N, 5) with scores of 0 to 1. Or an object with
+    ``detect(images) -> list[Boxes]``.
+
+    The networks are loaded on the first use and kept. Several threads may use one PoseTracker: each
+    video has a memory of its own, and what cannot work for two at once takes turns; only ``step``,
+    whose calls are one video, refuses a second thread (``stream`` makes another). Raises
+    PosetrackError.
     """
 
-    def __init__(self, preset: str = "lite", **options: Any) -> None:
-        self._asked = TrackOptions(preset=preset, **options)
+    def __init__(self, preset: str = "lite", *, detector: Any = None, **options: Any) -> None:
+        for name in options.keys() - {f.name for f in fields(TrackOptions)}:
+            raise unknown_name("option", name, (f.name for f in fields(TrackOptions)))
+        self._detector = _own_detector(detector)
+        if self._detector is not None:
+            both = [name for name in _FOR_OURS if options.get(name) is not None]
+            if both:
+                raise UsageError(f"{both[0]} has no meaning beside a detector of your own.")
+            detector = getattr(self._detector, "name", None) or type(detector).__qualname__
+        self._asked = TrackOptions(preset=preset, detector=detector, **options)
+        self._loading = threading.RLock()
+        self._stages: Stages | None = None
+        self._stream = self.stream()
 
-    @cached_property
+    def __repr__(self) -> str:
+        return repr(self._asked).replace("TrackOptions", "PoseTracker", 1)
+
+    @property
     def options(self) -> TrackOptions:
         """The options in force: what was asked for, and what the preset says about the rest."""
         return in_force(self._asked)
 
-    @cached_property
+    @property
     def stages(self) -> Stages:
         """Detector, flow and pose network, loaded when they are first wanted."""
-        return build_stages(self.options)
+        with self._loading:  # once, however many threads want them
+            if self._stages is None:
+                self._stages = build_stages(self.options, self._detector)
+            return self._stages
 
-    def track(self, source: Source) -> Iterator[Tracks]:
-        """The people of each frame, in order; ``run`` gives the frames as well."""
-        for _, tracks in self.run(source):
-            yield tracks
+    def step(self, image: object, time_s: float | None = None) -> Tracks:
+        """The people of the next picture of one's own loop, at once: an array (H, W, 3) uint8 RGB
+        (OpenCV's are BGR: ``image[..., ::-1]``). ``reset`` begins another video; ``Stream.step``
+        says more.
+        """
+        return self._stream.step(image, time_s)
 
-    def run(self, source: Source) -> Iterator[tuple[Frame, Tracks]]:
-        """Each frame with its people."""
-        with self._open(source) as video:
+    def reset(self) -> None:
+        """Forget everybody seen by ``step``: its next picture begins another video."""
+        self._stream.reset()
+
+    def stream(self) -> Stream:
+        """A loop of its own beside others, as each of several cameras needs it; the networks are
+        shared.
+        """
+        return Stream(lambda: build_pipeline(self.options, self.stages, live=True))
+
+    def track(self, source: object, *, fps: float = DEFAULT_FPS) -> Iterator[Tracks]:
+        """The people of each frame, in order; ``run`` gives the frames as well. ``fps`` is the rate
+        of pictures without times: arrays, and those of a folder.
+        """
+        return (tracks for _, tracks in self.run(source, fps=fps))
+
+    def run(self, source: object, *, fps: float = DEFAULT_FPS) -> Iterator[tuple[Frame, Tracks]]:
+        """Each frame with its people. What is wrong with ``source`` is told by the call, not by the
+        first frame.
+        """
+        return self._run(self._open(source, fps))
+
+    def _run(self, source: VideoSource) -> Iterator[tuple[Frame, Tracks]]:
+        with source as video:
             frames = read_ahead(video)
             try:
                 yield from build_pipeline(self.options, self.stages, live=video.live).run(frames)
@@ -71,21 +125,23 @@ class PoseTracker:
 
     def record(
         self,
-        source: Source,
+        source: object,
         outputs: OutputOptions | None = None,
         *,
+        fps: float = DEFAULT_FPS,
         progress: Progress | None = None,
         show: Callable[[Image], bool] | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> Summary:
-        """Track a video and write the results: ``OutputOptions`` says what and where.
+        """Track a video and write the results: ``OutputOptions`` says what and where. Pictures at
+        hand are called ``frames``.
 
         ``progress(done, total)`` is called after every frame; ``show(picture)`` gets each rendered
         frame and says False to stop early. ``stopwatch`` is
         told the time of every stage.
         """
         outputs = outputs or OutputOptions()
-        with self._open(source) as video:
+        with self._open(source, fps) as video:
             paths = plan_results(video, outputs)
             pose = self.stages.pose
             settings = {
@@ -108,5 +164,22 @@ class PoseTracker:
                 style=outputs.style,
             )
 
-    def _open(self, source: Source) -> VideoSource:
-        return open_source(source, start_s=self._asked.start, end_s=self._asked.end)
+    def _open(self, source: object, fps: float) -> VideoSource:
+        return open_source(source, start_s=self._asked.start, end_s=self._asked.end, image_fps=fps)
+
+
+def _own_detector(given: object) -> Detector | None:
+    """A detector that is no name: a function, or an object with ``detect``. Raises
+    WrongTypeError.
+    """
+    if given is None or isinstance(given, str) or hasattr(given, "__fspath__"):
+        return None
+    if callable(getattr(given, "detect", None)):
+        detector: Detector = given  # type: ignore[assignment]
+        return detector
+    if callable(given) and not isinstance(given, type):
+        return FunctionDetector(given)
+    raise WrongTypeError(
+        f"detector is a name, a file, a function (image -> boxes) or an object with "
+        f"detect(images), not {given!r}."
+    )

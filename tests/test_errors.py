@@ -21,6 +21,7 @@ def test_exit_codes() -> None:
         "TrainingError": 1,
         "UsageError": 2,
         "WeightsError": 1,
+        "WrongTypeError": 2,
     }
 
 

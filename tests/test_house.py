@@ -37,7 +37,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "tracker",
         "assemble",
         "weights",
-        "pipeline recording samples measuring",
+        "pipeline recording samples measuring stream",
         "trackers datasets drawn metrics detect export editing events refining",
         "pose flow matching formats video nets checkpoints",
         "inference skeletons geometry heatmaps oks track_table downloads",

@@ -18,6 +18,7 @@ import numpy as np
 from posetrack.detect.cells import cell_boxes, cell_scores
 from posetrack.geometry import clip_boxes, nms
 from posetrack.inference.devices import device_name, full_batches
+from posetrack.inference.threads import taking_turns
 from posetrack.structures import Boxes, FloatArray, Image
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class BundledDetector:
         self._mean, self._std = mean.reshape(1, 3, 1, 1), std.reshape(1, 3, 1, 1)
         self._long_side = long_side or max(spec.input.size_wh)
         self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
+        self._turn = taking_turns(self.concurrent)
 
     @property
     def long_side(self) -> int:
@@ -90,6 +92,10 @@ class BundledDetector:
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The people of each image, best first; an image without pixels shows nobody."""
+        with self._turn:
+            return self._detect(images)
+
+    def _detect(self, images: Sequence[Image]) -> list[Boxes]:
         found = [Boxes.empty()] * len(images)
         groups: dict[tuple[int, ...], list[tuple[int, Image, float]]] = defaultdict(list)
         for index, image in enumerate(images):

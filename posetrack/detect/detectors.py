@@ -24,6 +24,7 @@ import numpy as np
 
 from posetrack.errors import WeightsError, unknown_name
 from posetrack.inference.devices import full_batches
+from posetrack.inference.threads import taking_turns
 from posetrack.structures import Boxes, Frame, Image
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ class TorchvisionDetector:
     ) -> None:
         self._net = _build(name, state).eval().to(device)
         self._device, self._batch_size = device, batch_size
+        self._turn = taking_turns(concurrent=False)
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         import torch
 
         found: list[Boxes] = []
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             for batch, count in full_batches(images, self._batch_size, self._device):
                 results = self._net([self._tensor(image) for image in batch])
                 found += [_people(result) for result in results[:count]]
@@ -102,10 +104,12 @@ class HogDetector:
         import cv2
 
         self._hog = cv2.HOGDescriptor()
+        self._turn = taking_turns(concurrent=False)
         self._hog.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())  # type: ignore[attr-defined]
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
-        return [self._detect_one(image) for image in images]
+        with self._turn:
+            return [self._detect_one(image) for image in images]
 
     def _detect_one(self, image: Image) -> Boxes:
         import cv2

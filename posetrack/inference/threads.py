@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["set_threads", "thread_count"]
+__all__ = ["set_threads", "taking_turns", "thread_count"]
 
 import os
 import sys
+import threading
+from contextlib import AbstractContextManager, nullcontext
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # what PyTorch goes by when it is loaded
 
@@ -38,6 +40,13 @@ def thread_count() -> int:
         if value.isdigit() and int(value):
             return int(value)
     return _cores()
+
+
+def taking_turns(concurrent: bool) -> AbstractContextManager[object]:
+    """What threads that share a stage go through: one at a time, unless it is made for several at
+    once.
+    """
+    return nullcontext() if concurrent else threading.Lock()
 
 
 def _cores() -> int:

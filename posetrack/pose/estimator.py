@@ -31,7 +31,7 @@ from posetrack.inference.batches import BatchThreads
 from posetrack.inference.devices import device_name, has_native_int8, precision_name
 from posetrack.inference.network import Network
 from posetrack.inference.runtimes import make_runner
-from posetrack.inference.threads import thread_count
+from posetrack.inference.threads import taking_turns, thread_count
 from posetrack.oks import rescore
 from posetrack.pose.upright import lean_deg, moved_maps, torso_score, turned_center_scale
 from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
@@ -121,6 +121,7 @@ class PoseEstimator:
             batch_size: True
         }  # whether a size of batch gives the bits of the full one
         self._threads = BatchThreads()
+        self._turn = taking_turns(self.concurrent)
         self.side_by_side = self.device == "cpu" and self.runtime in (
             "torch",
             "openvino",
@@ -159,6 +160,12 @@ class PoseEstimator:
         """
         if len(images) != len(boxes):
             raise ValueError(f"{len(images)} images, but {len(boxes)} sets of boxes")
+        with self._turn:
+            return self._estimate(images, boxes, padded)
+
+    def _estimate(
+        self, images: Sequence[Image], boxes: Sequence[Boxes], padded: bool
+    ) -> list[Poses]:
         everyone = Boxes.concat(list(boxes))
         owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
         xy = np.full((len(everyone), len(self.skeleton), 2), np.nan, np.float32)

@@ -80,6 +80,10 @@ class Summary:
     skipped: bool = False  # the results were complete before
     _ids: set[int] = field(default_factory=set)
 
+    def __repr__(self) -> str:
+        people = f"{self.tracks} identities, at most {self.most_people} at once"
+        return f"Summary({self.name!r}: {self.frames} frames, {people}; {self.seconds:.1f} s)"
+
     def count(self, tracks: Tracks) -> None:
         """Add one frame."""
         self.frames += 1

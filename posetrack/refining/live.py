@@ -36,6 +36,8 @@ class TrackingRun(Protocol):
         self, frames: Iterable[Frame], before: Frame | None = None
     ) -> Generator[tuple[Frame, Tracks]]: ...
 
+    def step(self, frame: Frame, before: Frame | None) -> Tracks: ...
+
 
 class _Both:
     """The memories of a tracker and of a smoother as one."""
@@ -66,3 +68,7 @@ class Smoothed:
         with closing(self._run.run(frames, before)) as tracked:
             for frame, tracks in tracked:
                 yield frame, self._smoother.smooth(tracks, frame.time_s)
+
+    def step(self, frame: Frame, before: Frame | None) -> Tracks:
+        """The people of one frame, smoothed; ``before`` is the frame ahead of it."""
+        return self._smoother.smooth(self._run.step(frame, before), frame.time_s)

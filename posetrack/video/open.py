@@ -13,12 +13,15 @@ __all__ = ["IMAGE_SUFFIXES", "VideoSource", "VideoWriter", "open_source", "read_
 import glob
 import re
 from collections.abc import Iterator
+from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from posetrack.errors import InputError, UsageError
 from posetrack.structures import Frame
 from posetrack.video.ahead import read_ahead
+from posetrack.video.arrays import open_arrays
 from posetrack.video.decode import DEFAULT_FPS, Decoder
 from posetrack.video.images import (
     IMAGE_SUFFIXES,
@@ -45,7 +48,7 @@ _NETWORK = (
 
 
 def open_source(
-    source: str | Path | int,
+    source: object,
     *,
     start_s: float | None = None,
     end_s: float | None = None,
@@ -54,17 +57,22 @@ def open_source(
     """Open anything that shows people moving.
 
     ``source``: a video file; a folder or glob pattern of pictures (in natural order: 2 before 10);
-    a camera's index (0, "0"); an RTSP, RTMP or HTTP address. ``start_s <= time < end_s`` limits the
+    a camera's index (0, "0"); an RTSP, RTMP or HTTP address; pictures at hand (``open_arrays``).
+    ``start_s <= time < end_s`` limits the
     frames; their ``index`` counts from the start of the source nevertheless. ``image_fps`` is the
-    rate of pictures. Raises InputError, UsageError.
+    rate of pictures. Raises InputError, UsageError, WrongTypeError.
     """
+    if isinstance(image_fps, bool) or not isinstance(image_fps, Real) or not 0 < image_fps < 1e6:
+        raise UsageError(f"The rate of pictures must be a number above 0, not {image_fps!r}.")
     if (start_s or 0) < 0 or (end_s is not None and end_s <= (start_s or 0)):
         raise UsageError(
             f"The time range {start_s or 0} s to {end_s} s is empty; start at 0 or later, end "
             f"after that."
         )
+    if isinstance(source, bool) or not isinstance(source, str | PathLike | Integral):
+        return open_arrays(source, float(image_fps), start_s, end_s)
     text = str(source)
-    if isinstance(source, int) or (text.isdecimal() and not Path(text).exists()):
+    if isinstance(source, Integral) or (text.isdecimal() and not Path(text).exists()):
         return open_camera(int(text), start_s, end_s)
     if text.lower().startswith(_NETWORK):
         return _open_decoder(text, _without_password(text), None, start_s, end_s)

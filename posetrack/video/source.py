@@ -34,6 +34,11 @@ class VideoSource:
     _frames: Callable[[], Iterator[Frame]]
     _close: Callable[[], None]
 
+    def __repr__(self) -> str:
+        count = f", {self.frame_count} frames" if self.frame_count is not None else ""
+        size = "{}x{}".format(*self.size_wh)
+        return f"VideoSource({self.name!r}, {size}, {self.fps:g} fps{count})"
+
     def __iter__(self) -> Iterator[Frame]:
         return self._frames()
 
