@@ -77,15 +77,14 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    """The installed version; of a checkout that is not installed, what its setup.cfg says."""
-    from importlib.metadata import PackageNotFoundError, version
+    """Of a checkout what its setup.cfg says, whatever else is installed; else the package's."""
+    from configparser import ConfigParser
+    from importlib.metadata import version
+    from pathlib import Path
 
-    try:
+    beside = Path(__file__).parents[1] / "setup.cfg"
+    if not beside.is_file():
         return version("posetrack")
-    except PackageNotFoundError:
-        from configparser import ConfigParser
-        from pathlib import Path
-
-        config = ConfigParser()
-        config.read(Path(__file__).parents[1] / "setup.cfg", encoding="utf-8")
-        return config.get("metadata", "version", fallback="unknown")
+    config = ConfigParser()
+    config.read(beside, encoding="utf-8")
+    return config["metadata"]["version"]
