@@ -8,6 +8,7 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def review(video: str | Path, options: ReviewOptions, *, say: Say, started: Say)
         started(address)
         if options.browser:
             webbrowser.open(address)
-        server.run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # the way to end a review
+            server.run(sockets=[listener])
     finally:
         listener.close()
         shown.close()

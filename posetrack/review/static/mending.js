@@ -130,8 +130,12 @@ function panel() {
   const { a, b } = store;
   return [
     make("div", { className: "pair" }, card(a, "a"), b === null ? null : make("button", { id: "turn", className: "plain", title: "The other way round (T)", ariaLabel: "The other way round", onclick: actions.turn }, icon("turn")), b === null ? null : card(b, "b")),
-    make("label", { className: "field" }, "Name", nameField(a)),
-    make("label", { className: "field" }, "With", others()),
+    make(
+      "div",
+      { className: "fields" },
+      make("label", { className: "field" }, "Name", nameField(a)),
+      make("label", { className: "field" }, "With", others()),
+    ),
     whens(),
     make(
       "div",
@@ -139,7 +143,7 @@ function panel() {
       b === null ? null : button("swap", `Swap ${a} and ${b}`, inWords(), "S"),
       b === null ? null : button("merge", `Merge ${b} into ${a}`, overlap(a, b) ?? mergeWords(), "M"),
       button("split", `Split ${a} here`, `${store.state.next} from frame ${store.frame} on`, "X"),
-      button("flip", `Left ↔ right of ${a}`, inWords(), "F"),
+      button("flip", `Exchange left and right of ${a}`, inWords(), "F"),
       button("remove", `Delete ${a}`, inWords(), "Del"),
     ),
     jointRow(),
@@ -193,7 +197,7 @@ function whens() {
 }
 
 function button(action, text, more, key) {
-  return make("button", { id: `do-${action}`, className: action === "remove" ? "bad" : "", onclick: () => actions[action]() }, make("span", { textContent: text }), make("small", { textContent: more }), make("kbd", { textContent: key }));
+  return make("button", { id: `do-${action}`, className: action === "remove" ? "bad" : "", onclick: () => actions[action]() }, make("div", {}, make("span", { textContent: text }), make("small", { textContent: more })), make("kbd", { textContent: key }));
 }
 
 function overlap(a, b) {
@@ -202,7 +206,7 @@ function overlap(a, b) {
     for (const [from, to] of person(b).runs) both += Math.max(0, Math.min(last, to) - Math.max(first, from) + 1);
   }
   if (!both || (store.when === "range" && store.range)) return null;
-  return `both are there in ${both} frame${both > 1 ? "s" : ""}; the surer pose stays`;
+  return `both there in ${both} frame${both > 1 ? "s" : ""}: the surer pose stays`;
 }
 
 function jointRow() {
@@ -214,7 +218,7 @@ function jointRow() {
   const none = store.joint === null;
   return make(
     "div",
-    { className: "field joint" },
+    { className: "joint" },
     make("label", { htmlFor: "joint", textContent: "Joint" }),
     select,
     make("button", { id: "place", className: "plain", textContent: "Place", title: "Then click where it is", disabled: none, ariaPressed: String(store.placing), onclick: () => put({ placing: !store.placing }) }),

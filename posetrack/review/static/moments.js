@@ -82,4 +82,5 @@ export function wireMoments() {
   $("previous").onclick = () => next(-1);
   watch(["moments"], build);
   watch(["moment"], show);
+  new ResizeObserver(show).observe($("moments")); // the panel below takes its space
 }

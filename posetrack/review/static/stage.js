@@ -51,7 +51,8 @@ export function draw() {
   if (image) pen.drawImage(image, v.left, v.top, width * v.scale, height * v.scale);
   const people = poses(frame).map(dragged);
   const drawn = people.map((one) => drawPerson(one, v));
-  if (store.show.ids) for (const one of people) drawTag(one, v);
+  const last = (one) => (one.id === store.a ? 2 : one.id === store.b ? 1 : 0); // lie on top
+  if (store.show.ids) for (const one of people.toSorted((p, q) => last(p) - last(q))) drawTag(one, v);
   $("veil").hidden = true;
   canvas.setAttribute("aria-label", `Frame ${frame}: ${people.map((one) => title(one.id)).join(", ") || "nobody"}`);
   // for tests, and for whoever looks into the page: where the joints lie on the screen

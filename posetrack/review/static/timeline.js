@@ -40,14 +40,15 @@ function build() {
     const { lane, canvas } = before.get(one.id) ?? newLane(one.id);
     strips.set(one.id, { lane, canvas });
     const gaps = one.runs.length - 1;
-    const about = `${one.frames} frames, ${gaps ? `${gaps} gap${gaps > 1 ? "s" : ""}` : "no gap"}`;
+    const about = [`${one.frames} frames`, `, ${gaps || "no"} gap${gaps > 1 ? "s" : ""}`];
     const who = lane.firstElementChild;
-    who.title = `${title(one.id)}: ${about}, score ${one.score.toFixed(2)}`;
+    who.title = `${title(one.id)}: ${about.join("")}, score ${one.score.toFixed(2)}`;
     who.setAttribute("aria-label", who.title);
     const image = who.querySelector("img");
     if (image.getAttribute("src") !== one.picture) image.src = one.picture;
     who.querySelector("b").textContent = title(one.id);
-    who.querySelector("small").textContent = one.name ? `${one.id} · ${about}` : about;
+    const small = [one.name ? `${one.id} · ${about[0]}` : about[0], make("i", { textContent: about[1] })];
+    who.querySelector("small").replaceChildren(...small);
     return lane;
   });
   $("lanes").replaceChildren(...rows);
