@@ -5,8 +5,10 @@
     for tracks in PoseTracker().track("clip.mp4"):
         print(tracks.id, tracks.poses.xy)
 
-``train`` makes networks from labelled people; ``evaluate_coco``, ``evaluate_mpii`` and
-``evaluate_posetrack`` score predictions, and with a ``ModelRun`` make them first.
+``read`` gives the tracks of a file or folder as arrays and tables; ``refine``, ``measure``,
+``mend``, ``render``, ``report`` and ``convert`` go on from them. ``train`` makes networks from
+labelled people; ``evaluate_coco``, ``evaluate_mpii`` and ``evaluate_posetrack`` score predictions,
+and with a ``ModelRun`` make them first.
 
 Importing this package loads nothing heavy; each name below is imported when it is first asked for.
 """
@@ -18,50 +20,82 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "Boxes",
+    "Clip",
     "Frame",
+    "MeasureOptions",
     "ModelRun",
     "OutputOptions",
     "PoseTracker",
     "Poses",
     "PosetrackError",
+    "RefineOptions",
+    "RenderOptions",
+    "ReportOptions",
+    "Sequence",
     "Skeleton",
     "Stream",
     "Summary",
     "TrackOptions",
     "Tracks",
     "__version__",
+    "convert",
+    "draw_sequence",
+    "draw_tracks",
     "evaluate_coco",
     "evaluate_mpii",
     "evaluate_posetrack",
+    "measure",
+    "mend",
+    "read",
+    "refine",
+    "render",
+    "report",
     "train",
+    "write",
 ]
 
 if TYPE_CHECKING:
     __version__: str
+    from posetrack.clip import Clip, read, write
+    from posetrack.drawn.clip import draw_sequence
+    from posetrack.editing.replay import mend
     from posetrack.errors import PosetrackError
     from posetrack.evaluation.evaluate import evaluate_coco, evaluate_mpii, evaluate_posetrack
     from posetrack.evaluation.model import ModelRun
+    from posetrack.formats.convert import convert
+    from posetrack.measuring.measure import MeasureOptions, measure
     from posetrack.options import TrackOptions
+    from posetrack.recording.draw import draw_tracks
+    from posetrack.recording.render import RenderOptions, render
     from posetrack.recording.results import OutputOptions, Summary
+    from posetrack.refining.refine import RefineOptions, refine
+    from posetrack.reporting.report import ReportOptions, report
     from posetrack.stream import Stream
-    from posetrack.structures import Boxes, Frame, Poses, Skeleton, Tracks
+    from posetrack.structures import Boxes, Frame, Poses, Sequence, Skeleton, Tracks
     from posetrack.tracker import PoseTracker
     from posetrack.training.train import train
 
-_HOMES = {
-    "ModelRun": "posetrack.evaluation.model",
-    "OutputOptions": "posetrack.recording.results",
-    "PoseTracker": "posetrack.tracker",
-    "PosetrackError": "posetrack.errors",
-    "Stream": "posetrack.stream",
-    "Summary": "posetrack.recording.results",
-    "TrackOptions": "posetrack.options",
-    **dict.fromkeys(
-        ("evaluate_coco", "evaluate_mpii", "evaluate_posetrack"), "posetrack.evaluation.evaluate"
-    ),
-    "train": "posetrack.training.train",
-    **dict.fromkeys(("Boxes", "Frame", "Poses", "Skeleton", "Tracks"), "posetrack.structures"),
+_NAMES = {
+    "clip": ("Clip", "read", "write"),
+    "drawn.clip": ("draw_sequence",),
+    "editing.replay": ("mend",),
+    "errors": ("PosetrackError",),
+    "evaluation.evaluate": ("evaluate_coco", "evaluate_mpii", "evaluate_posetrack"),
+    "evaluation.model": ("ModelRun",),
+    "formats.convert": ("convert",),
+    "measuring.measure": ("MeasureOptions", "measure"),
+    "options": ("TrackOptions",),
+    "recording.draw": ("draw_tracks",),
+    "recording.render": ("RenderOptions", "render"),
+    "recording.results": ("OutputOptions", "Summary"),
+    "refining.refine": ("RefineOptions", "refine"),
+    "reporting.report": ("ReportOptions", "report"),
+    "stream": ("Stream",),
+    "structures": ("Boxes", "Frame", "Poses", "Sequence", "Skeleton", "Tracks"),
+    "tracker": ("PoseTracker",),
+    "training.train": ("train",),
 }
+_HOMES = {name: f"posetrack.{home}" for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

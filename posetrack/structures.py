@@ -31,10 +31,16 @@ import math
 from collections.abc import Iterable, Sized
 from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from posetrack.svg import figure, svg
+from posetrack.tabular import joint_columns, need
+
+if TYPE_CHECKING:
+    import pandas
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -290,6 +296,35 @@ class Tracks:
 
     def __getitem__(self, index: Index) -> Tracks:
         return Tracks(self.id[index], self.poses[index])
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row a joint, as a pandas table: id, joint, x, y, score, box_x1, box_y1, box_x2, box_y2,
+        box_score; absent joints have NaN. Raises UsageError where pandas is missing.
+        """
+        p = self.poses
+        boxes = np.concatenate([p.boxes.xyxy, p.boxes.score[:, None]], axis=1)
+        rows = joint_columns(self.id, p.skeleton.joints, p.xy, p.score, boxes)
+        table: pandas.DataFrame = need("pandas", "pandas").DataFrame(rows)
+        return table
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the people, cut out and drawn."""
+        if not len(self):
+            return "<p>Nobody.</p>"
+        p, boxes = self.poses, self.poses.boxes.xyxy
+        left = [joint for joint, name in enumerate(p.skeleton.joints) if "left" in name]
+        people = [
+            figure(int(i), xy, p.skeleton.limbs, left, box)
+            for i, xy, box in zip(self.id, p.xy, boxes, strict=True)
+        ]
+        points = np.concatenate([p.xy.reshape(-1, 2), boxes.reshape(-1, 2)])
+        points = points[np.isfinite(points).all(axis=1)]
+        if not len(points):
+            return f"<p>{_ids(self.id)}</p>"
+        low, high = points.min(axis=0), points.max(axis=0)
+        margin = 0.08 * float((high - low).max())
+        bounds = (low[0] - margin, low[1] - margin, high[0] + margin, high[1] + margin)
+        return f"<p>{_ids(self.id)}</p>{svg(people, bounds)}"
 
     @classmethod
     def empty(cls, skeleton: Skeleton) -> Tracks:

@@ -13,6 +13,7 @@ from posetrack.assemble import Stages, build_pipeline, build_stages, in_force
 from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.detect.function import FunctionDetector
 from posetrack.errors import UsageError, WrongTypeError, unknown_name
+from posetrack.notebook import reporting
 from posetrack.options import TrackOptions
 from posetrack.pipeline import Stopwatch
 from posetrack.recording.complete import complete
@@ -94,23 +95,37 @@ class PoseTracker:
         """
         return Stream(lambda: build_pipeline(self.options, self.stages, live=True))
 
-    def track(self, source: object, *, fps: float = DEFAULT_FPS) -> Iterator[Tracks]:
-        """The people of each frame, in order; ``run`` gives the frames as well. ``fps`` is the rate
-        of pictures without times: arrays, and those of a folder.
+    def track(
+        self, source: object, *, fps: float = DEFAULT_FPS, progress: Progress | bool | None = None
+    ) -> Iterator[Tracks]:
+        """The people of each frame, in order; ``run`` gives the frames as well, and says the
+        rest.
         """
-        return (tracks for _, tracks in self.run(source, fps=fps))
+        return (tracks for _, tracks in self.run(source, fps=fps, progress=progress))
 
-    def run(self, source: object, *, fps: float = DEFAULT_FPS) -> Iterator[tuple[Frame, Tracks]]:
+    def run(
+        self, source: object, *, fps: float = DEFAULT_FPS, progress: Progress | bool | None = None
+    ) -> Iterator[tuple[Frame, Tracks]]:
         """Each frame with its people. What is wrong with ``source`` is told by the call, not by the
         first frame.
-        """
-        return self._run(self._open(source, fps))
 
-    def _run(self, source: VideoSource) -> Iterator[tuple[Frame, Tracks]]:
-        with source as video:
+        ``fps`` is the rate of pictures without times: arrays, and those of a folder.
+        ``progress(done, total)`` is called after every frame; without it a notebook shows a bar
+        (False: it does not).
+        """
+        return self._run(self._open(source, fps), progress)
+
+    def _run(
+        self, source: VideoSource, progress: Progress | bool | None
+    ) -> Iterator[tuple[Frame, Tracks]]:
+        with source as video, reporting(progress, video.name) as report:
             frames = read_ahead(video)
             try:
-                yield from build_pipeline(self.options, self.stages, live=video.live).run(frames)
+                run = build_pipeline(self.options, self.stages, live=video.live).run(frames)
+                for done, (frame, tracks) in enumerate(run, 1):
+                    if report:
+                        report(done, video.frame_count)
+                    yield frame, tracks
             finally:
                 frames.close()
 
@@ -129,19 +144,18 @@ class PoseTracker:
         outputs: OutputOptions | None = None,
         *,
         fps: float = DEFAULT_FPS,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         show: Callable[[Image], bool] | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> Summary:
         """Track a video and write the results: ``OutputOptions`` says what and where. Pictures at
         hand are called ``frames``.
 
-        ``progress(done, total)`` is called after every frame; ``show(picture)`` gets each rendered
-        frame and says False to stop early. ``stopwatch`` is
-        told the time of every stage.
+        ``fps`` and ``progress`` as for ``run``; ``show(picture)`` gets each rendered frame and says
+        False to stop early. ``stopwatch`` is told the time of every stage.
         """
         outputs = outputs or OutputOptions()
-        with self._open(source, fps) as video:
+        with self._open(source, fps) as video, reporting(progress, video.name) as report:
             paths = plan_results(video, outputs)
             pose = self.stages.pose
             settings = {
@@ -152,14 +166,14 @@ class PoseTracker:
             }
             header = native_header(video, pose.skeleton, settings)
             if outputs.resume and is_finished(paths):
-                return complete(video, paths, header, style=outputs.style, progress=progress)
+                return complete(video, paths, header, style=outputs.style, progress=report)
             return record(
                 video,
                 paths,
                 header,
                 build_pipeline(self.options, self.stages, live=video.live, stopwatch=stopwatch),
                 resume=outputs.resume,
-                progress=progress,
+                progress=report,
                 show=show,
                 style=outputs.style,
             )

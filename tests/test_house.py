@@ -38,10 +38,12 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "assemble",
         "weights",
         "pipeline recording samples measuring stream",
-        "trackers datasets drawn metrics detect export editing events refining",
+        "clip trackers datasets drawn metrics detect export editing events refining",
         "pose flow matching formats video nets checkpoints",
         "inference skeletons geometry heatmaps oks track_table downloads",
         "structures files options",
+        "svg tabular",
+        "palette notebook",
         "errors",
     )
 )

@@ -19,15 +19,9 @@ __all__ = ["draw_people", "draw_tracks"]
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.palette import Color, identity_color, mix_white
 from posetrack.recording.strokes import Canvas, capsules, discs, rectangle
-from posetrack.recording.style import (
-    DEFAULT_STYLE,
-    SIDE_COLORS,
-    Color,
-    DrawStyle,
-    identity_color,
-    mix_white,
-)
+from posetrack.recording.style import DEFAULT_STYLE, SIDE_COLORS, DrawStyle
 from posetrack.recording.tags import DARK, draw_tags
 from posetrack.structures import Image, Poses, Skeleton, Tracks
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.palette import identity_color, mix_white
 from posetrack.recording.draw import draw_people
 from posetrack.recording.strokes import Canvas, polyline
-from posetrack.recording.style import DEFAULT_STYLE, DrawStyle, identity_color, mix_white
+from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
 from posetrack.structures import Image, Poses, Tracks
 
 _TRAIL_SHARE = 0.006  # of the picture's side: width of a trail at its young end

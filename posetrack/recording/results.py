@@ -16,11 +16,13 @@ __all__ = [
     "refuse_same_names",
 ]
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from posetrack.clip import read
 from posetrack.errors import OutputError, UsageError
 from posetrack.files import part_path, refuse_folder
 from posetrack.formats import get_format
@@ -83,6 +85,13 @@ class Summary:
     def __repr__(self) -> str:
         people = f"{self.tracks} identities, at most {self.most_people} at once"
         return f"Summary({self.name!r}: {self.frames} frames, {people}; {self.seconds:.1f} s)"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what was done, where the results are, and the ways of the people."""
+        files = "".join(f"<li><code>{html.escape(str(path))}</code></li>" for path in self.files)
+        native = next((path for path in self.files if path.suffix == ".jsonl"), None)
+        ways = read(native).ways() if native and native.exists() else ""
+        return f"<p>{html.escape(repr(self))}</p><ul>{files}</ul>{ways}"
 
     def count(self, tracks: Tracks) -> None:
         """Add one frame."""

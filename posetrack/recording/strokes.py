@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.recording.style import Color
+from posetrack.palette import Color
 
 Canvas = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

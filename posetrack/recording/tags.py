@@ -7,7 +7,7 @@ __all__ = ["DARK", "draw_tags"]
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.recording.style import Color
+from posetrack.palette import Color
 from posetrack.structures import Image
 
 Floats = npt.NDArray[np.float64]

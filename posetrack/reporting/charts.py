@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.recording.style import Color
+from posetrack.palette import Color
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from posetrack.recording.style import SIDE_COLORS, identity_color
+from posetrack.palette import identity_color
+from posetrack.recording.style import SIDE_COLORS
 from posetrack.reporting.charts import Line, escape, lanes, line_chart, rgb, unwound
 from posetrack.reporting.facts import ClipFacts, PersonFacts
 from posetrack.reporting.pictures import Pictures

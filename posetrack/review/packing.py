@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.editing.encoding import describe_edit
-from posetrack.recording.style import PALETTE
+from posetrack.palette import PALETTE
 from posetrack.review.people import PersonLane
 from posetrack.review.session import Session, State
 from posetrack.track_table import TrackTable

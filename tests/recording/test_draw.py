@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 
 from posetrack.errors import UsageError
+from posetrack.palette import PALETTE, identity_color, mix_white
 from posetrack.recording.draw import draw_tracks
-from posetrack.recording.style import (
-    DEFAULT_STYLE,
-    PALETTE,
-    SIDE_COLORS,
-    DrawStyle,
-    identity_color,
-    mix_white,
-)
+from posetrack.recording.style import DEFAULT_STYLE, SIDE_COLORS, DrawStyle
 from posetrack.skeletons import COCO_17, POSETRACK_15
 from posetrack.structures import Boxes, Poses, Skeleton, Tracks
 

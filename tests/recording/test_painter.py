@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from posetrack.palette import identity_color, mix_white
 from posetrack.recording.painter import Painter, over_black
-from posetrack.recording.style import DrawStyle, identity_color, mix_white
+from posetrack.recording.style import DrawStyle
 from posetrack.skeletons import COCO_17
 from posetrack.structures import Boxes, Poses, Tracks
 
