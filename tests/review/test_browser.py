@@ -231,7 +231,7 @@ def test_playing_goes_to_the_end_frame_by_frame(opened: Page) -> None:
     )
     opened.page.select_option("#speed", "0.5")
     opened.go(FRAMES - 20)
-    opened.page.locator("#picture").focus()
+    opened.page.click("#fit")
     opened.key("Space")
     opened.at(FRAMES - 1)
     seen = opened.page.evaluate("[...new Set(seen)]")
@@ -331,8 +331,12 @@ def test_a_joint_is_dragged(opened: Page, folder: Path) -> None:
     opened.key("h")
     opened.version(3)
     assert np.isnan(opened.overlay()[1][knee]).all()
+    opened.page.click("#place")
+    opened.page.mouse.click(*opened.point(goal))
+    opened.version(4)
+    np.testing.assert_allclose(opened.overlay()[1][knee], opened.on_screen(goal), atol=0.6)
     done = read_log(folder / "clip.edits.jsonl")[1].done
-    assert [(e.people(), getattr(e, "frame", None)) for e in done] == [((1,), 12)] * 3
+    assert [(e.people(), getattr(e, "frame", None)) for e in done] == [((1,), 12)] * 4
 
 
 def test_everything_by_keys(opened: Page, folder: Path) -> None:
@@ -352,6 +356,7 @@ def test_everything_by_keys(opened: Page, folder: Path) -> None:
     opened.version(3)
     opened.key("Delete")
     opened.version(4)
+    page.wait_for_selector('#moments[data-version="4"]')
     opened.key("n")
     page.wait_for_selector("#moments .now")
     opened.key("a")

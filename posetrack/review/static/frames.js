@@ -9,9 +9,11 @@ const AT_ONCE = 4; // requests for pictures
 const KEPT = 40; // pictures; one of 1280x720 takes 4 MB
 const WINDOW = 128; // frames of poses in one request
 const WINDOWS = 24;
+const SHARP = 1.4; // zoom from which a large video is shown in its own size
 
 const pictures = new Map(); // frame: ImageBitmap, or null where the video has none
 const loading = new Map(); // frame: AbortController
+const whole = new WeakSet(); // pictures in the video's own size
 const windows = new Map(); // number: { version, frames }
 const asked = new Map(); // number: version
 
@@ -37,7 +39,7 @@ export function want() {
   if (!store.playing) for (let n = 1; n <= BEHIND; n++) wanted.push(store.frame - n);
   const inside = wanted.filter((frame) => frame >= 0 && frame <= last);
   for (const [frame, control] of loading) {
-    if (Math.abs(frame - store.frame) > 2 * AHEAD * step) control.abort();
+    if (frame >= 0 && Math.abs(frame - store.frame) > 2 * AHEAD * step) control.abort();
   }
   for (const frame of inside) {
     // what is far from the place may wait until the place itself is there
@@ -51,6 +53,27 @@ export function want() {
 }
 
 watch(["frame", "clip", "state", "playing"], want);
+
+// a picture for playing is smaller than a large video; who looks closely sees the video itself
+async function sharpen() {
+  const frame = store.shown;
+  const image = pictures.get(frame);
+  const smaller = image && image.width < store.clip.size_wh[0] && !whole.has(image);
+  if (!smaller || store.playing || store.zoom.scale < SHARP || loading.has(-1)) return;
+  loading.set(-1, new AbortController());
+  try {
+    const sharp = await createImageBitmap(await (await ask(`/frame/${frame}.jpg`)).blob());
+    whole.add(sharp);
+    if (pictures.get(frame) === image) pictures.set(frame, sharp);
+    put({ loaded: {} });
+  } catch (error) {
+    say(error.message, true);
+  } finally {
+    loading.delete(-1);
+  }
+}
+
+watch(["shown", "zoom", "playing"], sharpen);
 
 async function loadPicture(frame) {
   const control = new AbortController();

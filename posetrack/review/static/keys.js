@@ -105,6 +105,10 @@ function inWords(names, text) {
 
 export function wireKeys() {
   document.addEventListener("keydown", press);
+  // after a click with the pointer the space bar plays again, rather than clicking once more
+  document.addEventListener("click", (event) => {
+    if (event.detail && event.target.closest("button")) $("picture").focus({ preventScroll: true });
+  });
   $("help").onclick = () => $("keys").showModal();
   $("close").onclick = () => $("keys").close();
   $("keys").onclick = (event) => event.target === $("keys") && $("keys").close();

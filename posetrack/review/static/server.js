@@ -88,6 +88,7 @@ async function loadMoments() {
     if (version !== store.state.version) return;
     const key = (one) => `${one.kind} ${one.frame} ${one.ids}`;
     const now = store.moment && key(store.moment);
+    $("moments").dataset.version = version;
     put({ moments, moment: moments.find((one) => key(one) === now) ?? null });
   } catch (error) {
     say(error.message, true);

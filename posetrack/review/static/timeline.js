@@ -80,12 +80,19 @@ function newLane(id) {
 
 function paint() {
   if (!store.state) return;
-  for (const one of store.state.people) {
-    const canvas = strips.get(one.id)?.canvas;
-    if (canvas) paintLane(one, ...prepare(canvas));
-  }
+  paintLanes();
   paintRuler(...prepare($("ruler")));
   place();
+}
+
+// those in sight; of hundreds the others wait until they are scrolled to
+function paintLanes() {
+  const { top, bottom } = $("lanes").getBoundingClientRect();
+  for (const one of store.state.people) {
+    const canvas = strips.get(one.id)?.canvas;
+    const box = canvas?.getBoundingClientRect();
+    if (box && box.bottom >= top - 50 && box.top <= bottom + 50) paintLane(one, ...prepare(canvas));
+  }
 }
 
 function paintLane(one, pen, width, height) {
@@ -210,7 +217,8 @@ export function wireTimeline() {
   }, { passive: false });
   $("wide").onclick = () => stretch(2);
   $("near").onclick = () => stretch(0.5);
-  new ResizeObserver(paint).observe(ruler);
+  $("lanes").onscroll = paintLanes;
+  for (const element of [ruler, $("lanes")]) new ResizeObserver(paint).observe(element);
   watch(["state"], build);
   watch(["moments", "view"], paint);
   watch(["a", "b"], mark);
