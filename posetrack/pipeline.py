@@ -47,7 +47,7 @@ from posetrack.options import (
     WINDOW_FRAMES,
 )
 from posetrack.structures import Boxes, Flow, Frame, Image, Poses, Tracks
-from posetrack.trackers import DETECTED, Tracker
+from posetrack.trackers import DETECTED, REPEATED, Tracker
 from posetrack.video.ahead import map_ahead
 
 
@@ -201,7 +201,11 @@ class Pipeline:
                 carried = np.concatenate([np.full(len(keep), DETECTED), carried])
                 apart = np.concatenate([np.zeros(len(keep), bool), embraced])
                 score = np.concatenate([boxes.score[keep], np.zeros(len(proposed))])
-                kept = self._credible(people, apart, score)
+                there, kept = self._credible(people, apart, score)
+                if self.tracker.takes_repeated:
+                    repeated = np.setdiff1d(there[carried[there] == DETECTED], kept)
+                    carried[repeated] = REPEATED
+                    kept = np.concatenate([kept, repeated])
                 tracks = self.tracker.update(frame, people[kept], flow, carried[kept])
             yield frame, tracks
 
@@ -248,15 +252,17 @@ class Pipeline:
 
     def _credible(
         self, poses: Poses, apart: npt.NDArray[np.bool_], detected: npt.NDArray[np.floating]
-    ) -> npt.NDArray[np.int64]:
-        """Which poses are left without those on nobody, and without the worse of two on one body;
-        those ``apart`` (N,) are of two. Where the detector is sure (``detected`` (N,) is its
-        score), somebody is there however small or hidden their limbs.
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Which poses are left without those on nobody, and which of these without the worse of two
+        on one body; those ``apart`` (N,) are of two. Where the detector is sure (``detected`` (N,)
+        is its score), somebody is there however small or hidden their limbs.
         """
         s = self.settings
         there = (_mean_joint_score(poses) >= s.min_pose_score) | (detected >= s.sure_score)
         rows = np.flatnonzero(there)
-        return rows[without_duplicates(poses[rows], s.oks_nms, s.min_joint_score, apart[rows])]
+        return rows, rows[
+            without_duplicates(poses[rows], s.oks_nms, s.min_joint_score, apart[rows])
+        ]
 
     def _visible(self, tracks: Tracks) -> Tracks:
         """For output: joints below their threshold have no place, their score stays."""

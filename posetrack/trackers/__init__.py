@@ -11,11 +11,11 @@ Add yours: a class in a file of its own and a line in ``TRACKERS``.
 
 from __future__ import annotations
 
-__all__ = ["DETECTED", "TRACKERS", "Tracker", "TrackerSettings", "build_tracker"]
+__all__ = ["DETECTED", "REPEATED", "TRACKERS", "Tracker", "TrackerSettings", "build_tracker"]
 
 from posetrack.errors import unknown_name
 from posetrack.structures import Skeleton
-from posetrack.trackers.base import DETECTED, Tracker, TrackerSettings
+from posetrack.trackers.base import DETECTED, REPEATED, Tracker, TrackerSettings
 from posetrack.trackers.byte import ByteTracker
 from posetrack.trackers.flow import FlowTracker
 from posetrack.trackers.fused import FusedTracker

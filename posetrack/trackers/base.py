@@ -17,7 +17,7 @@ does not believe in never get here: the pipeline drops them.
 
 from __future__ import annotations
 
-__all__ = ["DETECTED", "MemoryTracker", "Tracker", "TrackerSettings", "box_score"]
+__all__ = ["DETECTED", "REPEATED", "MemoryTracker", "Tracker", "TrackerSettings", "box_score"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -50,6 +50,8 @@ from posetrack.trackers.exchange import renamed
 from posetrack.trackers.revival import Missing
 
 DETECTED = -1  # in place of the number of a proposal: the detector saw it
+# the detector saw it, but a better pose lies on the same body: nobody new
+REPEATED = -2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class Tracker(Protocol):
 
     uses_flow: ClassVar[bool]
     one_nms: ClassVar[bool]  # whether one suppression by score unites detections and proposals
+    takes_repeated: ClassVar[bool]  # whether ``update`` is given detections that are ``REPEATED``
 
     def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None: ...
 
@@ -169,6 +172,7 @@ class MemoryTracker:
 
     uses_flow: ClassVar[bool] = False
     one_nms: ClassVar[bool] = False
+    takes_repeated: ClassVar[bool] = False
 
     def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None:
         self.settings = settings

@@ -36,6 +36,7 @@ class ByteTracker:
 
     uses_flow: ClassVar[bool] = False
     one_nms: ClassVar[bool] = False
+    takes_repeated: ClassVar[bool] = False
 
     def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None:
         self.settings = settings

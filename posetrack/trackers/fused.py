@@ -132,6 +132,7 @@ class FusedTracker:
 
     uses_flow: ClassVar[bool] = True
     one_nms: ClassVar[bool] = False
+    takes_repeated: ClassVar[bool] = True
 
     def __init__(self, skeleton: Skeleton, settings: TrackerSettings) -> None:
         self.settings, self._skeleton = settings, skeleton
@@ -182,21 +183,29 @@ class FusedTracker:
     def update(self, frame: Frame, poses: Poses, flow: Flow, carried: Ints | None = None) -> Tracks:
         self._advance(frame, flow)
         origin = np.full(len(poses), DETECTED) if carried is None else carried
-        detected = origin == DETECTED
+        detected = origin < 0
         seen, asked = poses[np.flatnonzero(detected)], poses[np.flatnonzero(~detected)]
         look = describe_halves(frame.image, seen, self.settings.min_joint_score)
         score = box_score(seen)
-        who = self._assign(frame, seen, look, score)
+        apart = origin[detected] == DETECTED
+        who = self._assign(frame, seen, look, score, apart)
         self._see(seen, look, score, who)
         self._carry(asked, self._proposed[origin[~detected]])
-        self._begin(seen, look, score, who)
+        self._begin(seen, look, score, (who < 0) & apart)
         return self._shown()
 
-    def _assign(self, frame: Frame, seen: Poses, look: FloatArray, score: FloatArray) -> Ints:
-        """For each pose (N,) the row of the person it is, or -1."""
+    def _assign(
+        self, frame: Frame, seen: Poses, look: FloatArray, score: FloatArray, apart: Mask
+    ) -> Ints:
+        """For each pose (N,) the row of the person it is, or -1.
+
+        Those that are not ``apart`` (N,) from a better one may be two people who hold each other,
+        or two boxes of one: they are somebody only where somebody was.
+        """
         s, p = self.settings, self._people
         who = np.full(len(seen), -1)
         sure = (score >= s.sure_score) | (seen.boxes.score >= SURE_POSE_SCORE)
+        sure &= apart
         known = (p.id > 0) & (p.age <= s.memory_frames)
         place = self._overlap(seen)
         affinity = self._affinity(look, place) * score[:, None]
@@ -274,13 +283,15 @@ class FusedTracker:
         )
         self._people = replace(p, carried=carried, poses=_put(p.poses, rows, found))
 
-    def _begin(self, seen: Poses, look: FloatArray, score: FloatArray, who: Ints) -> None:
-        """New people of sure detections that are nobody's; tentative ones get their identity."""
+    def _begin(self, seen: Poses, look: FloatArray, score: FloatArray, free: Mask) -> None:
+        """New people of sure detections that are nobody's (``free``); tentative ones get their
+        identity.
+        """
         s, p = self.settings, self._people
         certain = score >= CERTAIN_SCORE
         likely = (score >= s.new_score) | (seen.boxes.score >= s.min_birth_score)
         likely &= seen.score.mean(axis=1) >= s.min_new_pose_score
-        new = np.flatnonzero((who < 0) & (likely | certain))
+        new = np.flatnonzero(free & (likely | certain))
         people = _People.concat(p, _People.new(seen[new], look[new], score[new]))
         ripe = (people.id == 0) & (people.age == 0)
         ripe &= (people.hits >= CONFIRMED) | (people.box_score >= CERTAIN_SCORE) | self._first

@@ -26,6 +26,7 @@ class PaperTracker(FlowTracker):
     """See the module's text."""
 
     one_nms: ClassVar[bool] = True
+    takes_repeated: ClassVar[bool] = False
 
     def propose(self, frame: Frame, flow: Flow, detected: Boxes | None = None) -> Boxes:
         self._advance(frame, flow)

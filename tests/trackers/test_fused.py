@@ -8,7 +8,7 @@ import pytest
 from posetrack.flow import still
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Flow, Frame, Poses, Tracks
-from posetrack.trackers import Tracker, TrackerSettings, build_tracker
+from posetrack.trackers import DETECTED, REPEATED, Tracker, TrackerSettings, build_tracker
 from posetrack.trackers.kalman import BoxMotion
 
 SIZE = (640, 480)
@@ -110,3 +110,16 @@ def test_odd_colours_alone_do_not_end_a_track() -> None:
     red = Frame(8, 8 / 25, np.full((SIZE[1], SIZE[0], 3), [255, 0, 0], np.uint8))
     tracker.propose(red, still(SIZE))
     assert tracker.update(red, _person(119), still(SIZE)).id.tolist() == [1]
+
+
+def test_who_repeats_a_better_pose_is_somebody_known_but_nobody_new() -> None:
+    """Of two who embrace the network may draw one twice; their boxes are two all the same."""
+    tracker = build_tracker("fused", POSETRACK_15)
+    _step(tracker, 0, _person(100), _person(150))
+    flow = still(SIZE)
+    people = Poses.concat([_person(100), _person(150), _person(400)], POSETRACK_15)
+    for index in range(1, 6):
+        frame = _frame(index)
+        tracker.propose(frame, flow)
+        origin = np.array([DETECTED, REPEATED, REPEATED])
+        assert tracker.update(frame, people, flow, origin).id.tolist() == [1, 2]
