@@ -7,7 +7,7 @@ and speed.
         --partial coco/person_keypoints_train2017.json --partial-images coco/train2017-00.tar \\
         --labels coco/person_keypoints_val2017.json --images coco/val2017-00.tar --pictures 8000
 
-Both start from random numbers and see the same pictures (``datasets.mosaics``) in the same order
+Both start from random numbers and see the same pictures (``samples.mosaics``) in the same order
 and sizes, with AdamW, the same learning rates, batches and averaged weights. Each has its own loss:
 ssdlite that of torchvision, which takes ground that nobody labelled for background, since it has no
 way to leave it out; the other the project's. That is a short training, a tenth of the bundled
@@ -30,48 +30,38 @@ import torch
 from detector_ap import MIN_HEIGHT, SPEED_WH, evaluate, machine, milliseconds
 from torch import Tensor
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
-from train_bundled_detector import INPUT, JOINTS, NET_ARGS, read_data
+from train_bundled_detector import FIRST, JOINTS, RECIPE, SHOWN_WH, read_data
 
 from posetrack.checkpoints import ModelSpec
 from posetrack.detect.bundled import BundledDetector
 from posetrack.nets.person_detector import PersonDetector
 from posetrack.samples.boxes import read_box_images
-from posetrack.samples.mosaics import MIXED, NATURAL, MosaicSampler, Picture
-from posetrack.structures import Boxes, Image
-from posetrack.training.detector import (
-    DetectorRun,
-    Settings,
-    average_into,
-    learning_rate,
-    make_batch,
-    make_optimizer,
-    picture_size,
-)
+from posetrack.samples.mosaics import MIXES, MosaicSampler, Picture
+from posetrack.structures import Boxes, Image, InputSpec
+from posetrack.training.detector import DetectorTask, make_batch
+from posetrack.training.feed import to_input
+from posetrack.training.optimizer import make_optimizer, move_average, rate
+from posetrack.training.recipes import Stage
 
 RESULTS = Path(__file__).parent / "results" / "detector_equal.json"
-SETTINGS = Settings(minutes=1.0)
+BATCH = 16
+STAGE = Stage(1, SHOWN_WH, BATCH)
+SPEC = ModelSpec("person_detector", RECIPE.net_args, "detect", InputSpec(SHOWN_WH), JOINTS, {})
 
 
 class Ssdlite:
-    """torchvision's ssdlite for one class, trained as ``DetectorRun`` trains: same optimiser,
-    schedule and average.
-    """
+    """torchvision's ssdlite for one class, with its own loss."""
 
     def __init__(self) -> None:
-        self.net = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
-        self.average = ssdlite320_mobilenet_v3_large(
-            weights=None, weights_backbone=None, num_classes=2
-        ).eval()
-        self.average.load_state_dict(self.net.state_dict())
-        self.optimizer = make_optimizer(self.net, SETTINGS)
-        self.steps = 0
+        self.net, self.averaged = (
+            ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
+            for _ in range(2)
+        )
+        self.averaged.eval()
 
-    def step(self, pictures: Sequence[Picture], progress: float) -> None:
-        """One optimiser step."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(SETTINGS, progress, self.steps)
+    def loss(self, pictures: Sequence[Picture]) -> Tensor:
+        """torchvision's."""
         size = pictures[0].image.shape[0]
-        self.net.train()
         self.net.transform.fixed_size = (size, size)  # as they are: no enlarging to 320
         images = [torch.from_numpy(p.image).permute(2, 0, 1).float() / 255 for p in pictures]
         truth = [
@@ -81,18 +71,12 @@ class Ssdlite:
             }
             for p in pictures
         ]
-        loss = sum(self.net(images, truth).values(), torch.zeros(()))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        self.optimizer.step()
-        self.steps += 1
-        average_into(self.average.state_dict(), self.net, SETTINGS, self.steps)
+        return sum(self.net(images, truth).values(), torch.zeros(()))
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The people of each image by the averaged weights, at 320x320."""
         with torch.inference_mode():
-            found = [self.average([self._tensor(image)])[0] for image in images]
+            found = [self.averaged([self._tensor(image)])[0] for image in images]
         return [Boxes(f["boxes"].numpy(), f["scores"].numpy()) for f in found]
 
     def _tensor(self, image: Image) -> Tensor:
@@ -100,47 +84,52 @@ class Ssdlite:
 
 
 class Bundled:
-    """The project's network, trained by its own ``DetectorRun``."""
+    """The project's network, with the loss of its own task."""
 
     def __init__(self) -> None:
-        self.run = DetectorRun(PersonDetector(**NET_ARGS, joints=len(JOINTS)), SETTINGS)
+        self.net, self.averaged = (
+            PersonDetector(**RECIPE.net_args, joints=len(JOINTS)) for _ in range(2)
+        )
         self._detector: BundledDetector | None = None
 
-    def step(self, pictures: Sequence[Picture], progress: float) -> None:
-        """One optimiser step."""
-        self.run.seconds = (
-            60 * SETTINGS.minutes * progress
-        )  # the run counts time; here pictures are counted
-        self.run.step(*make_batch(pictures))
+    def loss(self, pictures: Sequence[Picture]) -> Tensor:
+        """The project's."""
+        batch = make_batch(pictures)
+        output = self.net(to_input(batch.image, SPEC.input, torch.device("cpu")))
+        return DetectorTask((), ()).loss(RECIPE, STAGE, output, batch)
 
     def detect(self, images: Sequence[Image]) -> list[Boxes]:
         """The people of each image by the averaged weights."""
         if self._detector is None:
-            net = PersonDetector(**NET_ARGS)
-            net.load_state_dict(
-                {k: v for k, v in self.run.average.items() if not k.startswith("joints.")}
-            )
-            self._detector = BundledDetector(
-                net,
-                ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, {}),
-                device="cpu",
-            )
+            self._detector = BundledDetector(self.averaged, SPEC, device="cpu")
         return self._detector.detect(images)
 
 
 def train(
     net: Ssdlite | Bundled, sampler: MosaicSampler, pictures: int, log: Callable[[str], None]
 ) -> float:
-    """Train on so many pictures; returns the seconds of processor time it took."""
-    steps, sizes, began = pictures // SETTINGS.batch, np.random.default_rng(0), time.process_time()
-    for number in range(steps):
-        progress = number / steps
-        size = picture_size(progress, float(sizes.random()), SETTINGS.sizes)
-        mix = NATURAL if progress >= SETTINGS.natural_from else MIXED
-        net.step([sampler.draw(size, mix) for _ in range(SETTINGS.batch)], progress)
-        if number % 50 == 49:
+    """Train on so many pictures, optimiser, rates and average the same for both; returns the
+    seconds of processor time it took.
+    """
+    steps, sides, began = pictures // BATCH, np.random.default_rng(0), time.process_time()
+    optimizer = make_optimizer(RECIPE, net.net)
+    net.averaged.load_state_dict(net.net.state_dict())
+    ends = np.cumsum([part.share for part in FIRST])
+    for step in range(steps):
+        part = FIRST[min(int(np.searchsorted(ends, step / steps, side="right")), len(FIRST) - 1)]
+        side, mix = int(sides.choice(part.sides)), MIXES[part.mix]
+        net.net.train()
+        loss = net.loss([sampler.draw(side, mix) for _ in range(BATCH)])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.net.parameters(), RECIPE.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = rate(RECIPE, step, steps, 0)
+        optimizer.step()
+        move_average(net.averaged, net.net, RECIPE.ema, step)
+        if step % 50 == 49:
             log(
-                f"{type(net).__name__} {number + 1} of {steps} steps, "
+                f"{type(net).__name__} {step + 1} of {steps} steps, "
                 f"{time.process_time() - began:.0f} s"
             )
     return time.process_time() - began

@@ -1,56 +1,80 @@
 """Make weights/bundled/detector_lite.safetensors: train the bundled person detector, or export a
-run as it stands.
+run as it stands. The training is ``posetrack.training``'s own, as for any detector; what is here is
+the data and the recipe.
 
     python benchmarks/train_bundled_detector.py --singles lspet/person_keypoints.json
     --single-images lspet/*.tar \\
         --boxed coco128/person_boxes_train2017.json --boxed-images coco128/train2017-00.tar \\
         --partial coco/person_keypoints_train2017.json --partial-images coco/train2017-00.tar \\
-        --run detector_run.pt --minutes 88 --out weights/bundled/detector_lite.safetensors
+        --run detector_run --minutes 88 --out weights/bundled/detector_lite.safetensors
 
 ``--singles``: images of one labelled person each, in joints; the last ``--hold-back`` of them are
 left out. ``--boxed``: images in which everybody is boxed. ``--partial``: images in which some are.
-A run that was broken off goes on where it was; ``--export-only`` writes the averaged weights of an
-unfinished one. ``--refine FIRST_RUN`` starts from the averaged weights of another run, at half the
-learning rate and with large pictures from the beginning.
+``--minutes`` are turned into steps by timing some of each size first, once for a run: so a run ends
+at its planned low learning rate. A run that was broken off goes on where it was; ``--export-only``
+writes the averaged weights of an unfinished one. ``--refine FIRST_RUN`` starts from the averaged
+weights of another run, at half the learning rate and with large pictures from the beginning.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
+import tempfile
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posetrack import checkpoints
-from posetrack.checkpoints import ModelSpec, save
 from posetrack.detect.bundled import letterbox
 from posetrack.inference.quantisation import calibrate
 from posetrack.nets.person_detector import PersonDetector
 from posetrack.samples.boxes import JOINTS, BoxImage, merge_sources, read_box_images, taught
-from posetrack.samples.mosaics import REAL, MosaicSampler
 from posetrack.structures import InputSpec
-from posetrack.training.detector import DetectorRun, Settings, train_detector
+from posetrack.training.detector import DetectorTask
+from posetrack.training.fabric import make_engine
+from posetrack.training.loop import Watcher, learn, start
+from posetrack.training.recipes import RECIPES, Recipe, Stage
+from posetrack.training.run import Run, load_state
+from posetrack.training.setup import recipe_on_disk, remember_recipe
+from posetrack.training.start import load_same
 
-NET_ARGS = {"channels": [16, 32, 64, 128, 192], "blocks": [1, 1, 2, 1], "width": 64, "depth": 1}
-INPUT = InputSpec((384, 384))  # the long side of what the detector is shown
+SHOWN_WH = (384, 384)  # the long side of what the detector is shown
 CALIBRATION_PICTURES = 160
+BATCH = 16
+WARMUP = 200  # steps
+EPOCH = 50  # steps between two lines and two checkpoints
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a run, its share of the time, and what its pictures are like."""
+
+    share: float
+    sides: tuple[int, ...]
+    mix: str = "mixed"
+
+
+FIRST = (Part(0.35, (160, 192)), Part(0.45, (224, 256)), Part(0.2, (288, 320), "natural"))
 # With thousands of real scenes, from weights that know people already.
-TAUGHT: dict[str, Any] = {
-    "lr": 1.5e-3,
-    "natural_from": 1.0,
-    "mix": REAL,
-    "sizes": ((0.0, (320, 384)), (0.3, (384, 448, 512)), (0.8, (448, 512, 576))),
-}
-REFINE: dict[str, Any] = {
-    "lr": 1e-3,
-    "natural_from": 0.5,
-    "sizes": ((0.0, (192, 256)), (0.4, (256, 320)), (0.8, (320, 352))),
-}
+TAUGHT = (
+    Part(0.3, (320, 384), "real"),
+    Part(0.5, (384, 448, 512), "real"),
+    Part(0.2, (448, 512, 576), "real"),
+)
+REFINE = (
+    Part(0.4, (192, 256)),
+    Part(0.1, (256, 320)),
+    Part(0.3, (256, 320), "natural"),
+    Part(0.2, (320, 352), "natural"),
+)
+RECIPE = replace(RECIPES["detector"], lr=2e-3)
 
 
 def arguments() -> argparse.Namespace:
@@ -68,7 +92,7 @@ def arguments() -> argparse.Namespace:
         "--more", type=Path, nargs="+", default=[], help="further label files like --partial"
     )
     parser.add_argument(
-        "--run", type=Path, required=True, help="state of the run; goes on from it where it exists"
+        "--run", type=Path, required=True, help="folder of the run; goes on with it where it exists"
     )
     parser.add_argument("--minutes", type=float, default=88.0)
     parser.add_argument("--threads", type=int, default=1)
@@ -106,32 +130,123 @@ def read_data(args: argparse.Namespace) -> tuple[list[BoxImage], list[BoxImage]]
 
 def ranges(state: dict[str, Tensor], scenes: list[BoxImage]) -> dict[str, list[float]]:
     """What every activation reaches on whole scenes as the detector is shown them, for INT8."""
-    net = PersonDetector(**NET_ARGS).eval()
+    net = PersonDetector(**RECIPE.net_args).eval()
     net.load_state_dict({k: v.float() for k, v in state.items()})
-    mean, std = (255 * torch.tensor(v) for v in (INPUT.mean, INPUT.std))
+    spec = InputSpec(SHOWN_WH)
+    mean, std = (255 * torch.tensor(v) for v in (spec.mean, spec.std))
     pictures = (
-        ((torch.from_numpy(letterbox(item.image, max(INPUT.size_wh))[0])[None] - mean) / std)
+        ((torch.from_numpy(letterbox(item.image, max(SHOWN_WH))[0])[None] - mean) / std)
         for item in scenes[:: max(1, len(scenes) // CALIBRATION_PICTURES)]
     )
     found = calibrate(net, (picture.permute(0, 3, 1, 2) for picture in pictures))
     return {place: [float(f"{v:.4g}") for v in pair] for place, pair in found.items()}
 
 
-def export(run: DetectorRun, out: Path, scenes: list[BoxImage]) -> None:
+def plan(args: argparse.Namespace) -> tuple[Recipe, tuple[Part, ...]]:
+    """Learning rate and parts of the run; their stages are not known yet."""
+    recipe = replace(RECIPE, seed=args.seed, notes={"minutes": args.minutes})
+    if args.teacher:
+        return replace(recipe, lr=1.5e-3), TAUGHT
+    return (replace(recipe, lr=1e-3), REFINE) if args.refine else (recipe, FIRST)
+
+
+def stages(recipe: Recipe, parts: tuple[Part, ...], task: CountedTask, minutes: float) -> Recipe:
+    """The recipe with as many steps of every part as fit into its share of the time."""
+    made = [Stage(1, SHOWN_WH, BATCH, sides=part.sides, mix=part.mix) for part in parts]
+    steps = [
+        60 * minutes * part.share / seconds_a_step(recipe, stage, task)
+        for part, stage in zip(parts, made, strict=True)
+    ]
+    counts = [max(1, round(count / EPOCH)) for count in steps]
+    timed = tuple(replace(s, epochs=n) for s, n in zip(made, counts, strict=True))
+    return replace(recipe, stages=timed, warmup=min(0.5, WARMUP / (EPOCH * sum(counts))))
+
+
+def seconds_a_step(recipe: Recipe, stage: Stage, task: CountedTask) -> float:
+    """Median time of some steps of a fresh network."""
+
+    class Clock(Watcher):
+        def __init__(self) -> None:
+            self.times = [time.monotonic()]
+
+        def step(self, run: Run, loss: float, samples_per_s: float) -> None:
+            self.times.append(time.monotonic())
+
+    clock, few = Clock(), replace(task, steps=12)
+    with tempfile.TemporaryDirectory() as folder:
+        learn(replace(recipe, stages=(stage,)), few, Path(folder), watchers=[clock])
+    return float(np.median(np.diff(clock.times)[2:]))
+
+
+@dataclass(frozen=True, slots=True)
+class CountedTask(DetectorTask):
+    """Epochs of so many steps, however many images there are."""
+
+    steps: int = EPOCH
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        return {"joints": len(JOINTS)}
+
+    def __len__(self) -> int:
+        return self.steps * BATCH
+
+
+class Lines(Watcher):
+    """A line an epoch."""
+
+    def epoch(self, run: Run, row: Any) -> None:
+        print(
+            f"{run.step} of {run.total_steps} steps, {run.step * BATCH} pictures: "
+            f"loss {row['loss']:.4f}, {row['samples_per_s']:.1f} pictures/s",
+            flush=True,
+        )
+
+
+def initial(args: argparse.Namespace) -> Any:
+    """What puts other weights into the fresh network. A checkpoint has no joint head: that one
+    starts anew.
+    """
+
+    def initialise(net: nn.Module) -> None:
+        if args.refine:
+            state = torch.load(args.refine / "state.pt", weights_only=True)["averaged"]
+            print(load_same(net, RECIPE.net, state).describe())
+        if args.start:
+            state = {k: v.float() for k, v in checkpoints.read_state(args.start).items()}
+            print(load_same(net, RECIPE.net, state).describe())
+
+    return initialise
+
+
+def export(run: Run, out: Path, scenes: list[BoxImage]) -> None:
     """Write the averaged weights without the joint head, in half precision: they are read back as
     float32.
     """
-    state = {k: v for k, v in run.average.items() if not k.startswith("joints.")}
+    state = run.task.exported(run.averaged.state_dict())
     state = {k: v.half() if v.is_floating_point() and v.ndim > 1 else v for k, v in state.items()}
     notes = {
-        "steps": run.steps,
-        "pictures": run.pictures,
-        "minutes": round(run.seconds / 60, 1),
+        "steps": run.step,
+        "pictures": run.step * BATCH,
+        "minutes": run.recipe.notes["minutes"],
         "data": "LSPET without its last 1000 images, 2,092 of COCO; NanoDet's boxes beside",
         "int8": ranges(state, scenes),
         "licence": "weights: Apache-2.0; see MODEL_CARD.md for the terms of the images",
     }
-    save(out, state, ModelSpec("person_detector", NET_ARGS, "detect", INPUT, JOINTS, notes))
+    checkpoints.save(out, state, run.task.spec(run.recipe, run.recipe.stages[-1], notes))
+
+
+def recipe_of(args: argparse.Namespace, task: CountedTask) -> Recipe:
+    """That of the run on disk, or a new one."""
+    recipe, parts = plan(args)
+    there = recipe_on_disk(args.run)
+    if there is None:
+        return stages(recipe, parts, task, args.minutes)
+    known = [
+        Stage(s["epochs"], SHOWN_WH, BATCH, sides=tuple(s["sides"]), mix=s["mix"])
+        for s in there["stages"]
+    ]
+    return replace(recipe, stages=tuple(known), warmup=there["warmup"], notes=there["notes"])
 
 
 def main() -> None:
@@ -139,26 +254,24 @@ def main() -> None:
     args = arguments()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
-    torch.manual_seed(args.seed)
-    net, settings = (
-        PersonDetector(**NET_ARGS, joints=len(JOINTS)),
-        Settings(minutes=args.minutes, seed=args.seed),
-    )
-    if args.refine:
-        net.load_state_dict(torch.load(args.refine, weights_only=True)["average"])
-        settings = replace(settings, **REFINE)
-    if args.start:  # the file has no joint head: that one starts anew
-        state = {k: v.float() for k, v in checkpoints.read_state(args.start).items()}
-        net.load_state_dict(state, strict=False)
-    if args.teacher:
-        settings = replace(settings, **TAUGHT, half=args.bfloat16)
-    run = DetectorRun(net, settings)
     singles, scenes = read_data(args)
+    task = CountedTask(singles, scenes)
+    recipe = recipe_of(args, task)
     if args.export_only:
-        run.load(args.run)
+        run = start(recipe, task, torch.device("cpu"))
+        load_state(run, args.run / "state.pt")
     else:
-        sampler = MosaicSampler(singles, scenes, seed=args.seed)
-        train_detector(run, sampler, args.run, log=lambda line: print(line, flush=True))
+        remember_recipe(args.run, recipe, len(task), resume=True)
+        precision = "bfloat16" if args.bfloat16 else "float32"
+        run = learn(
+            recipe,
+            task,
+            args.run,
+            resume=True,
+            initialise=initial(args),
+            watchers=[Lines()],
+            engine=make_engine("cpu", precision),
+        )
     if args.out:
         export(run, args.out, scenes)
 

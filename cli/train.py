@@ -60,7 +60,7 @@ def _recipe_options(command: Command) -> Command:
     default="finetune",
     show_default=True,
     metavar="NAME",
-    help="coco, mpii, posetrack17, imagenet, finetune.",
+    help="coco, mpii, posetrack17, imagenet, finetune, detector.",
 )
 @click.option(
     "--val", multiple=True, metavar="DATA", help="Held out, scored after every epoch; repeatable."
@@ -162,6 +162,10 @@ def train(
 
     With --recipe imagenet DATA is a folder that holds a folder of pictures for each class, and what
     comes out is a start (--init) for networks that find poses.
+
+    With --recipe detector a detector learns the boxes of COCO-style files, best from --init
+    detector_lite. Everybody in their images has a box, or (--set complete=false) some have. --val
+    is scored by AP; "posetrack track --detector RUN/best.safetensors" takes what comes out.
     """
     from posetrack.cli.train_progress import training_progress
     from posetrack.errors import UsageError

@@ -107,14 +107,14 @@ def decode_note(name_or_path: str | Path, *, offline: bool = False) -> str | Non
 def read_start(
     name_or_path: str | Path, *, offline: bool = False
 ) -> tuple[dict[str, torch.Tensor], ModelSpec]:
-    """State and spec of a network to start training from: one that finds poses, or a classifier. As
-    ``load_pose``.
+    """State and spec of a network to start training from: one that finds poses, a classifier or a
+    detector. As ``load_pose``.
     """
     name = Path(name_or_path).name
     tasks = (
         e.task
         for e in entries().values()
-        if name in (e.name, e.file) and e.task in ("pose", "classify")
+        if name in (e.name, e.file) and e.task in ("pose", "classify", "detect")
     )
     path, entry = _resolve(name_or_path, next(tasks, "pose"), offline)
     return read_checkpoint(path, entry)

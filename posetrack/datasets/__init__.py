@@ -13,11 +13,11 @@ tell it from the others.
 
 from __future__ import annotations
 
-__all__ = ["DATASETS", "kind_of", "read"]
+__all__ = ["DATASETS", "Source", "kind_of", "parse_source", "read"]
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posetrack.datasets import coco, lsp, mpii, posetrack
@@ -44,6 +44,34 @@ _SOURCE = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``[KIND:]PATH[START:STOP]*TIMES`` in its parts; ``kind`` is None where none was given."""
+
+    kind: str | None
+    path: Path
+    which: slice
+    times: int
+
+
+def parse_source(source: str | Path) -> Source:
+    """A data source in its parts. Raises UsageError for what is none, InputError for a path that
+    does not exist.
+    """
+    match = _SOURCE.fullmatch(str(source))
+    if match is None:
+        raise UsageError(
+            f"{source!r} is no data source; write PATH, PATH[START:STOP] or PATH*TIMES."
+        )
+    if match["kind"] and match["kind"] not in DATASETS:
+        raise unknown_name("dataset kind", match["kind"], DATASETS)
+    path = Path(match["path"])
+    if not path.exists():
+        raise InputError(f"There is no dataset at {path}; check the path.")
+    which = slice(_number(match["start"]), _number(match["stop"]))
+    return Source(match["kind"], path, which, int(match["times"] or 1))
+
+
 def read(
     source: str | Path,
     *,
@@ -61,26 +89,18 @@ def read(
     a name in ``DATASETS``; without it the files decide (``kind_of``). Raises UsageError or
     InputError before anything is loaded.
     """
-    match = _SOURCE.fullmatch(str(source))
-    if match is None:
-        raise UsageError(
-            f"{source!r} is no data source; write PATH, PATH[START:STOP] or PATH*TIMES."
-        )
-    if match["kind"] and match["kind"] not in DATASETS:
-        raise unknown_name("dataset kind", match["kind"], DATASETS)
-    path = Path(match["path"])
-    if not path.exists():
-        raise InputError(f"There is no dataset at {path}; check the path.")
-    kind = match["kind"] or kind_of(path)
+    parts = parse_source(source)
+    path = parts.path
+    kind = parts.kind or kind_of(path)
     if kind == "posetrack":
         path = posetrack.part_of(path, part, report)
     people = replace(DATASETS[kind](path), kind=kind)
     if images is not None:
         people = _with_images(people, Path(images), path)
-    people = people.of_images(slice(_number(match["start"]), _number(match["stop"])))
+    people = people.of_images(parts.which)
     if not len(people):
         raise InputError(f"{source} holds no labelled person; check the file and the range.")
-    return people.repeated(int(match["times"] or 1))
+    return people.repeated(parts.times)
 
 
 def _with_images(people: PersonSet, folder: Path, labels: Path) -> PersonSet:

@@ -8,22 +8,34 @@ detector that it is empty.
 
 from __future__ import annotations
 
-__all__ = ["JOINTS", "BoxImage", "joint_boxes", "merge_sources", "read_box_images", "taught"]
+__all__ = [
+    "JOINTS",
+    "BoxImage",
+    "joint_boxes",
+    "merge_sources",
+    "open_box_images",
+    "read_box_images",
+    "taught",
+]
 
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from posetrack.datasets.images import ImageStore
 from posetrack.errors import InputError
 from posetrack.formats.coco_labels import TABLES, CocoLabels, CocoPerson, read_coco_labels
 from posetrack.geometry import iou_matrix
 from posetrack.skeletons import LSP_14, joint_map, make_skeleton
 from posetrack.structures import FloatArray, Image, IntArray
 
+LONG_SIDE = 640  # pixels of an image in memory; training pictures are smaller
+MEMORY_BYTES = 4 << 30  # of images in memory
 JOINTS = LSP_14  # the skeleton that joints are kept in: limbs, neck, head top
 SURE_SCORE = 0.45  # of a teacher's box (NanoDet's best F1 on COCO val is at 0.4)
 DOUBT_SCORE = 0.18  # below, a teacher's box is background like any other
@@ -54,18 +66,24 @@ HEAD_LIMITS = (
 @dataclass(frozen=True, slots=True)
 class BoxImage:
     """One image and its people: ``boxes`` (N, 4) pixels, ``joints`` (N, 14, 2) in ``JOINTS`` order,
-    NaN where unknown.
+    NaN where unknown. ``source`` is the image (H, W, 3) or, for one that stays on disk, what reads
+    it.
 
     ``complete``: every person in the image is among them, but for those who may be in the
     ``doubtful`` boxes (M, 4), where nothing is learnt.
     """
 
     key: str
-    image: Image
+    source: Image | Callable[[], Image]
     boxes: FloatArray
     joints: FloatArray
     complete: bool
     doubtful: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+
+    @property
+    def image(self) -> Image:
+        """The image (H, W, 3) RGB. Raises InputError where it cannot be read from disk."""
+        return self.source() if callable(self.source) else self.source
 
 
 def joint_boxes(joints: FloatArray) -> FloatArray:
@@ -107,6 +125,59 @@ def read_box_images(
     return items
 
 
+def open_box_images(
+    labels: CocoLabels,
+    store: ImageStore,
+    *,
+    complete: bool,
+    which: slice = slice(None),
+    memory: int = MEMORY_BYTES,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[BoxImage]:
+    """The images ``which`` of a label file, from ``store``, with their people.
+
+    They are kept in memory, their longer side at most ``LONG_SIDE``; where that would take more
+    than ``memory`` bytes they stay on disk. Images that cannot be read are left out, and ``report``
+    is told. Raises InputError where none can.
+    """
+    found = list(_people_by_image(labels, around_joints=False).items())[which]
+    on_disk = len(found) * LONG_SIDE**2 * 3 > memory
+    items, lost = [], []
+    for name, (boxes, joints, crowds) in found:
+        item = BoxImage(name, partial(store.read, name), boxes, joints, complete, crowds)
+        try:
+            items.append(item if on_disk else _shrunk(item))
+        except InputError as error:
+            lost.append(str(error))
+    if not items:
+        first = f" ({lost[0]})" if lost else ""
+        raise InputError(f"{labels.path}: none of its images can be read{first}.")
+    if lost:
+        report(f"{labels.path}: {len(lost)} of {len(found)} images are left out: {lost[0]}")
+    return items
+
+
+def _shrunk(item: BoxImage) -> BoxImage:
+    """The item with its image in memory, no larger than ``LONG_SIDE``."""
+    import cv2
+
+    image = item.image
+    height, width = image.shape[:2]
+    scale = min(1.0, LONG_SIDE / max(height, width))
+    if scale == 1.0:
+        return replace(item, source=image)
+    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    by = np.float32(scale)
+    return replace(
+        item,
+        source=small,
+        boxes=item.boxes * by,
+        joints=item.joints * by,
+        doubtful=item.doubtful * by,
+    )
+
+
 def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> list[BoxImage]:
     """Join two readings of overlapping images: boxes of the complete one, joints of the partial one
     where they fit.
@@ -122,7 +193,7 @@ def merge_sources(complete: Iterable[BoxImage], partial: Iterable[BoxImage]) -> 
                 if iou[source, target] >= SAME_PERSON_IOU:
                     joints[target] = other.joints[source]
         used.add(item.key)
-        merged.append(BoxImage(item.key, item.image, item.boxes, joints, True))
+        merged.append(BoxImage(item.key, item.source, item.boxes, joints, True))
     return merged + [item for key, item in known.items() if key not in used]
 
 

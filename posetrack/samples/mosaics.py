@@ -14,6 +14,7 @@ __all__ = [
     "GROUND_STRIDE",
     "IGNORED",
     "MIXED",
+    "MIXES",
     "NATURAL",
     "REAL",
     "TRUSTED",
@@ -23,6 +24,7 @@ __all__ = [
     "Picture",
 ]
 
+import copy
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -72,6 +74,7 @@ MIXED = Mix(0.25, ((1, 0.2), (2, 0.4), (3, 0.28), (4, 0.12)), 0.35, 0.3)
 NATURAL = Mix(0.55, ((1, 0.45), (2, 0.45), (3, 0.1)), 0.3, 0.15)
 # where there are many real scenes: mostly these
 REAL = Mix(0.6, ((1, 0.4), (2, 0.4), (3, 0.2)), 0.12, 0.12, singles=0.25)
+MIXES: dict[str, Mix] = {"mixed": MIXED, "natural": NATURAL, "real": REAL}  # as recipes name them
 
 
 @dataclass(slots=True)
@@ -103,6 +106,12 @@ class MosaicSampler:
         self.peopled = [item for item in scenes if len(item.boxes)]
         self.clutter = [item for item in scenes if item.complete]
         self.rng = np.random.default_rng(seed)
+
+    def seeded(self, seed: int | Sequence[int]) -> MosaicSampler:
+        """A sampler of the same images that draws from another seed."""
+        other = copy.copy(self)
+        other.rng = np.random.default_rng(seed)
+        return other
 
     def draw(self, size: int, mix: Mix = MIXED) -> Picture:
         """A picture of ``size`` x ``size`` pixels."""

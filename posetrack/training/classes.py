@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["CLASS_LOSSES", "ClassTask", "top_shares"]
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +67,10 @@ class ClassTask:
             shares = top_shares(net, images, recipe, stage)
             scores |= {f"top{k}_{name}": round(share, 2) for k, share in shares.items()}
         return scores
+
+    def exported(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All of them."""
+        return dict(state)
 
     def spec(self, recipe: Recipe, stage: Stage, notes: dict[str, Any]) -> ModelSpec:
         """A classifier, with the names of its classes in the notes."""

@@ -1,246 +1,171 @@
-"""Training the person detector: pictures drawn ahead on a thread, AdamW, an average of the weights,
-resumable.
-
-The budget is time, not epochs: a run lasts ``minutes`` of training and ends at its planned low
-learning rate however busy the machine is. Pictures start small, since a coarse idea of people is
-learnt fastest there, and grow.
+"""The task of finding people: pictures composed of labelled images, boxes to match, and images held
+out.
 """
 
 from __future__ import annotations
 
-__all__ = [
-    "DetectorRun",
-    "Settings",
-    "average_into",
-    "learning_rate",
-    "make_batch",
-    "make_optimizer",
-    "picture_size",
-    "train_detector",
-]
+__all__ = ["DETECTOR_LOSSES", "BoxBatch", "DetectorTask", "MosaicBatches", "make_batch"]
 
-import math
-import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from posetrack.errors import TrainingError
-from posetrack.nets.person_detector import PersonDetector, cell_centers
-from posetrack.samples.mosaics import MIXED, NATURAL, Mix, MosaicSampler, Picture
-from posetrack.structures import InputSpec
+from posetrack.checkpoints import ModelSpec
+from posetrack.detect.bundled import BundledDetector
+from posetrack.evaluation.boxes import score_boxes
+from posetrack.inference.network import Network
+from posetrack.nets.person_detector import cell_centers
+from posetrack.samples.boxes import JOINTS, BoxImage
+from posetrack.samples.keypoints import batch_count
+from posetrack.samples.mosaics import MIXES, MosaicSampler, Picture
+from posetrack.structures import FloatArray
 from posetrack.training.detector_loss import Targets, detector_loss, joint_loss, joint_targets
+from posetrack.training.recipes import Recipe, Stage
 
-# Side of the training pictures in pixels from each part of the run on.
-SIZES = ((0.0, (160, 192)), (0.35, (224, 256)), (0.8, (288, 320)))
-NATURAL_FROM = 0.8  # part of the run from which pictures look like real ones
-NORMALISATION = InputSpec((416, 416))  # only its mean and standard deviation count here
+# The joints' loss is added where there are joints.
+DETECTOR_LOSSES = {"detector": detector_loss}
+JOINT_HEAD = "joints."  # of a network in training only: how its tensors' names begin
+SHOWN_AT_ONCE = 8  # held-out images
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How long and how fast: ``minutes`` of training, learning rate after ``warmup`` steps, decay,
-    save interval.
-
-    ``sizes`` are the sides of the pictures in pixels from each part of the run on, ``natural_from``
-    the part of it from which pictures look like real ones.
+class BoxBatch:
+    """Pictures (B, S, S, 3) uint8; boxes (B, M, 4) pixels with rows beyond each one's people empty
+    (all 0), ground (B, S/8, S/8), joint heatmaps and their weights (B, K, S/8, S/8).
     """
 
-    minutes: float = 80.0
-    batch: int = 16
-    lr: float = 2e-3
-    weight_decay: float = 0.05
-    warmup: int = 200
-    average: float = 0.999
-    save_every_s: float = 120.0
-    seed: int = 0
-    sizes: tuple[tuple[float, tuple[int, ...]], ...] = SIZES
-    natural_from: float = NATURAL_FROM
-    mix: Mix = MIXED
-    half: bool = False
+    image: npt.NDArray[np.uint8]
+    boxes: FloatArray
+    ground: npt.NDArray[np.uint8]
+    heatmaps: FloatArray
+    heatmap_weights: FloatArray
+    names: tuple[str, ...] = ()
 
-
-class DetectorRun:
-    """The state of a run: network, optimiser, averaged weights, steps and seconds. One file holds
-    all of it.
-    """
-
-    def __init__(self, net: PersonDetector, settings: Settings) -> None:
-        self.net = net.to(memory_format=torch.channels_last)
-        self.settings = settings
-        self.optimizer = make_optimizer(net, settings)
-        self.average = {k: v.detach().clone() for k, v in net.state_dict().items()}
-        self.steps, self.pictures, self.seconds = 0, 0, 0.0
-
-    @property
-    def progress(self) -> float:
-        """Part of the run that is done, 0 to 1."""
-        return min(self.seconds / (60 * self.settings.minutes), 1.0)
-
-    def step(self, images: Tensor, targets: Targets) -> dict[str, float]:
-        """One optimiser step on images (B, S, S, 3) uint8; gives the parts of the loss."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings, self.progress, self.steps)
-        self.net.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.half):
-            logits, sides, heatmaps = self.net(_normalise(images))
-        logits, sides = logits.float(), sides.float()
-        centers, strides = cell_centers((images.shape[2], images.shape[1]))
-        loss, parts = detector_loss(logits, sides, targets, centers, strides)
-        if heatmaps is not None:
-            joints = joint_loss(heatmaps.float(), targets)
-            parts["joints"] = float(joints.detach())
-            loss = loss + joints
-        if not torch.isfinite(loss):
-            value = float(loss.detach())
-            raise TrainingError(
-                f"The detector's loss became {value} at step {self.steps}; lower the learning rate."
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
-        self.optimizer.step()
-        self.steps += 1
-        self.pictures += len(images)
-        average_into(self.average, self.net, self.settings, self.steps)
-        return parts
-
-    def save(self, path: Path) -> None:
-        """Write everything needed to go on, beside the target first."""
-        part = path.with_name(path.name + ".part")
-        state = {
-            "net": self.net.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "pictures": self.pictures,
-            "seconds": self.seconds,
-        }
-        torch.save(state, part)
-        os.replace(part, path)
-
-    def load(self, path: Path) -> None:
-        """Go on from a saved run."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average = state["average"]
-        self.steps, self.pictures, self.seconds = (
-            state["steps"],
-            state["pictures"],
-            state["seconds"],
+    def part(self, start: int, stop: int) -> BoxBatch:
+        """Some of the samples."""
+        rows = slice(start, stop)
+        return BoxBatch(
+            self.image[rows],
+            self.boxes[rows],
+            self.ground[rows],
+            self.heatmaps[rows],
+            self.heatmap_weights[rows],
+            self.names[rows],
         )
 
-
-def make_optimizer(net: nn.Module, settings: Settings) -> torch.optim.AdamW:
-    """AdamW that decays weights, but neither batch norms nor biases."""
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, settings.lr, weight_decay=settings.weight_decay)
+    def targets(self, device: torch.device) -> Targets:
+        """What the loss wants, on ``device``."""
+        arrays = (self.boxes, self.ground, self.heatmaps, self.heatmap_weights)
+        return Targets(*(torch.from_numpy(array).to(device) for array in arrays))
 
 
-def learning_rate(settings: Settings, progress: float, steps: int) -> float:
-    """The rate after ``steps`` steps, ``progress`` (0 to 1) of the run: a rise, then a cosine to a
-    hundredth.
-    """
-    rate = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
-    return settings.lr * (rate * min(1.0, (steps + 1) / settings.warmup))
-
-
-@torch.no_grad()
-def average_into(
-    average: Mapping[str, Tensor], net: nn.Module, settings: Settings, steps: int
-) -> None:
-    """Move averaged weights, in place, towards those of the network after ``steps`` steps: faster
-    at the beginning.
-    """
-    keep = min(settings.average, (1 + steps) / (10 + steps))
-    for key, value in net.state_dict().items():
-        mean = average[key]
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - keep)
-        else:
-            mean.copy_(value)
-
-
-def _normalise(images: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32, channels last in memory, as the backbone
-    wants it.
-    """
-    mean, std = (255 * torch.tensor(v) for v in (NORMALISATION.mean, NORMALISATION.std))
-    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
-
-
-def picture_size(
-    progress: float, draw: float, table: Sequence[tuple[float, Sequence[int]]] = SIZES
-) -> int:
-    """Side in pixels of the pictures at this part of the run; ``draw`` in 0..1 picks
-    among several.
-    """
-    sizes = [sizes for start, sizes in table if progress >= start][-1]
-    return sizes[min(int(draw * len(sizes)), len(sizes) - 1)]
-
-
-def make_batch(pictures: Sequence[Picture]) -> tuple[Tensor, Targets]:
-    """Stack pictures of one size into images (B, S, S, 3) uint8 and their targets."""
+def make_batch(pictures: Sequence[Picture]) -> BoxBatch:
+    """Stack pictures of one size and their targets."""
     most = max(1, *(len(p.boxes) for p in pictures))
     boxes = np.zeros((len(pictures), most, 4), np.float32)
     for row, picture in zip(boxes, pictures, strict=True):
         row[: len(picture.boxes)] = picture.boxes
     heat, weight = zip(*(joint_targets(p) for p in pictures), strict=True)
-    targets = Targets(
-        torch.from_numpy(boxes),
-        torch.from_numpy(np.stack([p.ground for p in pictures])),
-        torch.from_numpy(np.stack(heat)),
-        torch.from_numpy(np.stack(weight)),
-    )
-    return torch.from_numpy(np.stack([p.image for p in pictures])), targets
+    image, ground = np.stack([p.image for p in pictures]), np.stack([p.ground for p in pictures])
+    return BoxBatch(image, boxes, ground, np.stack(heat), np.stack(weight))
 
 
-def train_detector(
-    run: DetectorRun, sampler: MosaicSampler, save_to: Path, log: Callable[[str], None] = print
-) -> DetectorRun:
-    """Train until the budget is spent, saving to ``save_to`` at intervals; goes on from that file
-    where it exists.
+@dataclass(frozen=True, slots=True)
+class MosaicBatches:
+    """The batches of a stage, each a pure function of (seed, epoch, number). All pictures of one
+    have the same of the stage's sides; of ``world`` processes each draws its share.
     """
-    if save_to.exists():
-        run.load(save_to)
-        log(f"going on after {run.steps} steps, {run.seconds / 60:.1f} min")
-    settings, sizes = run.settings, np.random.default_rng((run.settings.seed, run.steps))
 
-    def draw(size: int) -> tuple[Tensor, Targets]:
-        mix = NATURAL if run.progress >= settings.natural_from else settings.mix
-        return make_batch([sampler.draw(size, mix) for _ in range(settings.batch)])
+    sampler: MosaicSampler
+    stage: Stage
+    count: int
+    seed: int
+    rank: int = 0
+    world: int = 1
 
-    saved, parts, size = time.monotonic(), [], 0
-    with ThreadPoolExecutor(1) as ahead:
-        pending = ahead.submit(draw, picture_size(run.progress, 0.0, settings.sizes))
-        while run.progress < 1:
-            start = time.monotonic()
-            batch = pending.result()
-            size = batch[0].shape[1]
-            pending = ahead.submit(
-                draw, picture_size(run.progress, float(sizes.random()), settings.sizes)
-            )
-            parts.append(run.step(*batch))
-            run.seconds += time.monotonic() - start
-            if run.steps % 50 == 0:
-                means = " ".join(f"{k} {np.mean([p[k] for p in parts]):.3f}" for k in parts[-1])
-                log(
-                    f"{run.seconds / 60:6.2f} min {run.steps} steps {run.pictures} pictures of "
-                    f"{size}: {means}"
+    def __len__(self) -> int:
+        """Batches an epoch: about as many pictures as there are images."""
+        return batch_count(self.count, self.stage.batch_size, self.world)
+
+    def batch(self, epoch: int, number: int) -> BoxBatch:
+        """Batch ``number`` of ``epoch``."""
+        of_batch = (self.seed, epoch, number)
+        sides = self.stage.sides or (max(self.stage.size_wh),)
+        side = int(np.random.default_rng(of_batch).choice(sides))
+        sampler = self.sampler.seeded((*of_batch, self.rank))
+        share = max(1, self.stage.batch_size // self.world)
+        mix = MIXES[self.stage.mix]
+        return make_batch([sampler.draw(side, mix) for _ in range(share)])
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorTask:
+    """People in boxes: ``singles`` are images of one person with joints, which are cut out and
+    turned too, ``scenes`` all others; ``held_out`` are sets of images by name.
+
+    Where anybody has joints, the network learns them as well (``nets.person_detector``). ``notes``
+    stand in every checkpoint.
+    """
+
+    singles: Sequence[BoxImage]
+    scenes: Sequence[BoxImage]
+    held_out: tuple[tuple[str, Sequence[BoxImage]], ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """One heatmap a joint while it learns, none where no joint is known."""
+        known = (i for items in (self.singles, self.scenes) for i in items)
+        return {"joints": len(JOINTS) if any(np.isfinite(i.joints).any() for i in known) else 0}
+
+    def __len__(self) -> int:
+        """Images to learn from."""
+        return len(self.singles) + len(self.scenes)
+
+    def batches(self, recipe: Recipe, stage: Stage, rank: int = 0, world: int = 1) -> MosaicBatches:
+        """Mosaics, whole scenes and pasted people."""
+        sampler = MosaicSampler(self.singles, self.scenes)
+        return MosaicBatches(sampler, stage, len(self), recipe.seed, rank, world)
+
+    def loss(self, recipe: Recipe, stage: Stage, output: Any, batch: BoxBatch) -> Tensor:
+        """That of scores and boxes, and that of the joints."""
+        logits, sides, heatmaps = output
+        targets = batch.targets(logits.device)
+        size_wh = (batch.image.shape[2], batch.image.shape[1])
+        centers, strides = (part.to(logits.device) for part in cell_centers(size_wh))
+        loss_of = DETECTOR_LOSSES[recipe.loss]
+        loss, _ = loss_of(logits.float(), sides.float(), targets, centers, strides)
+        return loss if heatmaps is None else loss + joint_loss(heatmaps.float(), targets)
+
+    def validate(self, recipe: Recipe, stage: Stage, net: nn.Module) -> dict[str, float]:
+        """``ap_NAME`` and ``ap50_NAME`` of every set, as ``posetrack track`` would detect."""
+        if not self.held_out:
+            return {}
+        device = next(net.parameters()).device
+        detector = BundledDetector(Network.of(net), self.spec(recipe, stage, {}), device=device)
+        scores: dict[str, float] = {}
+        for name, items in self.held_out:
+            found = [
+                boxes
+                for start in range(0, len(items), SHOWN_AT_ONCE)
+                for boxes in detector.detect(
+                    [item.image for item in items[start : start + SHOWN_AT_ONCE]]
                 )
-                parts.clear()
-            if time.monotonic() - saved > settings.save_every_s:
-                run.save(save_to)
-                saved = time.monotonic()
-    run.save(save_to)
-    return run
+            ]
+            truth = [(item.boxes, item.doubtful) for item in items]
+            scores |= {f"{k}_{name}": round(v, 2) for k, v in score_boxes(truth, found).items()}
+        return scores
+
+    def exported(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Without the head of the joints, which only helps to learn."""
+        return {name: tensor for name, tensor in state.items() if not name.startswith(JOINT_HEAD)}
+
+    def spec(self, recipe: Recipe, stage: Stage, notes: dict[str, Any]) -> ModelSpec:
+        """A detector."""
+        of_task = {**notes, **self.notes}
+        return ModelSpec(recipe.net, recipe.net_args, "detect", recipe.spec(stage), JOINTS, of_task)

@@ -31,7 +31,7 @@ from posetrack.samples.keypoints import batch_count
 from posetrack.structures import Skeleton
 from posetrack.training.engine import Engine
 from posetrack.training.feed import batches, to_input
-from posetrack.training.optimizer import INITIAL, freeze, keep_norms, make_optimizer
+from posetrack.training.optimizer import INITIAL, freeze, keep_norms, make_optimizer, move_average
 from posetrack.training.pose import PoseTask
 from posetrack.training.recipes import Recipe, Stage
 from posetrack.training.run import (
@@ -216,7 +216,7 @@ def _step(run: Run, stage: Stage, batch: Batch) -> float:
     for group in run.optimizer.param_groups:
         group["lr"] = run.rate()
     run.engine.step(run.recipe.clip_norm)
-    _average(run)
+    move_average(run.averaged, run.net, run.recipe.ema, run.step)
     run.step += 1
     return run.engine.mean(value)
 
@@ -237,19 +237,6 @@ def _loss(run: Run, stage: Stage, batch: Batch) -> Tensor:
     return loss
 
 
-@torch.no_grad()
-def _average(run: Run) -> None:
-    """Move the averaged weights towards the current ones; faster at the start, when the current
-    ones learn quickly.
-    """
-    decay = min(run.recipe.ema, (1 + run.step) / (10 + run.step))
-    mine, theirs = run.averaged.state_dict(), run.net.state_dict()
-    floats = [k for k, v in mine.items() if v.dtype.is_floating_point]
-    torch._foreach_lerp_([mine[k] for k in floats], [theirs[k] for k in floats], 1 - decay)
-    for key in mine.keys() - set(floats):
-        mine[key].copy_(theirs[key])
-
-
 def _finish_epoch(run: Run, stage: Stage, row: dict[str, Any], out: Path) -> None:
     """Checkpoints, the best one where it is, and a line of ``metrics.jsonl``."""
     run.history.append(row)
@@ -261,9 +248,10 @@ def _finish_epoch(run: Run, stage: Stage, row: dict[str, Any], out: Path) -> Non
         return
     notes = {**run.recipe.notes, "recipe": asdict(run.recipe), "history": run.history[-1:]}
     spec = run.task.spec(run.recipe, stage, notes)
-    checkpoints.save(out / "last.safetensors", run.averaged.state_dict(), spec)
+    state = run.task.exported(run.averaged.state_dict())
+    checkpoints.save(out / "last.safetensors", state, spec)
     if best:
-        checkpoints.save(out / "best.safetensors", run.averaged.state_dict(), spec)
+        checkpoints.save(out / "best.safetensors", state, spec)
     save_state(run, out / "state.pt")
     with write_beside(
         out / "metrics.jsonl"

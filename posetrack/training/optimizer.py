@@ -4,7 +4,15 @@ step, and parameters that stay where they are.
 
 from __future__ import annotations
 
-__all__ = ["INITIAL", "OPTIMIZERS", "freeze", "keep_norms", "make_optimizer", "rate"]
+__all__ = [
+    "INITIAL",
+    "OPTIMIZERS",
+    "freeze",
+    "keep_norms",
+    "make_optimizer",
+    "move_average",
+    "rate",
+]
 
 import math
 from collections.abc import Callable, Iterable
@@ -98,3 +106,16 @@ def keep_norms(net: nn.Module, recipe: Recipe) -> None:
             frozen = any(f"{name}.".startswith(beginning) for beginning in recipe.frozen)
             if recipe.fixed_norms or frozen:
                 module.eval()
+
+
+@torch.no_grad()
+def move_average(averaged: nn.Module, net: nn.Module, ema: float, step: int) -> None:
+    """Move averaged weights towards the current ones, whose decay is ``ema``; faster at the start
+    (``step`` counts from 0), when the current ones learn quickly.
+    """
+    decay = min(ema, (1 + step) / (10 + step))
+    mine, theirs = averaged.state_dict(), net.state_dict()
+    floats = [k for k, v in mine.items() if v.dtype.is_floating_point]
+    torch._foreach_lerp_([mine[k] for k in floats], [theirs[k] for k in floats], 1 - decay)
+    for key in mine.keys() - set(floats):
+        mine[key].copy_(theirs[key])

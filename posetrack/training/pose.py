@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["PoseTask", "heatmap_stride"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -75,6 +75,10 @@ class PoseTask:
     def validate(self, recipe: Recipe, stage: Stage, net: nn.Module) -> dict[str, float]:
         """PCK and more of every set, from the labelled boxes."""
         return validate(net, self.validations, recipe.spec(stage), self.skeleton)
+
+    def exported(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All of them."""
+        return dict(state)
 
     def spec(self, recipe: Recipe, stage: Stage, notes: dict[str, Any]) -> ModelSpec:
         """A pose network with its joints."""

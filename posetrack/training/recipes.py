@@ -13,6 +13,7 @@ from posetrack.samples.augment import PAPER, Augmentation
 from posetrack.structures import InputSpec
 
 DETAIL = 1.25  # sides of the network's input: as large as ``MILD`` enlarges people
+GRAIN = 32  # pixels: the coarsest stride of a detector, of which its pictures are multiples
 MIN_SIGMA = 1.0  # heatmap pixels; a narrower target is one lone pixel
 
 
@@ -20,7 +21,10 @@ MIN_SIGMA = 1.0  # heatmap pixels; a narrower target is one lone pixel
 class Stage:
     """A part of a run at one input size; ``sigma`` is that of the targets, in heatmap pixels.
 
-    ``ce_share`` and ``mse_share`` weigh the two parts of the loss "ce_mse".
+    ``ce_share`` and ``mse_share`` weigh the two parts of the loss "ce_mse". For detectors
+    ``size_wh`` is what is shown to them at work; their training pictures are squares of one of
+    ``sides`` pixels (none: as wide as ``size_wh``), composed as ``mix`` says
+    (``samples.mosaics.MIXES``).
     """
 
     epochs: int
@@ -30,13 +34,17 @@ class Stage:
     augmentation: Augmentation = PAPER
     ce_share: float = 1.0
     mse_share: float = 1.0
+    sides: tuple[int, ...] = ()
+    mix: str = "mixed"
 
     def resized(self, size_wh: tuple[int, int]) -> Stage:
         """The stage at another input size, sigma in proportion to the longer side: 2 at 256x192 is
         3 at 384x288, as the official configurations have it.
         """
         sigma = max(MIN_SIGMA, round(self.sigma * max(size_wh) / max(self.size_wh), 2))
-        return replace(self, size_wh=size_wh, sigma=sigma)
+        factor = max(size_wh) / max(self.size_wh)
+        sides = tuple(max(GRAIN, GRAIN * round(side * factor / GRAIN)) for side in self.sides)
+        return replace(self, size_wh=size_wh, sigma=sigma, sides=sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,10 @@ class Recipe:
     gradient longer than ``clip_norm`` is shortened (0: never). ``accumulate`` splits every batch
     into so many parts that fit into memory. ``frozen`` names the beginnings of parameters that are
     not learnt; ``fixed_norms`` keeps the statistics of batch norms. A run without a better score
-    for ``patience`` epochs ends (0: never). ``task`` is "pose" or "classify"; ``decay_all`` decays
-    batch norms and biases too. ``initial`` weights are the "paper"'s (or its code's) or "he".
+    for ``patience`` epochs ends (0: never). ``task`` is "pose", "classify" or "detect";
+    ``decay_all`` decays batch norms and biases too. ``complete`` says of a detector's labels that
+    everybody in their images has a box; where only some have, nothing is learnt of the ground
+    beside them. ``initial`` weights are the "paper"'s (or its code's) or "he".
     People are read at most ``detail`` sides of the network's input large, shrunk by area, which is
     fast, or (0) as large as they are, as in every test.
     """
@@ -81,6 +91,7 @@ class Recipe:
     decay_all: bool = False
     initial: str = "paper"
     detail: float = 0.0
+    complete: bool = True
     notes: dict[str, Any] = field(default_factory=dict)
 
     def spec(self, stage: Stage) -> InputSpec:
@@ -172,5 +183,23 @@ RECIPES: dict[str, Recipe] = {
         patience=10,
         initial="he",
         detail=DETAIL,
+    ),
+    # The bundled detector on people in boxes of one's own: pictures grow, and look like real ones
+    # at the end. Start from its weights; from random ones a rate of 2e-3 and more epochs.
+    "detector": Recipe(
+        "detector",
+        "person_detector",
+        {"channels": [16, 32, 64, 128, 192], "blocks": [1, 1, 2, 1], "width": 64, "depth": 1},
+        (
+            Stage(20, (384, 384), 16, sides=(192, 256)),
+            Stage(20, (384, 384), 16, sides=(256, 320)),
+            Stage(20, (384, 384), 16, sides=(320, 384), mix="natural"),
+        ),
+        loss="detector",
+        lr=1e-3,
+        weight_decay=0.05,
+        clip_norm=10.0,
+        ema=0.999,
+        task="detect",
     ),
 }

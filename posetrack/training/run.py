@@ -39,7 +39,7 @@ from posetrack.training.task import B, Task
 STATE_SCHEMA = 1
 # Scores of a validation, METRIC_NAME in a line of metrics; the first that there is decides which
 # epoch is best.
-METRICS = ("top1", "map", "ap", "pckh", "pck", "top5")
+METRICS = ("top1", "map", "ap", "pckh", "pck", "ap50", "top5")
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ def stop_requests() -> Iterator[StopRequest]:
 
 @torch.no_grad()
 def blame(
-    output: Tensor | list[Tensor],
+    output: Any,
     loss_of: Callable[[Any, B], Tensor],
     batch: B,
     place: tuple[int, int],
@@ -194,5 +194,8 @@ def blame(
     )
 
 
-def _one(output: Tensor | list[Tensor], i: int) -> Tensor | list[Tensor]:
-    return [part[i : i + 1] for part in output] if isinstance(output, list) else output[i : i + 1]
+def _one(output: Any, i: int) -> Any:
+    """The part of sample ``i``: of a tensor, or of the tensors of a list or tuple."""
+    if isinstance(output, (list, tuple)):
+        return type(output)(None if part is None else part[i : i + 1] for part in output)
+    return output[i : i + 1]

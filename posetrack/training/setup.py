@@ -40,6 +40,8 @@ from posetrack.samples.warp import Reach
 from posetrack.skeletons import SKELETONS, canonical_joint, joint_map, make_skeleton
 from posetrack.structures import Skeleton
 from posetrack.training.classes import CLASS_LOSSES, ClassTask
+from posetrack.training.detector import DETECTOR_LOSSES
+from posetrack.training.detector_setup import check_detector
 from posetrack.training.losses import LOSSES
 from posetrack.training.optimizer import INITIAL, OPTIMIZERS
 from posetrack.training.override import to_json
@@ -53,13 +55,18 @@ CROP_MEMORY = (
 TARGETS = ("subpixel", "official")
 WIDEST_TARGET = 0.5  # of a heatmap's shorter side; about 0.27 in all official configurations
 RECIPE_FILE = "recipe.json"
+LOSSES_OF_TASK: dict[str, Collection[str]] = {
+    "pose": LOSSES,
+    "classify": CLASS_LOSSES,
+    "detect": DETECTOR_LOSSES,
+}
 
 Report = Callable[[str], None]
 
 
 def check_recipe(recipe: Recipe) -> None:
     """Raise UsageError for values that no run can have."""
-    known_losses: Collection[str] = CLASS_LOSSES if recipe.task == "classify" else LOSSES
+    known_losses = LOSSES_OF_TASK[recipe.task]
     for kind, name, known in (
         ("loss", recipe.loss, known_losses),
         ("optimizer", recipe.optimizer, OPTIMIZERS),
@@ -92,6 +99,8 @@ def check_recipe(recipe: Recipe) -> None:
     if not 0 <= recipe.ema < 1:
         raise UsageError(f"The setting ema is {recipe.ema}; it must be from 0 to less than 1.")
     nets.NETS[recipe.net]
+    if recipe.task == "detect":
+        check_detector(recipe)
 
 
 def check_net(recipe: Recipe, outputs: int) -> None:
@@ -183,6 +192,8 @@ def follow(recipe: Recipe, spec: ModelSpec, changes: Mapping[str, Any]) -> Recip
         return (
             replace(recipe, net=name, net_args=args) if changes.get("net", name) == name else recipe
         )
+    if spec.task == recipe.task == "detect" and changes.get("net", spec.net) == spec.net:
+        return replace(recipe, net=spec.net, net_args=args)
     if spec.task != "pose" or recipe.task != "pose":
         return recipe
     if changes.get("net", spec.net) == spec.net:

@@ -1,11 +1,13 @@
 """What the training loop is given to learn: samples, a loss and a validation. ``training.pose`` has
-people's joints, ``training.classes`` pictures in folders; add yours with the same seven names.
+people's joints, ``training.classes`` pictures in folders, ``training.detector`` people in boxes;
+add yours with the same names.
 """
 
 from __future__ import annotations
 
 __all__ = ["B", "B_co", "Batch", "Batches", "Task"]
 
+from collections.abc import Mapping
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -68,6 +70,9 @@ class Task(Protocol[B]):
         """Scores METRIC_NAME in percent on what is held out (``training_run.METRICS``); empty where
         nothing is.
         """
+
+    def exported(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a checkpoint: all of the network's, or those that are needed at work."""
 
     def spec(self, recipe: Recipe, stage: Stage, notes: dict[str, Any]) -> ModelSpec:
         """What a checkpoint says about itself."""

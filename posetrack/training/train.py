@@ -18,6 +18,8 @@ from posetrack.datasets.people import PersonSet
 from posetrack.errors import UsageError, unknown_name
 from posetrack.training.classes import ClassTask
 from posetrack.training.curves import BoardWatcher, draw_curves
+from posetrack.training.detector import DetectorTask
+from posetrack.training.detector_setup import load_boxes
 from posetrack.training.fabric import is_first, make_engine
 from posetrack.training.loop import Watcher, learn
 from posetrack.training.override import changed
@@ -78,23 +80,23 @@ def train(
     warn: Report = _nowhere,
     watchers: Sequence[Watcher] = (),
 ) -> Path:
-    """Train or fine-tune a network on labelled people (or pictures of classes); returns the best
-    checkpoint.
+    """Train or fine-tune a network on labelled people (or pictures of classes, or boxes); returns
+    the best checkpoint.
 
         train(["labels.json[:-200]"], "run", val=["labels.json[-200:]"], init="pose_lite",
               changes={"epochs": 20, "augmentation.rotation_deg": 30}, report=print)
 
     ``data`` and ``val`` are sources as ``datasets.read`` takes them: a COCO-style JSON file, MPII's
     .mat or JSON, PoseTrack's label files, with images beside them, or below the folder ``images``,
-    where they are found by the last parts of their names. ``recipe`` is a name in
-    ``RECIPES``, ``changes`` its values to be changed, by name (``override.changed``); ``init`` are
-    weights to start from, a name or a file; ``skeleton`` the joints to learn, the data's own
-    without it. ``metric`` decides which epoch is best: "pck", or "ap", "pckh" and "map" as
-    ``posetrack eval`` has them.
+    where they are found by the last parts of their names. ``recipe`` is a name in ``RECIPES``
+    ("detector" learns the boxes of COCO-style files, "imagenet" folders of pictures), ``changes``
+    its values to be changed, by name (``override.changed``); ``init`` are weights to start from, a
+    name or a file; ``skeleton`` the joints to learn, the data's own without it. ``metric`` decides
+    which epoch is best: "pck", or "ap", "pckh" and "map" as ``posetrack eval`` has them.
 
     The folder ``out`` gets best.safetensors and last.safetensors, which ``PoseTracker`` takes as
-    ``weights``, metrics.jsonl, curves.png, and the state from which ``resume`` goes on
-    exactly, or with more epochs to the new end.
+    ``weights`` (or as ``detector``), metrics.jsonl, curves.png, and the state from which ``resume``
+    goes on exactly, or with more epochs to the new end.
 
     ``report`` and ``warn`` are told sentences, ``watchers`` everything (``training.loop.Watcher``).
     Ctrl-C saves the state and raises KeyboardInterrupt. Raises InputError, UsageError,
@@ -120,10 +122,10 @@ def train(
     tell = report if first else _nowhere
     if isinstance(task, PoseTask):
         say_sides(task.skeleton, tell)
+    kinds = " and ".join(f"{n} {what}" for what, n in task.outputs.items() if n)
     tell(
-        f"{len(task)} {'people' if chosen.task == 'pose' else 'pictures'} with "
-        f"{' and '.join(f'{n} {what}' for what, n in task.outputs.items())}; {chosen.net}; "
-        f"results go to {out}."
+        f"{len(task)} {'people' if chosen.task == 'pose' else 'pictures'}"
+        f"{f' with {kinds}' if kinds else ''}; {chosen.net}; results go to {out}."
     )
     board = [BoardWatcher(out / "tensorboard")] if tensorboard and first else []
     run = learn(
@@ -177,7 +179,7 @@ def make_task(
     skeleton: str | None = None,
     metric: str | None = None,
     warn: Report = _nowhere,
-) -> PoseTask | ClassTask:
+) -> PoseTask | ClassTask | DetectorTask:
     """The samples of ``train``, read and checked. Raises InputError, UsageError, TrainingError."""
     if recipe.task == "classify":
         if images is not None:
@@ -186,6 +188,13 @@ def make_task(
                 f"--images out."
             )
         return _classes(recipe, data, val, skeleton, metric, warn)
+    if recipe.task == "detect":
+        if skeleton is not None or metric not in (None, "ap"):
+            raise UsageError(
+                f"The recipe {recipe.name} learns boxes and is scored by their AP; leave "
+                f"--skeleton and --metric out."
+            )
+        return load_boxes(recipe, data, val, images=images, report=warn)
     sets = read_sets(data, part="train", images=images, report=warn)
     held_out = read_sets(val, part="val", images=images, report=warn)
     joints = pick_skeleton(skeleton, sets, warn)
@@ -241,7 +250,7 @@ def scored(data: PoseTask, held_out: Sequence[PersonSet], metric: str, recipe: R
 
 
 def initialiser(
-    start: Source | None, recipe: Recipe, task: PoseTask | ClassTask, report: Report
+    start: Source | None, recipe: Recipe, task: PoseTask | ClassTask | DetectorTask, report: Report
 ) -> Callable[[nn.Module], None]:
     """What puts the weights into a fresh network and tells what became of them."""
 

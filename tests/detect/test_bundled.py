@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from stick_people import drawn_person
 
 from posetrack import assemble
 from posetrack.assemble import build_detector
 from posetrack.checkpoints import ModelSpec, read_spec, read_state, save
 from posetrack.detect.bundled import BundledDetector, letterbox
 from posetrack.detect.cells import cell_boxes, cell_scores
-from posetrack.errors import InputError, TrainingError, UsageError
+from posetrack.errors import InputError, UsageError
 from posetrack.geometry import iou_matrix
 from posetrack.inference.quantisation import calibrate
 from posetrack.nets import build
@@ -32,13 +33,6 @@ from posetrack.samples.boxes import (
 from posetrack.samples.mosaics import IGNORED, TRUSTED, UNKNOWN, MosaicSampler, Picture
 from posetrack.samples.silhouettes import silhouette
 from posetrack.structures import InputSpec
-from posetrack.training.detector import (
-    DetectorRun,
-    Settings,
-    make_batch,
-    picture_size,
-    train_detector,
-)
 from posetrack.training.detector_loss import Targets, assign, detector_loss, giou, joint_targets
 from posetrack.weights import load_detector
 
@@ -53,34 +47,6 @@ def tiny(**args: object) -> PersonDetector:
 def detector(net: torch.nn.Module, side: int = 128, **args: object) -> BundledDetector:
     spec = ModelSpec("person_detector", {}, "detect", InputSpec((side, side)))
     return BundledDetector(net, spec, device="cpu", **args)  # type: ignore[arg-type]
-
-
-def drawn_person(size: int, x: float, y: float, height: float, colour: int) -> BoxImage:
-    """A stick figure on plain ground, joints known."""
-    image = np.full((size, size, 3), 90, np.uint8)
-    shape = [
-        (-0.1, 1),
-        (-0.1, 0.75),
-        (-0.08, 0.5),
-        (0.08, 0.5),
-        (0.1, 0.75),
-        (0.1, 1),
-        (-0.25, 0.5),
-        (-0.2, 0.35),
-    ]
-    shape += [(-0.12, 0.2), (0.12, 0.2), (0.2, 0.35), (0.25, 0.5), (0, 0.15), (0, 0)]
-    joints = np.array(shape, np.float32) * height + [x, y]
-    for a, b in JOINTS.limbs:
-        start, end = joints[a].round().astype(int), joints[b].round().astype(int)
-        cv2.line(
-            image,
-            start.tolist(),
-            end.tolist(),
-            (colour, 255 - colour, 200),
-            max(2, int(height / 12)),
-        )
-    joints = joints[None].astype(np.float32)
-    return BoxImage("drawn", image, joint_boxes(joints), joints, True)
 
 
 @pytest.mark.parametrize("wh", [(64, 64), (96, 64), (160, 224)])
@@ -315,60 +281,6 @@ def test_joint_targets_peak_on_the_joint_and_mask_the_unknown():
     assert weight[3, 8, 8] == 0
     assert weight[0, 8, 8] == 1
     assert weight[3, 0, 0] == 1
-
-
-def test_learns_four_drawn_images(tmp_path):
-    places = [(40, 8, 70), (80, 20, 90), (64, 30, 60), (50, 5, 110)]
-    drawn = [
-        drawn_person(128, *place, colour)
-        for place, colour in zip(places, (0, 60, 120, 250), strict=True)
-    ]
-    ground = np.zeros((16, 16), np.uint8)
-    batch = make_batch([Picture(d.image, ground, d.boxes, d.joints) for d in drawn])
-    run = DetectorRun(tiny(joints=14), Settings(warmup=5, lr=5e-3, average=0.8, weight_decay=0.0))
-    losses = [run.step(*batch) for _ in range(60)]
-    assert losses[-1]["box"] < 0.5 * losses[0]["box"]
-    assert losses[-1]["score"] < losses[0]["score"]
-    assert losses[-1]["joints"] < losses[0]["joints"]
-    net = tiny()
-    net.load_state_dict({k: v for k, v in run.average.items() if not k.startswith("joints.")})
-    for image, boxes in zip(drawn, detector(net).detect([d.image for d in drawn]), strict=True):
-        low = np.maximum(boxes.xyxy[0, :2], image.boxes[0, :2])
-        high = np.minimum(boxes.xyxy[0, 2:], image.boxes[0, 2:])
-        union = (
-            boxes.area[0] + np.prod(image.boxes[0, 2:] - image.boxes[0, :2]) - np.prod(high - low)
-        )
-        assert np.prod(high - low) / union > 0.6
-
-
-def test_a_run_goes_on_where_it_was(tmp_path):
-    sampler = MosaicSampler([], [drawn_person(128, 64, 10, 100, 0)], 0)
-    settings = Settings(minutes=1e-4, batch=2)
-    first = train_detector(
-        DetectorRun(tiny(joints=14), settings), sampler, tmp_path / "run.pt", log=lambda line: None
-    )
-    assert first.steps > 0
-    assert not list(tmp_path.glob("*.part"))
-    lines: list[str] = []
-    second = train_detector(
-        DetectorRun(tiny(joints=14), settings), sampler, tmp_path / "run.pt", log=lines.append
-    )
-    assert second.steps == first.steps
-    assert "going on" in lines[0]
-    assert all(torch.equal(a, second.average[k]) for k, a in first.average.items())
-    assert picture_size(0.0, 0.0) <= picture_size(0.99, 0.99)
-
-
-def test_a_loss_that_blows_up_stops_the_run():
-    run = DetectorRun(tiny(joints=14), Settings())
-    torch.nn.init.constant_(run.net.head.score.bias, float("nan"))
-    person = drawn_person(64, 32, 5, 50, 0)
-    with pytest.raises(TrainingError, match="lower the learning rate"):
-        run.step(
-            *make_batch(
-                [Picture(person.image, np.zeros((8, 8), np.uint8), person.boxes, person.joints)]
-            )
-        )
 
 
 def test_weights_make_the_round_trip(tmp_path):
