@@ -39,9 +39,10 @@ import torch
 from machine import processor_name
 from pose_speed import eager, measure
 
-from posetrack import PoseTracker
+from posetrack import OutputOptions, PoseTracker
 from posetrack.drawn.clip import draw_sequence
 from posetrack.flow import NoFlow
+from posetrack.inference.threads import set_threads, thread_count
 from posetrack.nets import build
 from posetrack.nets.blocks import init_he
 from posetrack.pipeline import Pipeline, PipelineSettings
@@ -165,40 +166,51 @@ def start(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def other_work(args: argparse.Namespace) -> dict[str, Any]:
-    """Of a run's seconds, the share in which no network was at work on any thread, and of its
-    processor seconds the share that went elsewhere (networks' time on one thread each).
+    """Of a run's seconds, the share in which no network was at work on any thread; of the processor
+    seconds of a run on one thread, the share that went elsewhere.
     """
     found: dict[str, Any] = {}
+    threads = thread_count()
     for clip in args.clips:
-        tracker = PoseTracker(end=args.end)
-        spans: list[tuple[float, float]] = []
-        for stage in (tracker.stages.detector, tracker.stages.pose):
-            stage._run = replace(stage._run, arrays=timed(stage._run.arrays, spans))  # type: ignore
-        with tempfile.TemporaryDirectory() as folder:
-            from posetrack import OutputOptions
-
-            tracker.record(clip, OutputOptions(Path(folder, "warm")))
-            spans.clear()
-            begin, used = time.perf_counter(), time.process_time()
-            tracker.record(clip, OutputOptions(Path(folder, "timed")))
-            seconds, processor = time.perf_counter() - begin, time.process_time() - used
+        spans, seconds, _ = networks_at_work(clip, args.end, time.perf_counter)
+        set_threads(1)
+        alone, _, processor = networks_at_work(clip, args.end, time.thread_time)
+        set_threads(threads)
         found[clip.name] = {
             "share_of_wall_time": round(1 - covered(spans) / seconds, 3),
-            "share_of_processor_time": round(1 - sum(b - a for a, b in spans) / processor, 3),
+            "share_of_processor_time": round(1 - sum(b - a for a, b in alone) / processor, 3),
         }
         print(clip.name, found[clip.name], flush=True)
     return found
 
 
-def timed(job: Any, spans: list[tuple[float, float]]) -> Callable[[Any], Any]:
+def networks_at_work(
+    clip: Path, end_s: float, clock: Callable[[], float]
+) -> tuple[list[tuple[float, float]], float, float]:
+    """When networks ran, by ``clock``; the run's seconds and its processor seconds."""
+    tracker = PoseTracker(end=end_s)
+    spans: list[tuple[float, float]] = []
+    for stage in (tracker.stages.detector, tracker.stages.pose):
+        stage._run = replace(stage._run, arrays=timed(stage._run.arrays, spans, clock))  # type: ignore
+    with tempfile.TemporaryDirectory() as folder:
+        tracker.record(clip, OutputOptions(Path(folder, "warm")))
+        spans.clear()
+        begin, used = time.perf_counter(), time.process_time()
+        tracker.record(clip, OutputOptions(Path(folder, "timed")))
+        return spans, time.perf_counter() - begin, time.process_time() - used
+
+
+def timed(
+    job: Any, spans: list[tuple[float, float]], clock: Callable[[], float]
+) -> Callable[[Any], Any]:
     """``job``, its begin and end written down."""
 
     def at_work(x: Any) -> Any:
-        begin = time.perf_counter()
+        begin = clock()
         try:
             return job(x)
         finally:
-            spans.append((begin, time.perf_counter()))
+            spans.append((begin, clock()))
 
     return at_work
 

@@ -251,12 +251,99 @@ def headline() -> str:
     return table(("the preset `lite`, bundled", "percent"), rows)
 
 
+def engine() -> str:
+    """Whole commands against the first edition."""
+    rows = []
+    for name, r in read("engine")["commands"].items():
+        if not isinstance(r, dict) or "times" not in r:
+            continue
+        now, before, times = r["now"], r["before"], r["times"]
+        rows.append(
+            (
+                f"{name}, up to {now['people']} people",
+                *(f"{side['frames_per_s']['median']:.1f}" for side in (before, now)),
+                *(f"{times[k]['median']:.2f}" for k in ("steady", "process_s", "processor_s")),
+            )
+        )
+    head = (
+        "run",
+        "frames/s, first edition",
+        "frames/s, now",
+        "times as fast, steady",
+        "whole process",
+        "by processor time",
+    )
+    return table(head, rows)
+
+
+def engine_start() -> str:
+    """One picture, the whole process."""
+    rows = [
+        (edition, f"{r['first_s']:.1f}", f"{r['later_s']['median']:.2f}")
+        for edition, r in _sides(read("engine")["start"])
+    ]
+    return table(("edition", "first run, seconds", "later runs, seconds"), rows)
+
+
+def engine_network() -> str:
+    """What of a run is no network."""
+    rows = [
+        (
+            clip,
+            f"{100 * r['share_of_wall_time']:.0f} %",
+            f"{100 * r['share_of_processor_time']:.0f} %",
+        )
+        for clip, r in read("engine")["other_work"].items()
+        if clip != "machine"
+    ]
+    return table(("clip", "of the wall time no network runs", "of the processor time"), rows)
+
+
+def engine_boxes() -> str:
+    """Given boxes against the plain loop."""
+    rows = [
+        (
+            way,
+            f"{r['people_per_s']['median']:.1f}",
+            f"{r['times_eager_by_the_clock']['median']:.2f}",
+            f"{r['times_eager']['median']:.2f}",
+        )
+        for way, r in read("engine")["given_boxes"].items()
+        if isinstance(r, dict) and "times_eager" in r
+    ]
+    head = ("HRNet-W32 256x192", "people/s", "times eager, by the clock", "by processor time")
+    return table(head, rows)
+
+
+def engine_scale() -> str:
+    """More looks at once, and a crowd."""
+    r = read("engine")
+    rates = r["more_cores"]["frames_per_s"].items()
+    rows = [(f"simulated networks, {n} at once", f"{rate:.1f}") for n, rate in rates]
+    crowd = [
+        (f"{r['crowd']['drawn_people']} drawn people, 1280x720, {edition}", side)
+        for edition, side in _sides(r["crowd"])
+    ]
+    rows += [(name, f"{side['frames_per_s']['median']:.1f}") for name, side in crowd]
+    return table(("run", "frames/s"), rows)
+
+
+def _sides(result: dict[str, Any]) -> list[tuple[str, Any]]:
+    names = {"before": "first edition", "now": "now"}
+    return [(said, result[name]) for name, said in names.items() if name in result]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
         ablation,
         detector,
         detector_equal,
+        engine,
+        engine_boxes,
+        engine_network,
+        engine_scale,
+        engine_start,
         eval_speed,
         finetune_drawn,
         headline,

@@ -58,11 +58,18 @@ def optimal_match(worth: npt.NDArray[np.floating[Any]], least: float) -> list[tu
     """Pairs (row, column) of a matrix (N, M) of the largest total worth (Kuhn 1955); pairs below
     ``least`` are no pairs, and -inf is allowed.
     """
-    from scipy.optimize import linear_sum_assignment
-
     possible = worth >= least
+    if _nothing_to_choose(possible) and (worth[possible] > 0).all():
+        return [(int(r), int(c)) for r, c in np.argwhere(possible)]
+    from scipy.optimize import linear_sum_assignment  # takes half a second to load
+
     rows, columns = linear_sum_assignment(np.where(possible, worth, 0.0), maximize=True)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
+
+
+def _nothing_to_choose(possible: npt.NDArray[np.bool_]) -> bool:
+    """Whether each row and each column of a matrix (N, M) has one pair at most."""
+    return bool((possible.sum(axis=0) <= 1).all() and (possible.sum(axis=1) <= 1).all())
 
 
 def merge_boxes(

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from posetrack import matching
 from posetrack.matching import (
     greedy_match,
     merge_boxes,
+    optimal_match,
     pose_similarity,
     swallowed,
     without_duplicates,
@@ -148,3 +150,19 @@ def test_the_gain_says_how_clearly_two_people_explain_a_box() -> None:
     assert swallowed(box, people, 0.6, gain=0.3).tolist() == [0, 1]
     assert swallowed(box, people, 0.6, gain=0.4).tolist() == []  # one alone: 0.63
     assert swallowed(box, people, 0.1).tolist() == []  # too close to each other
+
+
+def test_an_optimal_match_is_the_same_with_and_without_something_to_choose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    worths = [
+        rng.uniform(-0.5, 1, (n, m)) * (rng.uniform(size=(n, m)) < share)
+        for n in range(5)
+        for m in range(5)
+        for share in (0.2, 0.5, 1)
+    ]
+    shortcut = [optimal_match(worth, 0.1) for worth in worths]
+    assert sum(map(len, shortcut)) > 50
+    monkeypatch.setattr(matching, "_nothing_to_choose", lambda _: False)
+    assert [optimal_match(worth, 0.1) for worth in worths] == shortcut

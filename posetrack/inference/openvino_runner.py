@@ -61,11 +61,8 @@ def openvino_forward(
     path = kept_path(network.folder, *what, version("openvino"), processor())
     model = _imported(kept(path), precision)
     if model is None:
-        content = _exported(_compiled(network, example_hw, precision, int8))
-        model = _imported(content, precision)
-        if model is None:
-            raise UsageError("OpenVINO cannot run this network; use --runtime torch.")
-        keep(path, content)
+        model = _compiled(network, example_hw, precision, int8)
+        keep(path, _exported(model))  # what comes back has the same bits
     return _forward(model)
 
 

@@ -229,7 +229,8 @@ def test_formats_to_try_are_those_the_machine_and_the_checkpoint_have(
 ) -> None:
     _, spec = weights.find_pose("pose_lite")
     for bfloat16, int8, expected in (
-        (True, True, ("float32", "bfloat16", "int8")),
+        (True, True, ("float32", "int8")),
+        (True, False, ("float32", "bfloat16")),
         (False, True, ("float32", "int8")),
         (False, False, ("auto",)),
     ):
