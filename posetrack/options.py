@@ -215,6 +215,12 @@ class TrackOptions:
     )
     start: float | None = _option(INPUT, None, "Begin at this time.", min=0, metavar="SECONDS")
     end: float | None = _option(INPUT, None, "Stop at this time.", min=0, metavar="SECONDS")
+    decode_on: str | None = _option(
+        INPUT,
+        None,
+        "Decode videos on cuda, qsv, vaapi, videotoolbox ... where PyAV and the machine can.",
+        metavar="DEVICE",
+    )
     offline: bool = _option(INPUT, False, "Download nothing.")
 
     def __post_init__(self) -> None:

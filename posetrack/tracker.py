@@ -179,7 +179,10 @@ class PoseTracker:
             )
 
     def _open(self, source: object, fps: float) -> VideoSource:
-        return open_source(source, start_s=self._asked.start, end_s=self._asked.end, image_fps=fps)
+        o = self._asked
+        return open_source(
+            source, start_s=o.start, end_s=o.end, image_fps=fps, decode_on=o.decode_on
+        )
 
 
 def _own_detector(given: object) -> Detector | None:

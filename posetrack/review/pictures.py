@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ class Pictures:
         """Open the video. Raises InputError, UsageError."""
         self.video = video
         self._time_of = time_of
-        self._image_fps = {} if image_fps is None else {"image_fps": image_fps}
+        self._image_fps: dict[str, Any] = {} if image_fps is None else {"image_fps": image_fps}
         self._lock = threading.Lock()
         self._cache = PictureCache()
         self._frames: Iterator[Frame] = iter(())

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.errors import InputError
+from posetrack.errors import InputError, UsageError, unknown_name
 from posetrack.structures import Frame, Image
 
 _log = logging.getLogger(__name__)
@@ -52,15 +52,25 @@ class Decoder:
     """
 
     def __init__(
-        self, address: str, label: str, *, start_s: float | None, end_s: float | None, live: bool
+        self,
+        address: str,
+        label: str,
+        *,
+        start_s: float | None,
+        end_s: float | None,
+        live: bool,
+        device: str | None = None,
     ) -> None:
-        """``address`` is what FFmpeg opens, ``label`` what messages call it. Raises InputError."""
+        """``address`` is what FFmpeg opens, ``label`` what messages call it; ``device`` decodes
+        instead of the processor (a name that ``av.codec.hwaccel`` knows). Raises InputError,
+        UsageError where it cannot.
+        """
         self.label, self.live = label, live
         self._start_s, self._end_s = start_s or 0.0, math.inf if end_s is None else end_s
         self._address = address
         self._packets_read = self._packets_broken = 0
         self._lock, self._closed = threading.Lock(), False
-        self._container = _open(address, label, live)
+        self._container = _open(address, label, live, device)
         try:
             self._prepare()
         except BaseException:
@@ -254,10 +264,11 @@ class Decoder:
         )
 
 
-def _open(address: str, label: str, live: bool) -> Any:
-    """Open a container for reading. Raises InputError."""
+def _open(address: str, label: str, live: bool, device: str | None = None) -> Any:
+    """Open a container for reading. Raises InputError, UsageError."""
     import av
 
+    hardware = _accelerator(device) if device else None
     options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
     try:
         container = av.open(
@@ -265,17 +276,39 @@ def _open(address: str, label: str, live: bool) -> Any:
             options=options,
             timeout=NETWORK_TIMEOUT_S if live else None,
             metadata_errors="replace",  # titles in other encodings are of no use here
+            hwaccel=hardware,
         )
+    except RuntimeError as error:  # PyAV's class where the device knows none of the codecs
+        raise _no_hardware(label, device, error) from error
     except (av.error.InvalidDataError, av.error.EOFError, av.error.PermissionError) as error:
         if isinstance(error, PermissionError):
+            if hardware:  # what FFmpeg says of a device that is not there
+                raise _no_hardware(label, device, error) from error
             raise InputError(f"{label} cannot be read: permission denied.") from error
         raise InputError(f"{label} is not a video, or it is cut off before its index.") from error
     except (av.FFmpegError, OSError, ValueError) as error:
+        if hardware and not isinstance(error, FileNotFoundError | ConnectionError):
+            raise _no_hardware(label, device, error) from error
         raise InputError(f"{label} cannot be opened: {_reason(error)}.") from error
     if container.format.name in _NOT_VIDEO:
         container.close()
         raise InputError(f"{label} is not a video.")
     return container
+
+
+def _accelerator(device: str) -> Any:
+    """What makes FFmpeg decode on a device. Raises UsageError for one that this build has not."""
+    from av.codec.hwaccel import HWAccel, hwdevices_available
+
+    if device not in hwdevices_available():
+        raise unknown_name("decoding device", device, hwdevices_available())
+    return HWAccel(device, allow_software_fallback=False)
+
+
+def _no_hardware(label: str, device: str | None, error: Exception) -> UsageError:
+    return UsageError(
+        f"{label} cannot be decoded on {device} here ({_reason(error)}); leave out --decode-on."
+    )
 
 
 def _video_stream(container: Any, label: str) -> Any:

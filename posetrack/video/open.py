@@ -53,6 +53,7 @@ def open_source(
     start_s: float | None = None,
     end_s: float | None = None,
     image_fps: float = DEFAULT_FPS,
+    decode_on: str | None = None,
 ) -> VideoSource:
     """Open anything that shows people moving.
 
@@ -60,7 +61,8 @@ def open_source(
     a camera's index (0, "0"); an RTSP, RTMP or HTTP address; pictures at hand (``open_arrays``).
     ``start_s <= time < end_s`` limits the
     frames; their ``index`` counts from the start of the source nevertheless. ``image_fps`` is the
-    rate of pictures. Raises InputError, UsageError, WrongTypeError.
+    rate of pictures, ``decode_on`` the device that decodes videos, if not the processor. Raises
+    InputError, UsageError, WrongTypeError.
     """
     if isinstance(image_fps, bool) or not isinstance(image_fps, Real) or not 0 < image_fps < 1e6:
         raise UsageError(f"The rate of pictures must be a number above 0, not {image_fps!r}.")
@@ -75,7 +77,7 @@ def open_source(
     if isinstance(source, Integral) or (text.isdecimal() and not Path(text).exists()):
         return open_camera(int(text), start_s, end_s)
     if text.lower().startswith(_NETWORK):
-        return _open_decoder(text, _without_password(text), None, start_s, end_s)
+        return _open_decoder(text, _without_password(text), None, start_s, end_s, decode_on)
     path = Path(text)
     if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file():
         raise InputError(
@@ -88,20 +90,25 @@ def open_source(
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return open_images([path], path.stem, path, image_fps, start_s, end_s)
     if path.exists():
-        return _open_decoder(f"file:{path}", path.name, path, start_s, end_s)
+        return _open_decoder(f"file:{path}", path.name, path, start_s, end_s, decode_on)
     if glob.has_magic(text):
         return open_glob(text, image_fps, start_s, end_s)
     raise InputError(f"There is no file or folder {text}; check the path.")
 
 
 def _open_decoder(
-    address: str, name: str, path: Path | None, start_s: float | None, end_s: float | None
+    address: str,
+    name: str,
+    path: Path | None,
+    start_s: float | None,
+    end_s: float | None,
+    device: str | None,
 ) -> VideoSource:
     live = path is None
     label = name if live else str(path)
 
     def start() -> Decoder:
-        return Decoder(address, label, start_s=start_s, end_s=end_s, live=live)
+        return Decoder(address, label, start_s=start_s, end_s=end_s, live=live, device=device)
 
     opened = [start()]  # the decoders not yet iterated: the first is open from the beginning
     first = opened[0]

@@ -13,9 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
+from av.codec.hwaccel import hwdevices_available
 
 from posetrack.errors import InputError, UsageError
 from posetrack.structures import Frame
@@ -424,3 +426,39 @@ def test_pictures_are_named_as_label_files_name_them(tmp_path: Path) -> None:
             assert [frame.name for frame in video] == [name]
     with open_source(str(tmp_path / "many/*/0.png")) as video:
         assert [frame.name for frame in video] == [None, None]
+
+
+def test_a_device_that_decodes_is_named_or_refused_in_a_sentence(clip: Path) -> None:
+    with pytest.raises(UsageError, match=r"decoding device.*abacus"):
+        open_source(clip, decode_on="abacus")
+    refused = []
+    for device in hwdevices_available():
+        try:
+            with open_source(clip, decode_on=device) as source:
+                assert sum(1 for _ in source) == source.frame_count
+        except UsageError as error:  # the usual thing: no such device in this machine
+            refused.append((device, str(error)))
+    for device, sentence in refused:
+        assert f"cannot be decoded on {device} here" in sentence
+        assert "--decode-on" in sentence
+
+
+def test_pictures_of_a_device_are_frames_like_others(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that decodes as the processor does stands in for one that this machine has not."""
+    asked: list[object] = []
+    real = av.open
+
+    def opened(address: str, hwaccel: object = None, **more: object) -> object:
+        asked.append(hwaccel)
+        return real(address, **more)
+
+    monkeypatch.setattr("av.open", opened)
+    monkeypatch.setattr("av.codec.hwaccel.hwdevices_available", lambda: ["cuda"])
+    with open_source(clip, decode_on="cuda") as device, open_source(clip) as processor:
+        for a, b in zip(device, processor, strict=True):
+            assert (a.index, a.time_s) == (b.index, b.time_s)
+            np.testing.assert_array_equal(a.image, b.image)
+    assert [type(hardware).__name__ for hardware in asked[:1]] == ["HWAccel"]
+    assert None in asked
