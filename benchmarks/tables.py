@@ -322,7 +322,7 @@ def engine_scale() -> str:
     rows = [(f"simulated networks, {n} at once", f"{rate:.1f}") for n, rate in rates]
     crowd = [
         (f"{r['crowd']['drawn_people']} drawn people, 1280x720, {edition}", side)
-        for edition, side in _sides(r["crowd"])
+        for edition, side in _sides(r.get("crowd", {}))
     ]
     rows += [(name, f"{side['frames_per_s']['median']:.1f}") for name, side in crowd]
     return table(("run", "frames/s"), rows)
