@@ -44,11 +44,11 @@ from posetrack.geometry import iou_matrix, keypoint_boxes
 from posetrack.oks import rescore
 from posetrack.options import (
     BOX_NMS_IOU,
-    MEMORY_FRAMES,
-    MIN_BIRTH_SCORE,
+    MEMORY,
     MIN_JOINT_SCORE,
-    MIN_SIMILARITY,
-    REVIVE_FRAMES,
+    MIN_NEW_SCORE,
+    MIN_OKS,
+    REVIVE,
 )
 from posetrack.pipeline import Pipeline, PipelineSettings
 from posetrack.skeletons import POSETRACK_15
@@ -81,13 +81,13 @@ class Variant:
     group: str
     name: str
     tracker: str = "flow"
-    memory: int = MEMORY_FRAMES
-    min_oks: float = MIN_SIMILARITY
-    min_new_score: float = MIN_BIRTH_SCORE
+    memory: int = MEMORY
+    min_oks: float = MIN_OKS
+    min_new_score: float = MIN_NEW_SCORE
     min_joint_score: float = MIN_JOINT_SCORE
     box_nms: float = BOX_NMS_IOU
     detect_every: int = 1
-    revive: int = REVIVE_FRAMES
+    revive: int = REVIVE
     true_poses: bool = False  # matching alone: the true poses instead of the simulated networks
 
 
@@ -249,11 +249,11 @@ def draw(number: int, frames: int, people: int) -> Clip:
 def run(clip: Clip, v: Variant) -> Video:
     """Track a clip; the prediction in frame order."""
     tracker = TrackerSettings(
-        memory_frames=v.memory,
-        min_similarity=v.min_oks,
-        min_birth_score=v.min_new_score,
+        memory=v.memory,
+        min_oks=v.min_oks,
+        min_new_score=v.min_new_score,
         min_joint_score=v.min_joint_score,
-        revive_frames=v.revive,
+        revive=v.revive,
     )
     settings = PipelineSettings(
         detect_every=v.detect_every, box_nms=v.box_nms, min_joint_score=v.min_joint_score

@@ -256,12 +256,12 @@ def _version(package: str) -> str:
 def build_identities(o: TrackOptions, skeleton: Skeleton) -> Tracker:
     """The tracker, with an empty memory."""
     settings = TrackerSettings(
-        memory_frames=o.memory,
-        min_similarity=o.min_oks,
-        min_birth_score=o.min_new_score,
-        min_new_pose_score=o.min_pose_score,
+        memory=o.memory,
+        min_oks=o.min_oks,
+        min_new_score=o.min_new_score,
+        min_pose_score=o.min_pose_score,
         min_joint_score=o.min_joint_score,
-        revive_frames=o.revive,
+        revive=o.revive,
     )
     return build_tracker(o.tracker, skeleton, settings)
 

@@ -19,15 +19,9 @@ from typing import Any
 from posetrack.errors import UsageError, WrongTypeError, unknown_name
 
 # --- association (trackers) ---
-MEMORY_FRAMES = 30  # frames a person is remembered after they were last seen; about a second
-MIN_SIMILARITY = 0.2  # OKS (or IoU) below which two poses are two people
-# needed by a pose too weak to be somebody new: a thing near the place somebody left is not them
-WEAK_SIMILARITY = 0.35
-# factor on a similarity for every frame since the pose was seen: fresh memories go first
-AGE_DECAY = 0.95
-MIN_BIRTH_SCORE = 0.25  # score of a pose (box times joints) that may become somebody new
-# to somebody of the same frame: somebody new does not begin on another one's body
-MAX_BIRTH_SIMILARITY = 0.3
+MEMORY = 30  # frames a person is remembered after they were last seen; about a second
+MIN_OKS = 0.2  # OKS (or IoU) below which two poses are two people
+MIN_NEW_SCORE = 0.25  # score of a pose (box times joints) that may become somebody new
 # factor on a box's score for every frame in which only flow carried it: halved in 23 frames
 PROPOSAL_DECAY = 0.97
 # for which flow proposes somebody not seen; 1 in the papers, all gain on drawn clips is had by 5
@@ -35,10 +29,9 @@ PROPOSAL_FRAMES = 5
 CROWDED_IOU = 0.1  # overlap from which two people are close
 KEEP_GAIN = 0.15  # the same for two who then keep the boxes they had
 BOX_GAIN = 0.5  # share of the box seen now in the one that somebody is remembered with
-REVIVE_FRAMES = 150  # in which somebody lost may be known again by their looks; about five seconds
+REVIVE = 150  # in which somebody lost may be known again by their looks; about five seconds
 # of a box, from which a detection can be anybody; below, only somebody seen lately
 SURE_SCORE = 0.5
-NEW_SCORE = 0.6  # of a box that may begin somebody new
 # --- boxes and poses (pipeline) ---
 BOX_NMS_IOU = 0.6  # of two boxes that overlap more, the worse one goes
 # of a remembered person's box lies in a detection that may have swallowed them
@@ -132,20 +125,20 @@ class TrackOptions:
         choices=("fused", "paper", "flow", "oks", "iou", "byte"),
     )
     memory: int = _option(
-        PEOPLE, MEMORY_FRAMES, "Frames a person is remembered after they were last seen.", min=1
+        PEOPLE, MEMORY, "Frames a person is remembered after they were last seen.", min=1
     )
     revive: int = _option(
         PEOPLE,
-        REVIVE_FRAMES,
+        REVIVE,
         "Frames in which somebody lost may be known again by the colours they wear; "
         "0: never, as in the papers.",
         min=0,
     )
     min_oks: float = _option(
-        PEOPLE, MIN_SIMILARITY, "Similarity below which two poses are two people.", min=0, max=1
+        PEOPLE, MIN_OKS, "Similarity below which two poses are two people.", min=0, max=1
     )
     min_new_score: float = _option(
-        PEOPLE, MIN_BIRTH_SCORE, "Pose score that somebody new needs.", min=0, max=1
+        PEOPLE, MIN_NEW_SCORE, "Pose score that somebody new needs.", min=0, max=1
     )
     box_nms: float = _option(
         PEOPLE, BOX_NMS_IOU, "Overlap (IoU) above which the worse of two boxes goes.", min=0, max=1

@@ -203,7 +203,7 @@ def test_the_window_changes_nothing_with_real_stages() -> None:
     runs = []
     for window in (1, 3, 8):
         tracker = build_tracker(
-            "flow", POSETRACK_15, TrackerSettings(min_birth_score=0, min_joint_score=-1)
+            "flow", POSETRACK_15, TrackerSettings(min_new_score=0, min_joint_score=-1)
         )
         settings = PipelineSettings(
             window=window, detect_every=2, min_pose_score=-9, min_joint_score=-9

@@ -30,25 +30,27 @@ from posetrack.geometry import keypoint_boxes
 from posetrack.matching import greedy_match, pose_similarity, reliable_joints
 from posetrack.oks import rescore
 from posetrack.options import (
-    AGE_DECAY,
-    MAX_BIRTH_SIMILARITY,
-    MEMORY_FRAMES,
-    MIN_BIRTH_SCORE,
+    MEMORY,
     MIN_JOINT_SCORE,
+    MIN_NEW_SCORE,
+    MIN_OKS,
     MIN_POSE_SCORE,
-    MIN_SIMILARITY,
-    NEW_SCORE,
     PROPOSAL_DECAY,
     PROPOSAL_FRAMES,
-    REVIVE_FRAMES,
-    SURE_SCORE,
-    WEAK_SIMILARITY,
+    REVIVE,
 )
 from posetrack.structures import Boxes, FloatArray, Flow, Frame, Poses, Skeleton, Tracks
 from posetrack.trackers.crowds import steadied, unseen_together
 from posetrack.trackers.exchange import renamed
 from posetrack.trackers.revival import Missing
 
+# needed by a pose too weak to be somebody new: a thing near the place somebody left is not them
+WEAK_OKS = 0.35
+# factor on a similarity for every frame since the pose was seen, for the order of matching only:
+# old memories drift, fresh ones go first
+AGE_DECAY = 0.95
+# to somebody of the same frame: somebody new does not begin on another one's body
+MAX_NEW_OKS = 0.3
 DETECTED = -1  # in place of the number of a proposal: the detector saw it
 # the detector saw it, but a better pose lies on the same body: nobody new
 REPEATED = -2
@@ -56,36 +58,26 @@ REPEATED = -2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerSettings:
-    """The numbers of a tracker.
+    """The numbers that trackers share, named as the options are that give them; what belongs to one
+    tracker stands in its file.
 
-    ``memory_frames``: how long a pose is remembered (L). ``min_similarity``: OKS (or IoU) below
-    which two poses are two people. ``min_birth_score``: score of a detected pose (box times joints)
-    that may become somebody new. ``max_birth_similarity``: a pose of more OKS with somebody's in
-    the same frame is no further person. ``min_joint_score``: joints below it count neither for
-    similarity nor for the box around a pose. ``proposal_decay``: factor on the box score for every
-    frame without a detection. ``age_decay``: factor on the similarity for every frame of a pose's
-    age, for the order of matching only: old memories drift, fresh ones go first.
-    ``weak_similarity``: the similarity that a pose below ``min_birth_score`` needs.
+    ``memory``: frames that a pose is remembered for (L). ``min_oks``: OKS (or IoU) below which two
+    poses are two people. ``min_new_score``: score of a detected pose (box times joints) that may
+    become somebody new. ``min_joint_score``: joints below it count neither for similarity nor for
+    the box around a pose. ``min_pose_score``: mean joint score of a pose where somebody stands.
+    ``proposal_decay``: factor on the box score for every frame without a detection.
     ``proposal_frames``: how many frames after they were last seen somebody is still proposed.
-    ``revive_frames``: how long somebody who has been lost may still be known again by their looks
-    (``revival``). ``sure_score``: of a box, from which a detection can be anybody; below, only
-    somebody seen lately. ``new_score``: of a box that may begin
-    somebody new whatever its pose, if that scores ``min_new_pose_score`` a joint.
+    ``revive``: frames in which somebody lost may still be known again by their looks (``revival``).
     """
 
-    memory_frames: int = MEMORY_FRAMES
-    min_similarity: float = MIN_SIMILARITY
-    min_birth_score: float = MIN_BIRTH_SCORE
+    memory: int = MEMORY
+    min_oks: float = MIN_OKS
+    min_new_score: float = MIN_NEW_SCORE
     min_joint_score: float = MIN_JOINT_SCORE
-    max_birth_similarity: float = MAX_BIRTH_SIMILARITY
     proposal_decay: float = PROPOSAL_DECAY
-    age_decay: float = AGE_DECAY
-    weak_similarity: float = WEAK_SIMILARITY
     proposal_frames: int = PROPOSAL_FRAMES
-    revive_frames: int = REVIVE_FRAMES
-    sure_score: float = SURE_SCORE
-    new_score: float = NEW_SCORE
-    min_new_pose_score: float = MIN_POSE_SCORE
+    revive: int = REVIVE
+    min_pose_score: float = MIN_POSE_SCORE
 
 
 class Tracker(Protocol):
@@ -180,7 +172,7 @@ class MemoryTracker:
         self._memory = _Memory.empty(skeleton)
         self._next_id = 1
         self._frame_index = -1  # frame the memory stands at
-        self._missing = Missing(0 if self.one_nms else settings.revive_frames)
+        self._missing = Missing(0 if self.one_nms else settings.revive)
 
     def _move(self, poses: Poses, flow: Flow) -> Poses:
         """``poses`` of the last frame as they should stand in the current one."""
@@ -258,7 +250,7 @@ class MemoryTracker:
         if frame.index == self._frame_index:
             return
         self._frame_index = frame.index
-        m = self._memory[self._memory.age < self.settings.memory_frames]
+        m = self._memory[self._memory.age < self.settings.memory]
         self._memory = _Memory(m.id, m.age + 1, m.box_score, m.carried, self._move(m.poses, flow))
 
     def _freshest(self) -> _Memory:
@@ -284,7 +276,7 @@ class MemoryTracker:
         spare, rivals = (ids == 0) & ~carried, np.flatnonzero(ids > 0)
         same_place = worth[:, np.searchsorted(people, ids[rivals])]
         overlap = pose_similarity(poses, poses[rivals], self.settings.min_joint_score)
-        same_body = np.where(overlap >= self.settings.max_birth_similarity, overlap, -np.inf)
+        same_body = np.where(overlap >= MAX_NEW_OKS, overlap, -np.inf)
         alike = np.where(
             spare[:, None],
             np.where(carried[rivals], np.maximum(same_place, same_body), same_body),
@@ -296,7 +288,7 @@ class MemoryTracker:
         born = (
             spare
             & (alike.max(axis=1, initial=-np.inf) < 0)
-            & (poses.boxes.score >= self.settings.min_birth_score)
+            & (poses.boxes.score >= self.settings.min_new_score)
         )
         back = np.flatnonzero(born)
         for pose, identity in self._missing.find(
@@ -315,11 +307,9 @@ class MemoryTracker:
         """
         memory, s = self._memory, self.settings
         similarity = self._similarity(poses, memory.poses)
-        weak = poses.boxes.score < s.min_birth_score
-        needed = np.where(weak, max(s.weak_similarity, s.min_similarity), s.min_similarity)
-        aged = np.where(
-            similarity >= needed[:, None], similarity * s.age_decay**memory.age, -np.inf
-        )
+        weak = poses.boxes.score < s.min_new_score
+        needed = np.where(weak, max(WEAK_OKS, s.min_oks), s.min_oks)
+        aged = np.where(similarity >= needed[:, None], similarity * AGE_DECAY**memory.age, -np.inf)
         people, of = np.unique(memory.id, return_inverse=True)
         worth = np.full((len(poses), len(people)), -np.inf)
         np.maximum.at(worth.T, of, aged.T)

@@ -32,7 +32,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class ByteTracker:
-    """See the module's text. Of the settings only ``memory_frames`` counts."""
+    """See the module's text. Of the settings only ``memory`` counts."""
 
     uses_flow: ClassVar[bool] = False
     one_nms: ClassVar[bool] = False
@@ -61,7 +61,7 @@ class ByteTracker:
 
     def _advance(self) -> None:
         """Everybody one frame later, without those gone for too long."""
-        stays = (self._age < self.settings.memory_frames) & ((self._id > 0) | (self._age < 1))
+        stays = (self._age < self.settings.memory) & ((self._id > 0) | (self._age < 1))
         self._id, self._age = self._id[stays], self._age[stays] + 1
         self._motion = self._motion[stays].predicted()
 

@@ -5,7 +5,7 @@ Who passes behind somebody leaves one visible body for two identities, and joint
 whose it is. So the people of a meeting are under suspicion from then on: their colours are gathered
 anew as soon as nobody covers them, and where they fit another identity of that meeting clearly
 better than their own, the identities change back. Tracks of earlier frames stay as they were
-written. (Not in the papers; ``revive_frames=0`` does as they do.)
+written. (Not in the papers; ``revive=0`` does as they do.)
 """
 
 from __future__ import annotations

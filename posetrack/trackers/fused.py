@@ -20,7 +20,7 @@ In each frame
 Where the detector misses somebody, ``propose`` asks the pose network to look where they should be;
 a pose that it believes in keeps them. Boxes are the detections' own. (The OKS of limbs was tried in
 the affinity, as the larger of the two and as a share of a mean: it changed nothing on drawn clips
-or made them worse, so ``min_similarity`` is for the other trackers.)
+or made them worse, so ``min_oks`` is for the other trackers.)
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ import numpy.typing as npt
 
 from posetrack.geometry import iou_matrix
 from posetrack.matching import optimal_match
+from posetrack.options import SURE_SCORE
 from posetrack.structures import Boxes, FloatArray, Flow, Frame, Poses, Skeleton, Tracks
 from posetrack.trackers.appearance import (
     COLOUR_BINS,
@@ -71,6 +72,7 @@ SURE_POSE_SCORE = 0.12  # of a pose (box times joints) that makes its detection 
 CARRIED_JOINT_SCORE = 0.45  # mean of all joints of a pose that keeps somebody whom only it finds
 CAMERA_STEP = 8  # working pixels of the flow between those whose median is the camera's
 CONFIRMED = 3  # detections that make somebody of a tentative track
+NEW_BOX_SCORE = 0.6  # of a box that may begin somebody new, whatever its pose
 CERTAIN_SCORE = 0.9  # of a box that needs no confirming: a label's, say
 
 
@@ -167,7 +169,7 @@ class FusedTracker:
             return
         self._first, self._frame_index = self._frame_index < 0, frame.index
         p = self._people
-        longest = max(self.settings.memory_frames, self.settings.revive_frames)
+        longest = max(self.settings.memory, self.settings.revive)
         p = p[(p.age < longest) & ((p.id > 0) | (p.age < 1))]
         motion = p.motion.predicted().shifted(_camera_shift(flow))
         self._people = replace(
@@ -204,9 +206,9 @@ class FusedTracker:
         """
         s, p = self.settings, self._people
         who = np.full(len(seen), -1)
-        sure = (score >= s.sure_score) | (seen.boxes.score >= SURE_POSE_SCORE)
+        sure = (score >= SURE_SCORE) | (seen.boxes.score >= SURE_POSE_SCORE)
         sure &= apart
-        known = (p.id > 0) & (p.age <= s.memory_frames)
+        known = (p.id > 0) & (p.age <= s.memory)
         place = self._overlap(seen)
         affinity = self._affinity(look, place) * score[:, None]
         _match(who, affinity, sure, known, MIN_AFFINITY)
@@ -234,7 +236,7 @@ class FusedTracker:
     def _returning(self, frame: Frame, seen: Poses, look: FloatArray) -> Floats:
         """Likeness of poses (N) and lost people (P) who may have come to that place; else -inf."""
         p = self._people
-        if not self.settings.revive_frames:
+        if not self.settings.revive:
             return np.full((len(seen), len(p)), -np.inf)
         low, high = p.motion.xyxy[:, :2], p.motion.xyxy[:, 2:]
         margin = EDGE * np.array(frame.size_wh)
@@ -289,8 +291,8 @@ class FusedTracker:
         """
         s, p = self.settings, self._people
         certain = score >= CERTAIN_SCORE
-        likely = (score >= s.new_score) | (seen.boxes.score >= s.min_birth_score)
-        likely &= seen.score.mean(axis=1) >= s.min_new_pose_score
+        likely = (score >= NEW_BOX_SCORE) | (seen.boxes.score >= s.min_new_score)
+        likely &= seen.score.mean(axis=1) >= s.min_pose_score
         new = np.flatnonzero(free & (likely | certain))
         people = _People.concat(p, _People.new(seen[new], look[new], score[new]))
         ripe = (people.id == 0) & (people.age == 0)

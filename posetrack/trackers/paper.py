@@ -43,9 +43,9 @@ class PaperTracker(FlowTracker):
         best = np.full((len(poses), len(people)), -np.inf)
         np.maximum.at(best.T, of, similarity.T)
         ids = np.zeros(len(poses), np.int64)
-        for pose, person in greedy_match(best, self.settings.min_similarity):
+        for pose, person in greedy_match(best, self.settings.min_oks):
             ids[pose] = people[person]
-        born = (ids == 0) & (poses.boxes.score >= self.settings.min_birth_score)
+        born = (ids == 0) & (poses.boxes.score >= self.settings.min_new_score)
         ids[born] = np.arange(self._next_id, self._next_id + born.sum())
         self._next_id += int(born.sum())
         return ids

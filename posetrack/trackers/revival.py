@@ -3,7 +3,7 @@
 A pose that was hidden cannot be found again by its joints: the person has moved on, and optical
 flow has carried the memory away with whoever stood in front. Before somebody new is born, those who
 are missing are looked through. (Not in the papers, which number such people anew;
-``revive_frames=0`` does as they do. What it is worth on drawn clips: ``benchmarks/ablation.py``.)
+``revive=0`` does as they do. What it is worth on drawn clips: ``benchmarks/ablation.py``.)
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_not_everybody_is_somebody_missing(
 
 
 def test_nobody_is_revived_where_that_is_switched_off() -> None:
-    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory_frames=2, revive_frames=0))
+    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory=2, revive=0))
     _see(tracker, 0, (100, 100, RED))
     for index in range(1, 5):
         _see(tracker, index)
@@ -157,7 +157,7 @@ def test_looks_are_learnt_from_people_whom_nobody_covers() -> None:
 
 
 def test_who_walked_out_of_the_picture_is_not_taken_for_the_next_one_who_comes() -> None:
-    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory_frames=2))
+    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory=2))
     for index, x in enumerate((300, 320, SIZE[0] - SIDE)):
         assert _see(tracker, index, (x, 100, RED)) == [1]
     for index in range(3, 8):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from posetrack.flow import still
-from posetrack.options import REVIVE_FRAMES
+from posetrack.options import REVIVE
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Frame, Poses
 from posetrack.trackers import TrackerSettings, build_tracker
@@ -117,9 +117,9 @@ def poses(*at: float) -> Poses:
     return Poses(xy, np.full(xy.shape[:2], 0.9), Boxes(boxes, np.full(len(at), 0.8)), POSETRACK_15)
 
 
-@pytest.mark.parametrize(("revive", "right"), [(REVIVE_FRAMES, True), (0, False)])
+@pytest.mark.parametrize(("revive", "right"), [(REVIVE, True), (0, False)])
 def test_a_tracker_that_lost_who_is_who_in_a_crossing_finds_out(revive: int, right: bool) -> None:
-    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(revive_frames=revive))
+    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(revive=revive))
 
     index = 0
 

@@ -93,7 +93,7 @@ def test_motion_is_learnt_and_kept(speed: float) -> None:
 
 def test_motion_is_against_the_background() -> None:
     """A camera that jerks while somebody is hidden: they are where the background went."""
-    tracker = build_tracker("fused", POSETRACK_15, TrackerSettings(revive_frames=0))
+    tracker = build_tracker("fused", POSETRACK_15, TrackerSettings(revive=0))
     for i in range(10):
         _step(tracker, i, _person(100))
     jerk = Flow(np.full((60, 80, 2), [10, 0], np.float32), SIZE)  # working pixels: 80 of the image

@@ -66,9 +66,7 @@ def test_two_people_that_move_fast_past_each_other() -> None:
 
 def test_a_lost_person_is_found_again_within_the_memory_and_not_after() -> None:
     for away, expected in ((4, [1]), (5, [2])):
-        tracker = build_tracker(
-            "flow", POSETRACK_15, TrackerSettings(memory_frames=5, revive_frames=0)
-        )
+        tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory=5, revive=0))
         _step(tracker, 0, _poses((100, 100)))
         for index in range(1, 1 + away):
             assert _step(tracker, index, Poses.empty(POSETRACK_15)) == []
@@ -76,7 +74,7 @@ def test_a_lost_person_is_found_again_within_the_memory_and_not_after() -> None:
 
 
 def test_an_identity_is_never_given_twice() -> None:
-    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory_frames=1, revive_frames=0))
+    tracker = build_tracker("oks", POSETRACK_15, TrackerSettings(memory=1, revive=0))
     ids = [
         i
         for index in range(0, 20, 2)
@@ -86,7 +84,7 @@ def test_an_identity_is_never_given_twice() -> None:
 
 
 def test_a_weak_pose_continues_somebody_but_does_not_become_somebody() -> None:
-    tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(min_birth_score=0.5))
+    tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(min_new_score=0.5))
     assert _step(tracker, 0, _poses((100, 100), box=0.3)) == []
     assert _step(tracker, 1, _poses((100, 100), box=0.9)) == [1]
     assert _step(tracker, 2, _poses((100, 100), box=0.3)) == [1]
@@ -118,7 +116,7 @@ def test_nothing_is_proposed_outside_the_picture() -> None:
     assert len(tracker.propose(_frame(1), _shift(-300))) == 0
 
 
-@pytest.mark.parametrize("limit", [{"memory_frames": 3}, {"proposal_frames": 3}])
+@pytest.mark.parametrize("limit", [{"memory": 3}, {"proposal_frames": 3}])
 def test_the_lost_are_proposed_for_a_while_where_flow_carried_them(limit: dict[str, int]) -> None:
     tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(proposal_decay=0.9, **limit))
     _step(tracker, 0, _poses((100, 100), (300, 100), box=0.8, side=100))
@@ -192,7 +190,7 @@ def test_the_iou_tracker_looks_at_boxes_only() -> None:
 
 
 def test_the_memory_does_not_grow() -> None:
-    tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory_frames=3))
+    tracker = build_tracker("flow", POSETRACK_15, TrackerSettings(memory=3))
     for index in range(12):
         _step(tracker, index, _poses((100, 100), (300, 100)))
         assert len(tracker.state()["id"]) <= 2 * 4
