@@ -10,7 +10,7 @@ from __future__ import annotations
 __all__ = ["PictureCache", "Pictures"]
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from posetrack.video.open import open_source
 from posetrack.video.source import VideoSource
 
 AHEAD = 48  # frames that are decoded rather than sought: about a group of pictures
-BEHIND = 12  # pictures kept before a wanted one, for steps backwards
+BEHIND = 12  # frames kept as they were decoded, for steps backwards
+BEHIND_BYTES = 96 << 20  # of them at most
 CACHE_BYTES = 192 << 20
 QUALITY = 88  # of JPEG
 SMALL_SIDE = 1280  # longer side of the pictures for playing, pixels
@@ -75,6 +76,9 @@ class Pictures:
             source.close()
             raise InputError(f"{video} is live; a review needs a file or a folder of pictures.")
         self.size_wh, self.fps, self.frame_count = source.size_wh, source.fps, source.frame_count
+        frame_bytes = 3 * self.size_wh[0] * self.size_wh[1]
+        many = max(1, min(BEHIND, BEHIND_BYTES // frame_bytes))
+        self._recent: deque[Frame] = deque(maxlen=many)
         self._start_at(source)
 
     def close(self) -> None:
@@ -90,11 +94,9 @@ class Pictures:
         with self._lock:
             file = self._cache.get((index, small))
             if file is None:
-                for frame in self._up_to(index):
-                    if index - frame.index < BEHIND:
-                        file = _encoded(_smaller(frame.image) if small else frame.image)
-                        self._cache.put((frame.index, small), file)
-            assert file is not None
+                image = self._image(index)
+                file = _encoded(_smaller(image) if small else image)
+                self._cache.put((index, small), file)
             return file
 
     def portrait(self, index: int, box: npt.NDArray[np.float64]) -> bytes:
@@ -102,25 +104,24 @@ class Pictures:
         JPEG of ``PORTRAIT_WH``. Raises InputError.
         """
         with self._lock:
-            for frame in self._up_to(index):
-                last = frame
-        return _encoded(_cut(last.image, box))
+            image = self._image(index)
+        return _encoded(_cut(image, box))
 
     # --- decoding
     # ----------------------------------------------------------------------------------------------
 
-    def _up_to(self, index: int) -> Iterator[Frame]:
-        """Some frames before ``index``, and that frame, last. Raises InputError."""
+    def _image(self, index: int) -> Image:
+        """A frame as it is. Raises InputError."""
+        for frame in self._recent:
+            if frame.index == index:
+                return frame.image
         if self._end is not None and index >= self._end:
             raise self._no_frame(index)
         if not 0 <= index - self._place() <= AHEAD:
             self._seek(index)
-        while (frame := self._take()) is not None:
-            if self._waiting is None:
-                self._end = frame.index + 1
-            yield frame
-            if frame.index >= index:
-                return
+        while (taken := self._take()) is not None and taken.index <= index:
+            if taken.index == index:
+                return taken.image
         raise self._no_frame(index)
 
     def _no_frame(self, index: int) -> InputError:
@@ -128,13 +129,14 @@ class Pictures:
 
     def _seek(self, index: int) -> None:
         """Go to a frame at or before ``index``, a few back for steps backwards."""
-        back = BEHIND - 1
+        back = (self._recent.maxlen or 1) - 1
+        self._recent.clear()
         while True:
             start_s = self._time_of(index - back) - 0.5 / self.fps if back < index else 0.0
             self._open(max(0.0, start_s))
             if self._place() <= index or start_s <= 0:
                 return
-            back *= 4  # its times are not those that the tracks say
+            back = 4 * back + 1  # its times are not those that the tracks say
 
     def _open(self, start_s: float) -> None:
         self._source.close()
@@ -153,9 +155,12 @@ class Pictures:
         return self._waiting.index if self._waiting else 1 << 62
 
     def _take(self) -> Frame | None:
-        frame, self._waiting = self._waiting, None
+        frame = self._waiting
         if frame is not None:
+            self._recent.append(frame)
             self._waiting = next(self._frames, None)
+            if self._waiting is None:
+                self._end = frame.index + 1
         return frame
 
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from posetrack.cli import main
+from posetrack.editing.log import default_log_path
 from posetrack.formats import native
 from posetrack.review.app import STATIC, Review, review_app
 from posetrack.review.packing import times_of
@@ -282,6 +283,26 @@ def test_times_of_frames_that_the_tracks_lack() -> None:
     frames = [_labels(i) for i in (10, 12, 14)]
     times = times_of(table_of(frames, COCO_17), 18, 25.0)
     np.testing.assert_allclose(times, np.arange(18) / 25, atol=1e-9)
+
+
+def test_boxes_without_joints(folder: Path) -> None:
+    """Of another tool, in a format without poses."""
+    lines = [f"{n + 1},{i},{20 * i + n},10,20,40,0.9,-1,-1,-1" for n in range(30) for i in (1, 2)]
+    (folder / "boxes.mot.txt").write_text("\n".join(lines) + "\n")
+    log = default_log_path(folder / "boxes.mot.txt")
+    shown = Review(Session(folder / "boxes.mot.txt", log), folder / "clip")
+    client = TestClient(review_app(shown, TOKEN, PORT), base_url=HOME, headers={"Origin": HOME})
+    client.get(f"/?token={TOKEN}")
+    clip = client.get("/api/clip").json()
+    assert (clip["joints"], clip["size_wh"]) == ([], [96, 64])
+    content = client.get("/api/poses?first=0&last=0").content
+    assert struct.unpack_from("<2i", content) == (2, 0)
+    assert len(content) == 8 + 2 * (4 + 8 + 5 * 4)
+    assert client.get("/api/moments").status_code == 200
+    _post(client, "/api/edit", edit={"op": "swap", "a": 1, "b": 2, "start": 10}, version=0)
+    assert log.name == "boxes.mot.txt.edits.jsonl"
+    assert log.exists()
+    shown.close()
 
 
 # --- the command

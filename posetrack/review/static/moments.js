@@ -3,7 +3,8 @@
 import { edit, say } from "./server.js";
 import { $, clock, color, go, icon, make, put, seconds, store, watch } from "./store.js";
 
-const open = () => store.moments.filter((one) => !one.accepted);
+const listed = () => store.moments.filter((one) => !store.kind || one.kind === store.kind);
+const open = () => listed().filter((one) => !one.accepted);
 
 export function visit(one) {
   if (!one) return;
@@ -32,13 +33,23 @@ export function accept(one = store.moment) {
 
 function build() {
   const list = open();
-  const done = store.moments.length - list.length;
+  const done = listed().length - list.length;
   $("left").textContent = list.length
     ? `${list.length} to look at${done ? `, ${done} found right` : ""}`
     : "None is left to look at.";
   $("next").disabled = $("previous").disabled = !list.length;
-  $("moments").replaceChildren(...store.moments.map(row));
+  $("moments").replaceChildren(...listed().map(row));
   show();
+}
+
+function kinds() {
+  const counts = new Map();
+  for (const { kind, accepted } of store.moments) counts.set(kind, (counts.get(kind) ?? 0) + !accepted);
+  const option = (value, text, count) => make("option", { value, textContent: `${text} (${count})` });
+  const some = [...counts].sort().map(([kind, count]) => option(kind, kind, count));
+  $("kind").replaceChildren(option("", "all kinds", store.moments.filter((one) => !one.accepted).length), ...some);
+  if (!counts.has(store.kind)) put({ kind: "" });
+  $("kind").value = store.kind;
 }
 
 function row(one) {
@@ -62,7 +73,7 @@ function row(one) {
 }
 
 function show() {
-  const at = store.moments.indexOf(store.moment);
+  const at = listed().indexOf(store.moment);
   [...$("moments").children].forEach((item, n) => {
     item.classList.toggle("now", n === at);
     if (n === at) item.firstElementChild.setAttribute("aria-current", "true");
@@ -80,7 +91,9 @@ function show() {
 export function wireMoments() {
   $("next").onclick = () => next(1);
   $("previous").onclick = () => next(-1);
-  watch(["moments"], build);
+  $("kind").onchange = () => put({ kind: $("kind").value });
+  watch(["moments"], kinds);
+  watch(["moments", "kind"], build);
   watch(["moment"], show);
   new ResizeObserver(show).observe($("moments")); // the panel below takes its space
 }

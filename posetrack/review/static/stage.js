@@ -57,7 +57,8 @@ export function draw() {
   canvas.setAttribute("aria-label", `Frame ${frame}: ${people.map((one) => title(one.id)).join(", ") || "nobody"}`);
   // for tests, and for whoever looks into the page: where the joints lie on the screen
   window.overlay = { frame, version: store.state.version, people: drawn };
-  Object.assign(canvas.dataset, { frame, version: posesVersion(frame) });
+  const pixels = image ? `${image.width}x${image.height}` : "none";
+  Object.assign(canvas.dataset, { frame, version: posesVersion(frame), pixels });
   put({ shown: frame });
 }
 

@@ -6,6 +6,7 @@ export const store = {
   state: null, // /api/state
   moments: [],
   moment: null, // the one that was gone to
+  kind: "", // of moments that are listed; all
   frame: 0, // wanted
   shown: -1, // on the screen, picture and poses
   playing: false,
