@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["ReviewOptions", "review", "tracks_beside"]
 
+import logging
 import secrets
 import socket
 import webbrowser
@@ -70,6 +71,8 @@ def review(video: str | Path, options: ReviewOptions, *, say: Say, started: Say)
             timeout_graceful_shutdown=1,
         )
     )
+    # requests that the end cuts short are no news
+    logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
     try:
         started(address)
         if options.browser:
