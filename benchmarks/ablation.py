@@ -224,17 +224,11 @@ class KnownFlow:
         return [self.flows[id(later)] for _, later in pairs]
 
 
-def draw(number: int, frames: int, people: int) -> Clip:
-    """One clip with its flows."""
+def draw(number: int, frames: int, people: int, **kind: Any) -> Clip:
+    """One clip with its flows; ``kind`` as ``draw_sequence`` takes it."""
     seed = FIRST_SEED + number
-    drawn = draw_sequence(
-        seed,
-        frames=frames,
-        size_wh=SIZE_WH,
-        people=people,
-        camera=CAMERAS[number % len(CAMERAS)],
-        occluders=2,
-    )
+    kind = kind or {"camera": CAMERAS[number % len(CAMERAS)], "occluders": 2}
+    drawn = draw_sequence(seed, frames=frames, size_wh=SIZE_WH, people=people, **kind)
     pictures = list(drawn)
     truth = Video(
         drawn.name, SIZE_WH, drawn.fps, POSETRACK_15, tuple(one.labels for one in pictures)
