@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -33,7 +34,7 @@ import numpy as np
 from posetrack import checkpoints, weights
 from posetrack.checkpoints import ModelSpec
 from posetrack.detect.detectors import Detector, FileBoxes
-from posetrack.errors import UsageError
+from posetrack.errors import UsageError, WeightsError
 from posetrack.flow import FlowEstimator
 from posetrack.formats.boxes import read_boxes
 from posetrack.inference.devices import device_name, has_native_bfloat16, has_native_int8
@@ -191,6 +192,7 @@ def build_pose(o: TrackOptions) -> PoseEstimator:
             device=o.device,
             precision="auto" if precision == INT8 else precision,
             int8=spec.notes.get("int8") if precision == INT8 else None,
+            calibration=_curve(spec),
             flip_test=bool(o.flip),
             upright_test=bool(o.upright),
             decode=o.decode or spec.notes.get("decode") or preset.decode or DECODE,
@@ -207,6 +209,20 @@ def build_pose(o: TrackOptions) -> PoseEstimator:
     return _quickest(
         {name: partial(make, name) for name in formats}, network, lambda pose: pose.heatmaps(crops)
     )
+
+
+def _curve(spec: ModelSpec) -> tuple[float, float] | None:
+    """The calibration of scores in a checkpoint's notes. Raises WeightsError for an odd one."""
+    noted = spec.notes.get("calibration")
+    if noted is None:
+        return None
+    try:
+        curve = float(noted["a"]), float(noted["b"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"The calibration in the notes of {spec.net} is no curve.") from error
+    if not all(map(math.isfinite, curve)) or curve[1] <= 0:
+        raise WeightsError(f"The calibration in the notes of {spec.net} is no rising curve.")
+    return curve
 
 
 def _formats(o: TrackOptions, spec: ModelSpec) -> tuple[str, ...]:
@@ -290,6 +306,7 @@ def build_pipeline(
         oks_nms=o.oks_nms,
         min_joint_score=o.min_joint_score,
         min_output_score=o.min_output_score,
+        calibration=stages.pose.calibration,
     )
     tracker = build_identities(o, stages.pose.skeleton)
     pipeline = Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings, stopwatch)

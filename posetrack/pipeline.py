@@ -19,7 +19,7 @@ are followed through this one (``map_ahead``): the order stays, and so does ever
 
 from __future__ import annotations
 
-__all__ = ["Pipeline", "PipelineSettings", "PoseStage", "Stopwatch"]
+__all__ = ["Pipeline", "PipelineSettings", "PoseStage", "Stopwatch", "calibrated"]
 
 import threading
 import time
@@ -65,6 +65,8 @@ class PipelineSettings:
     min_joint_score: float = MIN_JOINT_SCORE
     min_output_score: float | None = None
     sure_score: float = SURE_SCORE
+    # a, b: of joints with a score of s, 1 / (1 + exp(-(a + b s))) are right; written in its place
+    calibration: tuple[float, float] | None = None
 
 
 class PoseStage(Protocol):
@@ -265,12 +267,27 @@ class Pipeline:
         ]
 
     def _visible(self, tracks: Tracks) -> Tracks:
-        """For output: joints below their threshold have no place, their score stays."""
+        """For output: scores say how likely a joint is right, where the network's are calibrated;
+        joints below their threshold have no place, their score stays.
+        """
         p = tracks.poses
+        score = calibrated(p.score, self.settings.calibration)
         least = self.settings.min_output_score
         least = self.settings.min_joint_score if least is None else least
-        xy = np.where((p.score >= least)[:, :, None], p.xy, np.nan)
-        return Tracks(tracks.id, Poses(xy, p.score, p.boxes, p.skeleton))
+        xy = np.where((score >= least)[:, :, None], p.xy, np.nan)
+        return Tracks(tracks.id, Poses(xy, score, p.boxes, p.skeleton))
+
+
+def calibrated(score: FloatArray, curve: tuple[float, float] | None) -> FloatArray:
+    """Scores of joints, of any shape, as the share of joints with such a score that are right
+    within a fifth of the body's size (Platt 1999); a score of 0 stays: nothing was looked at.
+    """
+    if curve is None:
+        return score
+    a, b = curve
+    likely = 1 / (1 + np.exp(-(a + b * score.astype(np.float64))))
+    result: FloatArray = np.where(score == 0, score, likely).astype(np.float32)
+    return result
 
 
 def _mean_joint_score(poses: Poses) -> npt.NDArray[np.float64]:

@@ -82,7 +82,8 @@ class PoseEstimator:
     OpenVINO computes in bytes where the precision is "auto" and the processor is good at that.
     ``decode`` is a name in ``heatmaps.DECODERS``. With ``upright_test`` who leans by more than 25
     degrees is looked at again, turned upright, and the mean of both looks counts, each with the
-    flip test; people who stand or sit cost nothing more. Raises UsageError for a name that does not
+    flip test; people who stand or sit cost nothing more. ``calibration`` is kept for whoever
+    writes scores down (``pipeline.calibrated``). Raises UsageError for a name that does not
     exist, and for a runtime that cannot run the network.
     """
 
@@ -100,6 +101,7 @@ class PoseEstimator:
         batch_size: int = DEFAULT_BATCH_SIZE,
         runtime: str = "torch",
         int8: Ranges | None = None,
+        calibration: tuple[float, float] | None = None,
     ) -> None:
         if decode not in heatmaps.DECODERS:
             raise unknown_name("decoding", decode, heatmaps.DECODERS)
@@ -109,6 +111,7 @@ class PoseEstimator:
         # without pairs a mirrored look would mix up the sides
         self.flip_test = flip_test and bool(skeleton.flip_pairs)
         self.upright_test = upright_test
+        self.calibration = calibration
         self.decode, self.batch_size = decode, batch_size
         self.device = device_name(device)
         self._dtype = precision_name(self.device, precision)
