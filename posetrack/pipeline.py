@@ -46,7 +46,7 @@ from posetrack.options import (
     SURE_SCORE,
     WINDOW_FRAMES,
 )
-from posetrack.structures import Boxes, Flow, Frame, Image, Poses, Tracks
+from posetrack.structures import Boxes, FloatArray, Flow, Frame, Image, Poses, Tracks
 from posetrack.trackers import DETECTED, REPEATED, Tracker
 from posetrack.video.ahead import map_ahead
 

@@ -21,7 +21,7 @@ from posetrack.nets import build
 from posetrack.nets.blocks import init_he
 from posetrack.oks import rescore
 from posetrack.options import TrackOptions
-from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
+from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch, calibrated
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, Frame, Image, InputSpec, Poses, Tracks
@@ -338,3 +338,20 @@ def test_memory_does_not_grow_with_the_video() -> None:
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert sizes[1] - sizes[0] < 500_000  # bytes; each frame alone is 230,400
+
+
+def test_scores_are_written_as_the_share_that_is_right() -> None:
+    plain, told = (
+        [tracks for _, tracks in _pipeline(calibration=curve).run(_frames(4))]
+        for curve in (None, (-3.0, 6.0))
+    )
+    for a, b in zip(plain, told, strict=True):
+        assert a.id.tolist() == b.id.tolist()
+        np.testing.assert_array_equal(a.poses.xy, b.poses.xy)
+        np.testing.assert_allclose(b.poses.score, 1 / (1 + np.exp(3 - 6 * a.poses.score)), 1e-6)
+
+
+def test_a_score_of_nothing_stays_nothing() -> None:
+    score = np.array([0, 0.25, 0.5, 0.75], np.float32)
+    np.testing.assert_allclose(calibrated(score, (-3, 6)), [0, 0.182426, 0.5, 0.817574], atol=1e-6)
+    assert calibrated(score, None) is score
