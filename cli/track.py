@@ -78,6 +78,12 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
         help="Also write posetrack17, posetrack18, coco, csv, parquet or openpose; repeatable.",
     ),
     click.option("--no-video", is_flag=True, help="Do not render a video."),
+    click.option(
+        "--encode-on",
+        metavar="NAME",
+        help="Encode the video by h264_nvenc, h264_qsv, h264_videotoolbox ... where PyAV and the "
+        "machine can.",
+    ),
     click.option("--show", is_flag=True, help="Show the frames in a window as they are tracked."),
     click.option("--force", is_flag=True, help="Replace existing results."),
     click.option(
@@ -99,6 +105,7 @@ def track(
     output: Path | None,
     formats: tuple[str, ...],
     no_video: bool,
+    encode_on: str | None,
     show: bool,
     force: bool,
     resume: bool,
@@ -120,7 +127,7 @@ def track(
     from posetrack.recording.results import refuse_same_names
 
     style = style_of(options)
-    outputs = OutputOptions(output, formats, not no_video, force, resume, style)
+    outputs = OutputOptions(output, formats, not no_video, force, resume, style, encode_on)
     inputs = _expanded(inputs)
     refuse_same_names(inputs, outputs)
     tracker = PoseTracker(**options)

@@ -174,6 +174,7 @@ class _Recorder:
                     source.fps,
                     audio_from=audio,
                     alpha=painter.has_alpha,
+                    encoder=paths.encode_on,
                 )
             except BaseException:
                 self.break_off()

@@ -40,7 +40,8 @@ class OutputOptions:
     ``folder`` None: beside the input. ``formats`` are names of ``FORMATS`` wanted besides the
     native one. ``force`` replaces what exists, ``resume`` goes on from an interrupted run (and
     skips what is complete). ``style`` is how the video is drawn; without a background it is a
-    ``.mov``.
+    ``.mov``. ``encode_on`` is the encoder of hardware that writes it, by FFmpeg's name
+    (``h264_nvenc``); default: the processor.
     """
 
     folder: Path | None = None
@@ -49,17 +50,19 @@ class OutputOptions:
     force: bool = False
     resume: bool = False
     style: DrawStyle = DEFAULT_STYLE
+    encode_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ResultPaths:
     """Where the results of one video go; ``video`` None: not rendered. ``others`` by
-    format name.
+    format name. ``encode_on`` as in ``OutputOptions``.
     """
 
     native: Path
     video: Path | None
     others: dict[str, Path]
+    encode_on: str | None = None
 
     def all(self) -> list[Path]:
         """Every file, the rendered video first."""
@@ -136,7 +139,7 @@ def plan_results(source: VideoSource, options: OutputOptions) -> ResultPaths:
     }
     ending = ".mov" if options.style.background == "none" else ".mp4"
     video = folder / f"{base}{ending}" if options.video else None
-    paths = ResultPaths(folder / f"{base}.jsonl", video, others)
+    paths = ResultPaths(folder / f"{base}.jsonl", video, others, options.encode_on)
     for path in paths.all():
         if source.path and path.exists() and path.samefile(source.path):
             raise UsageError(f"{path} is the input itself; choose another folder with -o.")

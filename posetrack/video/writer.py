@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from posetrack.errors import OutputError
+from posetrack.errors import OutputError, UsageError
 from posetrack.files import cannot_write, part_path, remove_part
 from posetrack.structures import Image
-from posetrack.video.containers import coding_of
+from posetrack.video.containers import coding_of, hardware_coding
 from posetrack.video.sound import Sound
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ class VideoWriter:
     ``fps`` sets the tick of the file's clock; the frames come when their own ``time_s`` says, so a
     variable rate survives. The first frame is at 0 in the file. ``audio_from`` is a video whose
     sound is copied: its time 0 is that of its first frame, as ``open_source`` counts. ``end_s``
-    ends the sound (default: with the last frame).
+    ends the sound (default: with the last frame). ``encoder`` is one of
+    ``containers.hardware_encoders``.
     """
 
     def __init__(
@@ -59,10 +60,14 @@ class VideoWriter:
         audio_from: str | Path | None = None,
         end_s: float | None = None,
         alpha: bool = False,
+        encoder: str | None = None,
     ) -> None:
         """Open ``path.part`` for writing. Raises OutputError, UsageError."""
         self.path, self.size_wh = Path(path), size_wh
         self._kind, self._coding = coding_of(self.path, alpha=alpha)
+        self._in_hardware = encoder is not None
+        if encoder:
+            self._coding = hardware_coding(self._coding, encoder)
         self._channels = 4 if alpha else 3
         self.frame_count = 0
         self._part = part_path(self.path)
@@ -115,7 +120,23 @@ class VideoWriter:
         context.thread_type = "AUTO"
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
+        if self._in_hardware:
+            self._try_hardware(context)
         return stream
+
+    def _try_hardware(self, context: Any) -> None:
+        """Open an encoder of hardware now, not with the first frame. Raises UsageError where this
+        machine has none of the kind.
+        """
+        import av
+
+        try:
+            context.open()
+        except (av.FFmpegError, OSError) as error:
+            raise UsageError(
+                f"{self._coding.codec} does not work on this machine "
+                f"({getattr(error, 'strerror', error)}); leave out --encode-on."
+            ) from error
 
     def write(self, image: Image, time_s: float) -> None:
         """Append a frame (H, W, 3) uint8 RGB, or (H, W, 4) with opacity, shown from ``time_s`` on.

@@ -15,8 +15,10 @@ import av
 import numpy as np
 import pytest
 
-from posetrack.errors import OutputError
+from posetrack.errors import OutputError, UsageError
+from posetrack.video import containers
 from posetrack.video import writer as video_writer
+from posetrack.video.containers import Coding, hardware_encoders
 from posetrack.video.open import VideoWriter, open_source
 
 
@@ -202,7 +204,7 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
         """
         import resource, signal, sys
         import numpy as np
-        from posetrack.errors import OutputError
+        from posetrack.errors import OutputError, UsageError
         from posetrack.video.open import VideoWriter
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
@@ -256,3 +258,42 @@ def test_without_an_h264_encoder(
         assert container.streams.video[0].codec_context.name == "mpeg4"
     with open_source(path) as source:
         assert len(list(source)) == 12
+
+
+def test_an_encoder_of_hardware_is_known_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"encoder.*loom"):
+        VideoWriter(tmp_path / "a.mp4", (64, 48), 25, encoder="loom")
+    refused = []
+    for name in hardware_encoders():
+        try:
+            with VideoWriter(tmp_path / f"{name}.mp4", (320, 240), 25, encoder=name) as writer:
+                for index in range(5):
+                    writer.write(np.full((240, 320, 3), 40 * index, np.uint8), index / 25)
+            with av.open(str(tmp_path / f"{name}.mp4")) as video:
+                assert sum(1 for _ in video.decode(video=0)) == 5
+        except UsageError as error:  # the usual thing: no such hardware in this machine
+            refused.append((name, str(error)))
+    for name, sentence in refused:
+        assert not list(tmp_path.glob(f"{name}*"))
+        assert f"{name} does not work on this machine" in sentence
+        assert "--encode-on" in sentence
+
+
+def test_hardware_writes_no_opacity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "hardware_encoders", lambda: ["h264_nvenc"])
+    for name, alpha in (("a.mov", True), ("a.webm", False)):
+        with pytest.raises(UsageError, match="h264_nvenc writes plain MP4"):
+            VideoWriter(tmp_path / name, (64, 48), 25, alpha=alpha, encoder="h264_nvenc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_encoder_asked_for_encodes(
+    tmp_path: Path, pictures: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one of the processor by the way that those of hardware go."""
+    mpeg4 = Coding("mpeg4", "yuv420p", True, {"b": "200000"})
+    monkeypatch.setattr(video_writer, "hardware_coding", lambda coding, name: mpeg4)
+    path = _write(tmp_path / "a.mp4", pictures, encoder="h264_nvenc")
+    with av.open(str(path)) as video:
+        assert video.streams.video[0].codec_context.name == "mpeg4"
+        assert sum(1 for _ in video.decode(video=0)) == 12
