@@ -111,6 +111,9 @@ def check_net(recipe: Recipe, outputs: int) -> None:
     directions; the numbers of a classifier one a class. Nothing is computed: shapes go through the
     network on torch's "meta" device.
     """
+    if recipe.task == "detect":
+        check_detector(recipe)
+        return
     kind = "classes" if recipe.task == "classify" else "joints"
     try:
         with torch.device("meta"):

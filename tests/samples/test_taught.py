@@ -67,7 +67,7 @@ def test_images_without_people_or_rows() -> None:
 @pytest.mark.parametrize("seed", range(4))  # mirrored and not
 def test_reflections_beyond_an_image_teach_nothing(seed: int) -> None:
     size, half = 128, 64
-    item = replace(image(complete=True), image=np.full((128, 64, 3), 255, np.uint8))
+    item = replace(image(complete=True), source=np.full((128, 64, 3), 255, np.uint8))
     picture = Picture(np.zeros((size, size, 3), np.uint8), np.zeros((16, 16), np.uint8))
     affine = np.array([[1.0, 0, 0], [0, 1, 0]])
     sampler = MosaicSampler([], [item], seed)

@@ -84,7 +84,7 @@ def _losses(out: Path) -> list[dict[str, Any]]:
     [
         (training, "_step", 1),
         (training, "_step", 5),
-        (training, "_average", 4),
+        (training, "move_average", 4),
         (PoseTask, "validate", 1),
         (training, "save_state", 4),
         (checkpoints, "save", 4),
