@@ -25,6 +25,7 @@ from posetrack.errors import FormatError, InputError, OutputError, PosetrackErro
 from posetrack.formats import native
 from posetrack.formats.folder import base_name
 from posetrack.review.guard import Guard
+from posetrack.review.looks import Looks, look_changes
 from posetrack.review.moments import find_moments
 from posetrack.review.packing import clip_facts, pack_poses, state_facts, times_of
 from posetrack.review.people import lanes_of
@@ -56,12 +57,15 @@ class Review:
         self.count = max(self.pictures.frame_count or 0, int(base.frames[-1]) + 1)
         self.times = times_of(base, self.count, self.fps)
         self.size_wh = sequence.size_wh or self.pictures.size_wh
+        self.looks = Looks(base, video, self.size_wh, self.fps)
         self._lanes = _Latest(lambda state: lanes_of(state.table, self.count))
         self._moments = _Latest(self._make_moments)
+        self._first_moments = _Latest(self._make_moments)
         self._portrait = lru_cache(512)(self._make_portrait)
 
     def close(self) -> None:
         """Let go of the video."""
+        self.looks.close()
         self.pictures.close()
         self.portraits.close()
 
@@ -75,9 +79,12 @@ class Review:
         return state_facts(state, self._lanes(state), self.session.next_identity())
 
     def moments(self) -> dict[str, Any]:
-        """The suspicious moments of the tracks as they are now; ``accepted``: somebody said so."""
-        state = self.session.state
-        return {"version": state.version, "moments": self._moments(state)}
+        """The suspicious moments of the tracks as they are now; ``accepted``: somebody said so.
+        ``looking``: those that colours tell are not among them yet.
+        """
+        state, looking = self.session.state, not self.looks.done
+        found = (self._first_moments if looking else self._moments)(state)
+        return {"version": state.version, "looking": looking, "moments": found}
 
     def portrait(self, identity: int) -> bytes:
         """A JPEG of a person. Raises InputError."""
@@ -99,7 +106,8 @@ class Review:
 
     def _make_moments(self, state: State) -> list[dict[str, Any]]:
         accepted = {(e.kind, e.frame, e.ids) for e in state.accepted}
-        found = find_moments(state.table, self.size_wh, self.fps)
+        changes = look_changes(state.table, *self.looks.of(state.table))
+        found = find_moments(state.table, self.size_wh, self.fps, changes)
         return [
             {
                 "kind": m.kind,

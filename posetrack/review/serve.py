@@ -73,6 +73,7 @@ def review(video: str | Path, options: ReviewOptions, *, say: Say, started: Say)
     )
     # requests that the end cuts short are no news
     logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
+    shown.looks.start()
     try:
         started(address)
         if options.browser:

@@ -380,7 +380,7 @@ def test_everything_by_keys(opened: Page, folder: Path) -> None:
     opened.version(3)
     opened.key("Delete")
     opened.version(4)
-    page.wait_for_selector('#moments[data-version="4"]')
+    page.wait_for_selector('#moments[data-version="4"][data-looking="false"]')
     opened.key("n")
     page.wait_for_selector("#moments .now")
     opened.key("a")

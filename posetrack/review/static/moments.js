@@ -37,6 +37,7 @@ function build() {
   $("left").textContent = list.length
     ? `${list.length} to look at${done ? `, ${done} found right` : ""}`
     : "None is left to look at.";
+  if (store.looking) $("left").textContent += " Looks are being compared.";
   $("next").disabled = $("previous").disabled = !list.length;
   $("moments").replaceChildren(...listed().map(row));
   show();
@@ -93,7 +94,7 @@ export function wireMoments() {
   $("previous").onclick = () => next(-1);
   $("kind").onchange = () => put({ kind: $("kind").value });
   watch(["moments"], kinds);
-  watch(["moments", "kind"], build);
+  watch(["moments", "kind", "looking"], build);
   watch(["moment"], show);
   new ResizeObserver(show).observe($("moments")); // the panel below takes its space
 }

@@ -2,6 +2,7 @@
 
 import { $, put, store } from "./store.js";
 
+const LOOKING = 2000; // milliseconds until it is asked again whether the video has been looked through
 let hiding = 0;
 
 export function say(sentence, bad = false) {
@@ -84,12 +85,14 @@ function take(state) {
 
 async function loadMoments() {
   try {
-    const { version, moments } = await (await ask("/api/moments")).json();
+    const { version, looking, moments } = await (await ask("/api/moments")).json();
     if (version !== store.state.version) return;
+    if (looking) setTimeout(() => version === store.state.version && loadMoments(), LOOKING);
     const key = (one) => `${one.kind} ${one.frame} ${one.ids}`;
     const now = store.moment && key(store.moment);
-    $("moments").dataset.version = version;
-    put({ moments, moment: moments.find((one) => key(one) === now) ?? null });
+    Object.assign($("moments").dataset, { version, looking });
+    if (JSON.stringify(moments) === JSON.stringify(store.moments)) return put({ looking });
+    put({ looking, moments, moment: moments.find((one) => key(one) === now) ?? null });
   } catch (error) {
     say(error.message, true);
   }

@@ -5,6 +5,7 @@ export const store = {
   clip: null, // /api/clip
   state: null, // /api/state
   moments: [],
+  looking: false, // the server still reads what people look like
   moment: null, // the one that was gone to
   kind: "", // of moments that are listed; all
   frame: 0, // wanted
