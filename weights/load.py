@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posetrack.detect import DETECTORS
 from posetrack.downloads import sha256_of
 from posetrack.errors import UsageError, WeightsError, unknown_name
 from posetrack.inference.network import Network
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 NATIVE_SUFFIX = ".safetensors"
 BUNDLED_DETECTOR = "detector_lite"  # what "bundled" means
-OWN_DETECTORS = ("bundled", "hog")  # names of no file
+BUNDLED = "bundled"  # beside the names of ``DETECTORS``, which need no file
 
 
 def load_pose(
@@ -131,9 +132,9 @@ def load_detector(
     int8: bool = False,
     offline: bool = False,
 ) -> Detector:
-    """A people detector: "bundled", a torchvision detector by its name, "hog", or a file: one of
-    posetrack's, or the state_dict of a torchvision detector, which is told by the names of its
-    tensors or by ``net``. Raises as ``load_pose``.
+    """A people detector: "bundled", a name in ``DETECTORS``, a torchvision detector by its name, or
+    a file: one of posetrack's, or the state_dict of a torchvision detector, which is told by the
+    names of its tensors or by ``net``. Raises as ``load_pose``.
 
     ``runtime`` (``runtimes.RUNTIMES``) is for posetrack's own detectors, torchvision's always run
     in torch. With ``min_score`` a detector need not find boxes below it, which saves time. Also for
@@ -141,11 +142,10 @@ def load_detector(
     bytes where the file says how (``detector_spec``) and OpenVINO runs it.
     """
     from posetrack.detect.bundled import HOPELESS_SCORE, BundledDetector
-    from posetrack.detect.detectors import HogDetector
 
-    if name_or_path == "hog":
-        return HogDetector()
-    name = BUNDLED_DETECTOR if name_or_path == "bundled" else name_or_path
+    if str(name_or_path) in DETECTORS:
+        return DETECTORS[str(name_or_path)]()
+    name = BUNDLED_DETECTOR if name_or_path == BUNDLED else name_or_path
     path, entry = _resolve(name, "detect", offline)
     if path.suffix != NATIVE_SUFFIX:
         return _torchvision_detector(path, entry, net, device)
@@ -186,9 +186,9 @@ def detector_spec(name_or_path: str | Path, *, offline: bool = False) -> ModelSp
     """
     from posetrack import checkpoints
 
-    name = BUNDLED_DETECTOR if name_or_path == "bundled" else name_or_path
+    name = BUNDLED_DETECTOR if name_or_path == BUNDLED else name_or_path
     published = entries().get(str(name))
-    if name == "hog" or (published is not None and published.net == "torchvision"):
+    if str(name) in DETECTORS or (published is not None and published.net == "torchvision"):
         return None
     path, _ = _resolve(name, "detect", offline)
     return checkpoints.read_spec(path) if path.suffix == NATIVE_SUFFIX else None
@@ -313,7 +313,7 @@ def _resolve(name_or_path: str | Path, task: str, offline: bool) -> tuple[Path, 
     path = Path(name).expanduser()
     if not path.is_file() and not path.suffix and len(path.parts) == 1:
         if task == "detect":
-            raise unknown_name("detector", name, [*OWN_DETECTORS, *known])
+            raise unknown_name("detector", name, [BUNDLED, *DETECTORS, *known])
         raise unknown_name("weights", name, known)
     if not path.is_file():
         raise WeightsError(f"There is no checkpoint at {path}; check the path.")

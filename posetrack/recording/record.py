@@ -10,16 +10,16 @@ else does too.
 
 from __future__ import annotations
 
-__all__ = ["Progress", "Resumable", "Run", "Watch", "native_header", "record"]
+__all__ = ["Progress", "Run", "native_header", "record"]
 
 import logging
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, nullcontext, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,12 @@ from posetrack.errors import FormatError, InputError
 from posetrack.files import cannot_write, locked, part_path, sync_folder
 from posetrack.formats import get_format, native
 from posetrack.formats.native_writer import NativeWriter, forget_state, has_state
+from posetrack.pipeline import Pipeline, Stopwatch
 from posetrack.recording.identity import refuse_others, source_identity
 from posetrack.recording.painter import Painter, over_black
 from posetrack.recording.results import ResultPaths, Summary
 from posetrack.recording.style import DEFAULT_STYLE, DrawStyle
+from posetrack.refining.live import Memory, Smoothed
 from posetrack.structures import Frame, FrameLabels, Image, Sequence, Skeleton, Tracks
 from posetrack.video.ahead import Behind, read_ahead
 from posetrack.video.open import VideoSource, VideoWriter
@@ -44,40 +46,7 @@ DRAW_BEHIND_FRAMES = 8  # tracked frames that wait to be drawn at most
 Progress = Callable[[int, int | None], None]
 
 
-class Resumable(Protocol):
-    """A tracker's memory, out and in again."""
-
-    def state(self) -> dict[str, npt.NDArray[Any]]: ...
-
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None: ...
-
-
-class Watch(Protocol):
-    """Times stages."""
-
-    @property
-    def seconds(self) -> dict[str, float]: ...
-
-    def __call__(self, stage: str) -> AbstractContextManager[None]: ...
-
-
-class Run(Protocol):
-    """What a recording asks of the pipeline: tracks for frames, a tracker that stands at the frame
-    given last.
-    """
-
-    @property
-    def stopwatch(self) -> Watch: ...
-
-    @property
-    def tracker(self) -> Resumable: ...
-
-    @property
-    def window(self) -> int: ...
-
-    def run(
-        self, frames: Iterable[Frame], before: Frame | None
-    ) -> Generator[tuple[Frame, Tracks]]: ...
+Run = Pipeline | Smoothed  # what is recorded
 
 
 def record(
@@ -154,7 +123,7 @@ class _Recorder:
         paths: ResultPaths,
         header: Sequence,
         resume: bool,
-        watch: Watch,
+        watch: Stopwatch,
         show: Callable[[Image], bool] | None,
         painter: Painter,
     ) -> None:
@@ -185,7 +154,7 @@ class _Recorder:
         """Frames whose tracks are written."""
         return self._tracks.frame_count
 
-    def replay(self, frames: Iterator[Frame], tracker: Resumable, summary: Summary) -> Frame | None:
+    def replay(self, frames: Iterator[Frame], tracker: Memory, summary: Summary) -> Frame | None:
         """Draw again what the interrupted run had finished, restore its tracker; gives the last
         finished frame.
         """

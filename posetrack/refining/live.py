@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Smoothed", "TrackingRun"]
+__all__ = ["Memory", "Smoothed", "TrackingRun"]
 
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
@@ -14,7 +14,9 @@ from posetrack.refining.one_euro import LiveSmoother
 from posetrack.structures import Frame, Skeleton, Tracks
 
 
-class _Memory(Protocol):
+class Memory(Protocol):
+    """What a run remembers, out and in again."""
+
     def state(self) -> dict[str, npt.NDArray[Any]]: ...
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None: ...
@@ -27,7 +29,7 @@ class TrackingRun(Protocol):
     def stopwatch(self) -> Any: ...
 
     @property
-    def tracker(self) -> _Memory: ...
+    def tracker(self) -> Memory: ...
 
     @property
     def window(self) -> int: ...
@@ -42,8 +44,8 @@ class TrackingRun(Protocol):
 class _Both:
     """The memories of a tracker and of a smoother as one."""
 
-    def __init__(self, tracker: _Memory, smoother: LiveSmoother) -> None:
-        self._parts: tuple[_Memory, ...] = (tracker, smoother)
+    def __init__(self, tracker: Memory, smoother: LiveSmoother) -> None:
+        self._parts: tuple[Memory, ...] = (tracker, smoother)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         return {key: value for part in self._parts for key, value in part.state().items()}
@@ -58,7 +60,7 @@ class Smoothed:
 
     def __init__(self, run: TrackingRun, skeleton: Skeleton) -> None:
         self._run, self._smoother = run, LiveSmoother(skeleton)
-        self.tracker: _Memory = _Both(run.tracker, self._smoother)
+        self.tracker: Memory = _Both(run.tracker, self._smoother)
         self.stopwatch, self.window = run.stopwatch, run.window
 
     def run(
