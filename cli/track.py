@@ -4,10 +4,10 @@ from __future__ import annotations
 
 __all__ = ["track"]
 
-import glob
 import json
-from collections.abc import Callable
-from dataclasses import Field, fields
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,11 @@ from posetrack.cli.sections import SectionedCommand, section
 from posetrack.options import TrackOptions
 
 if TYPE_CHECKING:
-    from posetrack import OutputOptions, PoseTracker, Summary
+    from posetrack import Summary
     from posetrack.pipeline import Stopwatch
+    from posetrack.running.inputs import Input
+    from posetrack.running.jobs import Event
+    from posetrack.running.work import Outcome, Plan
 
 Command = Callable[..., Any]
 
@@ -55,20 +58,29 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     examples=(
         "clip.mp4",
         "*.mp4 -o tracked/ --format coco --no-video",
+        "videos/ -o tracked/ --jobs 4 --summary runs.csv",
         "clip.mp4 --preset accurate --device cuda",
         "clip.mp4 --boxes my_boxes.json --start 10 --end 20",
         "long.mp4 -o tracked/ --resume",
     ),
 )
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.argument("inputs", metavar="INPUT...", nargs=-1)
+@section(
+    "Input",
+    click.option(
+        "--inputs-from",
+        metavar="FILE",
+        help="Also the inputs of this text file, one a line; - is standard input.",
+    ),
+)
 @section(
     "Output",
     click.option(
         "-o",
         "--output",
-        type=click.Path(path_type=Path),
         metavar="FOLDER",
-        help="Folder for the results; default: beside the input, as NAME.tracked.mp4 and so on.",
+        help="Folder for the results, or an address (s3://...); default: beside the input, as "
+        "NAME.tracked.mp4 and so on.",
     ),
     click.option(
         "--format",
@@ -89,8 +101,25 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     click.option(
         "--resume", is_flag=True, help="Go on with an interrupted run; skip what is complete."
     ),
+    click.option(
+        "--summary",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Also a CSV table of the inputs: frames, people, seconds, error.",
+    ),
 )
 @_tracking_options
+@section(
+    "Speed",
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Videos at once, each in a process with its share of the cores.",
+    ),
+)
 @draw_options("--draw-boxes")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
 @click.option(
@@ -102,97 +131,135 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def track(
     inputs: tuple[str, ...],
-    output: Path | None,
+    inputs_from: str | None,
+    output: str | None,
     formats: tuple[str, ...],
     no_video: bool,
     encode_on: str | None,
     show: bool,
     force: bool,
     resume: bool,
+    summary: Path | None,
+    jobs: int,
     quiet: bool,
     profile: Path | None,
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Follow the people of a video: INPUT is a file, a folder or glob of pictures, a camera's
-    number or an address.
+    """Follow the people of videos: INPUT is a file, a folder of videos (also deep) or of pictures,
+    a pattern of either, a camera's number or an address.
 
     Writes FOLDER/NAME.mp4 with the skeletons drawn in and FOLDER/NAME.jsonl with the tracks, and
     prints the files' names. The tracks grow in NAME.jsonl.part while the run goes on; a run that
     was interrupted keeps them there.
     """
-    from posetrack import OutputOptions, PoseTracker
-    from posetrack.cli.window import open_window
+    from posetrack import OutputOptions
     from posetrack.pipeline import Stopwatch
-    from posetrack.recording.results import refuse_same_names
+    from posetrack.running.inputs import read_list
+    from posetrack.running.remote import is_address
+    from posetrack.running.work import Plan
 
     style = style_of(options)
-    outputs = OutputOptions(output, formats, not no_video, force, resume, style, encode_on)
-    inputs = _expanded(inputs)
-    refuse_same_names(inputs, outputs)
-    tracker = PoseTracker(**options)
-    viewer = open_window() if show else None
+    there = output if output and is_address(output) else None
+    folder = Path(output) if output and not there else None
+    outputs = OutputOptions(folder, formats, not no_video, force, resume, style, encode_on)
+    plan = Plan(options, outputs, there)
+    names = [*inputs, *(read_list(inputs_from) if inputs_from else ())]
+    found = _inputs(names, output, plan)
+    if jobs > 1 and (show or profile):
+        raise click.UsageError("--show and --profile are for one video at a time, without --jobs.")
     watch = Stopwatch(profile=True) if profile else None
-    done = [
-        _track_one(tracker, name, outputs, viewer, quiet, alone=len(inputs) == 1, watch=watch)
-        for name in inputs
-    ]
+    if jobs > 1 and len(found) > 1:
+        outcomes = _together(found, plan, jobs, quiet)
+    else:
+        outcomes = _one_by_one(found, plan, show, quiet, watch)
     if profile and watch:
         _show_profile(profile, watch)
-    summaries = [result for result in done if not isinstance(result, int)]
-    if as_json:
-        click.echo(json.dumps([summary.to_dict() for summary in summaries], indent=2))
-    else:
-        click.echo(
-            "".join(f"{path}\n" for summary in summaries for path in summary.files), nl=False
-        )
-    return max((result for result in done if isinstance(result, int)), default=0)
+    return _report(outcomes, summary, quiet, as_json)
 
 
-def _expanded(inputs: tuple[str, ...]) -> tuple[str, ...]:
-    """Patterns of videos as the videos, for shells that leave that to programs (cmd.exe); patterns
-    of pictures are one video and stay.
-    """
-    from posetrack.video.images import VIDEO_SUFFIXES
+def _inputs(names: list[str], output: str | None, plan: Plan) -> list[Input]:
+    """What is to be tracked. No two write the same files. Raises UsageError."""
+    from posetrack.recording.results import refuse_same_names
+    from posetrack.running.inputs import list_inputs
 
-    found: list[str] = []
-    for name in inputs:
-        plain = Path(name).suffix.lower() in VIDEO_SUFFIXES and glob.has_magic(name)
-        matches = sorted(glob.glob(name)) if plain and not Path(name).exists() else []
-        found += matches or [name]
-    return tuple(found)
+    if not names:
+        raise click.UsageError("Give an INPUT, or a list of them with --inputs-from.")
+    found = list_inputs(names, output, offline=plan.offline)
+    outputs = replace(plan.outputs, folder=Path(output)) if output else plan.outputs
+    for under in dict.fromkeys(one.under for one in found):
+        refuse_same_names([one.name for one in found if one.under == under], outputs)
+    return found
 
 
-def _track_one(
-    tracker: PoseTracker,
-    name: str,
-    outputs: OutputOptions,
-    viewer: Any,
-    quiet: bool,
-    *,
-    alone: bool,
-    watch: Stopwatch | None,
-) -> Summary | int:
-    """The summary of one input; where it fails, the exit code, so that the inputs after it get
-    their turn.
-    """
+def _together(found: list[Input], plan: Plan, jobs: int, quiet: bool) -> list[Outcome]:
+    """Outcomes of all inputs in their order; told as they come."""
+    from posetrack import PoseTracker
+    from posetrack.cli import sentence
+    from posetrack.running.jobs import run_jobs
+
+    PoseTracker(**plan.options)  # what is wrong with the options is told at once
+    return _watched(run_jobs(found, plan, jobs, sentence=sentence), found, quiet)
+
+
+def _watched(events: Iterator[Event], found: list[Input], quiet: bool) -> list[Outcome]:
+    from posetrack.cli.progress import progress_of_many
+
+    outcomes: dict[int, Outcome] = {}
+    with closing(events), progress_of_many([one.label for one in found], quiet) as report:  # type: ignore[type-var]
+        for event in events:
+            report(event.index, event.done, event.total, event.outcome is not None)
+            if event.outcome is not None:
+                outcomes[event.index] = event.outcome
+                _tell(event.outcome, quiet)
+    return [outcome for _, outcome in sorted(outcomes.items())]
+
+
+def _one_by_one(
+    found: list[Input], plan: Plan, show: bool, quiet: bool, watch: Stopwatch | None
+) -> list[Outcome]:
+    """Outcomes of all inputs, one after the other. The error of a single one is raised."""
+    from posetrack import PoseTracker
+    from posetrack.cli import sentence
     from posetrack.cli.progress import progress
-    from posetrack.errors import PosetrackError
+    from posetrack.cli.window import open_window
+    from posetrack.running.work import Outcome, attempt, track_input
 
-    try:
-        with progress(Path(name).name or name, quiet) as report:
-            summary = tracker.record(name, outputs, progress=report, show=viewer, stopwatch=watch)
-    except Exception as error:  # whatever it is: the files after it are not to blame
-        if alone:
-            raise
-        from posetrack.cli import sentence
+    tracker = PoseTracker(**plan.options)
+    more = {"show": open_window() if show else None, "stopwatch": watch}
+    outcomes = []
+    for one in found:
+        with progress(one.label, quiet, waiting="loading networks") as report:
+            if len(found) == 1:
+                done, files = track_input(tracker, one, plan, progress=report, **more)
+                outcome = Outcome(one.name, done, tuple(files))
+            else:
+                outcome = attempt(tracker, one, plan, sentence, progress=report, **more)
+        _tell(outcome, quiet)
+        outcomes.append(outcome)
+    return outcomes
 
-        ours = isinstance(error, PosetrackError)  # these name the file themselves
-        click.echo(f"Error: {'' if ours else f'{name}: '}{sentence(error)}", err=True)
-        return error.exit_code if isinstance(error, PosetrackError) else 1
-    if not quiet:
-        click.echo(_describe(summary), err=True)
-    return summary
+
+def _tell(outcome: Outcome, quiet: bool) -> None:
+    if outcome.error:
+        click.echo(f"Error: {outcome.error}", err=True)
+    elif outcome.summary and not quiet:
+        click.echo(_describe(outcome.summary), err=True)
+
+
+def _report(outcomes: list[Outcome], summary: Path | None, quiet: bool, as_json: bool) -> int:
+    """The files or the JSON on stdout, a table of several on stderr; the exit code."""
+    from posetrack.running.summary import summary_rows, write_summary
+
+    if summary:
+        write_summary(summary, outcomes)
+    if len(outcomes) > 1 and not quiet:
+        click.echo("\n".join(summary_rows(outcomes)), err=True)
+    if as_json:
+        click.echo(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2))
+    else:
+        click.echo("".join(f"{path}\n" for o in outcomes for path in o.files), nl=False)
+    return max((outcome.exit_code for outcome in outcomes), default=0)
 
 
 def _show_profile(path: Path, watch: Stopwatch) -> None:

@@ -253,7 +253,7 @@ def _quickest(
         return quickest({name: partial(work, net) for name, net in made.items()})
 
     formats = tuple(candidates)
-    machine = f"{processor()}, {thread_count()} threads"
+    machine = processor()  # whatever the threads: --threads and --jobs change no bit
     libraries = ", ".join(f"{name} {_version(name)}" for name in ("torch", "openvino"))
     question = f"precision of {network} among {formats} on {machine}, {libraries}"
     name = remembered(weights.cache_folder() / TRIALS_FILE, question, find_out)

@@ -33,7 +33,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "__main__",
         "cli",
         "training",
-        "evaluation review reporting",
+        "evaluation review reporting running",
         "tracker",
         "assemble",
         "weights",

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-from posetrack.errors import PosetrackError
-from posetrack.files import write_beside
+from posetrack.errors import OutputError, PosetrackError
+from posetrack.files import locked, write_beside
 
 TRIAL_S = 0.6  # for all candidates together, after one run of each that does not count
 MIN_ROUNDS = 2
@@ -48,11 +48,19 @@ def quickest(jobs: Mapping[str, Callable[[], object]], clock: Clock = time.perf_
 def remembered(file: Path, question: str, find_out: Callable[[], str]) -> str:
     """The answer to ``question`` in ``file`` (JSON); found out and written there the first time.
 
-    A file that cannot be read or written costs a second, not the run.
+    Of processes that start together one finds out, and all take its answer. A file that cannot be
+    read or written costs a second, not the run.
     """
-    answers = _read(file)
-    if question in answers:
-        return answers[question]
+    if (known := _read(file).get(question)) is not None:
+        return known
+    try:
+        with locked(file, wait=True):
+            return _read(file).get(question) or _found_out(file, question, find_out)
+    except OutputError:  # nothing can be locked there
+        return _found_out(file, question, find_out)
+
+
+def _found_out(file: Path, question: str, find_out: Callable[[], str]) -> str:
     answer = find_out()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
