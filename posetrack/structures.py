@@ -434,3 +434,13 @@ class InputSpec:
             raise ValueError(f"InputSpec.mean must be within {STD_RANGE[1]} of 0")
         if not _is_number(self.padding) or not 0 < self.padding <= MAX_PADDING:
             raise ValueError(f"InputSpec.padding must be above 0, at most {MAX_PADDING}")
+
+    @property
+    def grey_mean(self) -> npt.NDArray[np.float32]:
+        """The mean of red, green and blue (3,) in grey levels, 0 to 255."""
+        return np.array(self.mean, np.float32) * np.float32(255)
+
+    @property
+    def grey_std(self) -> npt.NDArray[np.float32]:
+        """Their standard deviation (3,), likewise."""
+        return np.array(self.std, np.float32) * np.float32(255)

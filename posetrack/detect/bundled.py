@@ -67,10 +67,8 @@ class BundledDetector:
         self._run = make_runner(
             net, (2 * GRAIN, 2 * GRAIN), device=self.device, runtime=runtime, int8=int8
         )
-        mean, std = (
-            np.array(v, np.float32) * np.float32(255) for v in (spec.input.mean, spec.input.std)
-        )
-        self._mean, self._std = mean.reshape(1, 3, 1, 1), std.reshape(1, 3, 1, 1)
+        self._mean = spec.input.grey_mean.reshape(1, 3, 1, 1)
+        self._std = spec.input.grey_std.reshape(1, 3, 1, 1)
         self._long_side = long_side or max(spec.input.size_wh)
         self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
         self._turn = taking_turns(self.concurrent)

@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from posetrack import geometry, heatmaps
+from posetrack import geometry
 from posetrack.errors import FormatError, InputError
 from posetrack.evaluation.mpii import MpiiTruth
 from posetrack.files import read_json
 from posetrack.formats.mpii_labels import crop_boxes
 from posetrack.oks import oks_nms, rescore
+from posetrack.pose.crops import Crops
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import COCO_17, MPII_16, joint_map, make_skeleton
 from posetrack.structures import Boxes, Image, InputSpec, Poses, Skeleton
@@ -75,18 +76,13 @@ def _estimate_batch(
     xyxy: npt.NDArray[np.float32],
     factors: Sequence[float],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    size_wh = estimator.spec.size_wh
-    center, scale = geometry.box_to_center_scale(xyxy, size_wh, estimator.spec.padding)
+    people = Crops.of_boxes(images, xyxy, estimator.spec)
     total: Any = 0
     for factor in factors:
-        affines = geometry.crop_affine(center, scale * np.float32(factor), size_wh)
-        crops = np.stack(
-            [geometry.crop_image(i, a, size_wh) for i, a in zip(images, affines, strict=True)]
-        )
+        crops = people.grown(factor).pictures(estimator.spec.size_wh)
         total = total + _at_scale_one(estimator.heatmaps(crops), factor)
     maps = (total / len(factors)).astype(np.float32)
-    points, score = heatmaps.decode(maps, estimator.decode)
-    return geometry.heatmap_to_image(points, center, scale, (maps.shape[3], maps.shape[2])), score
+    return people.decoded(maps, estimator.decode)
 
 
 def _at_scale_one(maps: npt.NDArray[np.float32], factor: float) -> npt.NDArray[np.float32]:

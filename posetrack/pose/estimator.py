@@ -18,7 +18,6 @@ from __future__ import annotations
 __all__ = ["DEFAULT_BATCH_SIZE", "PoseEstimator"]
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ from posetrack.inference.network import Network
 from posetrack.inference.runtimes import make_runner
 from posetrack.inference.threads import taking_turns, thread_count
 from posetrack.oks import rescore
+from posetrack.pose.crops import Crops
 from posetrack.pose.upright import lean_deg, moved_maps, torso_score, turned_center_scale
 from posetrack.structures import Boxes, FloatArray, Image, InputSpec, Poses, Skeleton
 
@@ -46,29 +46,6 @@ DEFAULT_BATCH_SIZE = 8  # crops; on a CPU nothing is gained beyond (benchmarks/p
 MIN_BOX_SIDE_PX = 1.0  # a box with a smaller longer side holds nobody
 MIN_LEAN_DEG = 25.0  # of torsos that the upright test turns
 MIN_TORSO_SCORE = 0.3  # mean of shoulders and hips
-
-
-@dataclass(frozen=True, slots=True)
-class _Crops:
-    """Where N people are looked at: an image each, and centre (N, 2), scale (N, 2), turn (N,) for
-    ``crop_affine``.
-    """
-
-    images: Sequence[Image]
-    center: FloatArray
-    scale: FloatArray
-    turn_deg: npt.NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, which: npt.NDArray[np.intp]) -> _Crops:
-        images = [self.images[i] for i in which.tolist()]
-        return _Crops(images, self.center[which], self.scale[which], self.turn_deg[which])
-
-    def affines(self, size_wh: tuple[int, int]) -> npt.NDArray[np.float64]:
-        """Matrices (N, 2, 3) from the image to a picture of the crop of this size."""
-        return geometry.crop_affine(self.center, self.scale, size_wh, self.turn_deg)
 
 
 class PoseEstimator:
@@ -174,20 +151,18 @@ class PoseEstimator:
         xy = np.full((len(everyone), len(self.skeleton), 2), np.nan, np.float32)
         score = np.zeros((len(everyone), len(self.skeleton)), np.float32)
         usable = np.flatnonzero(_usable(everyone.xyxy))
-        center, scale = geometry.box_to_center_scale(
-            everyone.xyxy[usable], self.spec.size_wh, self.spec.padding
-        )
         maps_of = self._maps_with_flip if self.flip_test else self._maps
 
         def run(crops: Image) -> FloatArray:
             return maps_of(crops, padded)
 
-        people = _Crops([images[i] for i in owner[usable]], center, scale, np.zeros(len(usable)))
+        shown = [images[i] for i in owner[usable]]
+        people = Crops.of_boxes(shown, everyone.xyxy[usable], self.spec)
         how = {"keep_maps": self.upright_test, "spread": padded}
         xy[usable], score[usable], maps = self._look(people, run, **how)
         if self.upright_test and len(usable):
             again, maps = self._look_again(people, xy[usable], score[usable], maps)
-            xy[usable[again]], score[usable[again]] = self._decode(maps, people[again])
+            xy[usable[again]], score[usable[again]] = people[again].decoded(maps, self.decode)
         new_score = rescore(score, everyone.score).astype(np.float32)
         poses = Poses(xy, score, Boxes(everyone.xyxy, new_score), self.skeleton)
         return [poses[owner == i] for i in range(len(boxes))]
@@ -250,7 +225,7 @@ class PoseEstimator:
         return self._forward(self._sample)
 
     def _look_again(
-        self, people: _Crops, xy: FloatArray, score: FloatArray, maps: FloatArray
+        self, people: Crops, xy: FloatArray, score: FloatArray, maps: FloatArray
     ) -> tuple[npt.NDArray[np.intp], FloatArray]:
         """Which of N people lean, and their heatmaps (M, K, h, w): the mean of two looks, in the
         crops of the first.
@@ -263,7 +238,7 @@ class PoseEstimator:
         center, scale = turned_center_scale(xy, -lean, self.spec.size_wh, self.spec.padding)
         tall = scale[:, 1] * geometry.PIXEL_STD >= MIN_BOX_SIDE_PX
         again = np.flatnonzero((np.abs(lean) > MIN_LEAN_DEG) & tall)
-        turned = _Crops(people.images, center, scale, -lean)[again]
+        turned = Crops(people.images, center, scale, -lean)[again]
         _, _, second = self._look(turned, self._maps_with_flip, keep_maps=True)
         first = maps[again]
         if not self.flip_test and len(again):
@@ -277,7 +252,7 @@ class PoseEstimator:
 
     def _look(
         self,
-        people: _Crops,
+        people: Crops,
         run: Callable[[Image], FloatArray],
         *,
         keep_maps: bool,
@@ -289,18 +264,11 @@ class PoseEstimator:
         ``run`` makes heatmaps of crops; ``spread`` over all threads even where they do not fill
         batches, if that keeps the bits.
         """
-        affines = people.affines(self.spec.size_wh)
 
         def look(part: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray, FloatArray]:
-            shown = zip(part.tolist(), affines[part], strict=True)
-            crops = np.stack(
-                [
-                    geometry.crop_image(people.images[i], affine, self.spec.size_wh)
-                    for i, affine in shown
-                ]
-            )
-            maps = run(crops)
-            return *self._decode(maps, people[part]), maps[: len(maps) * keep_maps]
+            mine = people[part]
+            maps = run(mine.pictures(self.spec.size_wh))
+            return *mine.decoded(maps, self.decode), maps[: len(maps) * keep_maps]
 
         even = spread and self.side_by_side and self.runtime == "openvino"
         size = min(self.batch_size, -(-len(people) // thread_count())) if even else self.batch_size
@@ -318,14 +286,6 @@ class PoseEstimator:
             return none[0], none[1], none[2]
         xy, score, maps = zip(*found, strict=True)
         return np.concatenate(xy), np.concatenate(score), np.concatenate(maps)
-
-    def _decode(self, maps: FloatArray, people: _Crops) -> tuple[FloatArray, FloatArray]:
-        """Keypoints (N, K, 2) in image pixels and scores (N, K) of heatmaps (N, K, h, w)."""
-        points, score = heatmaps.decode(maps, self.decode)
-        maps_wh = (maps.shape[3], maps.shape[2])
-        return geometry.heatmap_to_image(
-            points, people.center, people.scale, maps_wh, people.turn_deg
-        ), score
 
     @cached_property
     def _same_on_threads(self) -> bool:

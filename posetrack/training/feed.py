@@ -84,6 +84,8 @@ def _one_thread(_: int) -> None:
 def to_input(images: npt.NDArray[np.uint8], spec: InputSpec, device: torch.device) -> Tensor:
     """Pictures (B, H, W, 3) uint8 -> normalised (B, 3, H, W) float32, channels last in memory."""
     x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
-    mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1) * 255
+    mean, std = (
+        torch.from_numpy(levels).to(device).view(1, 3, 1, 1)
+        for levels in (spec.grey_mean, spec.grey_std)
+    )
     return (x - mean) / std

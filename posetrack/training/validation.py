@@ -24,15 +24,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from posetrack.geometry import (
-    box_to_center_scale,
-    crop_affine,
-    crop_image,
-    heatmap_to_image,
-    transform_points,
-)
-from posetrack.heatmaps import argmax, decode, flip_average
+from posetrack.geometry import transform_points
+from posetrack.heatmaps import argmax, flip_average
 from posetrack.metrics.heatmap_pck import heatmap_accuracy
+from posetrack.pose.crops import Crops
 from posetrack.samples.crops import Crop
 from posetrack.structures import InputSpec, Skeleton
 from posetrack.training.feed import to_input
@@ -92,26 +87,26 @@ def predict_heads(
     """
     device = next(net.parameters()).device
     boxes = np.stack([c.xyxy for c in crops])
-    center, scale = box_to_center_scale(boxes, spec.size_wh, spec.padding)
-    affine = crop_affine(center, scale, spec.size_wh)
     labelled = np.stack([c.xy for c in crops])
     found: list[list[tuple[Any, ...]]] = [[] for _ in heads]
     net.eval()
     for start in range(0, len(crops), AT_ONCE):
         rows = range(start, min(start + AT_ONCE, len(crops)))
         part = slice(start, rows.stop)
-        images = np.stack([crop_image(crops[i].image, affine[i], spec.size_wh) for i in rows])
+        people = Crops.of_boxes([crops[i].image for i in rows], boxes[part], spec)
+        affines = people.affines(spec.size_wh)
+        images = people.pictures(spec.size_wh, affines)
         outputs = _maps(net, images, spec, device)
         mirrored = _maps(net, images[:, :, ::-1].copy(), spec, device) if flip else outputs
         for head, parts in zip(heads, found, strict=True):
             maps = outputs[head]
             if flip:
                 maps = flip_average(maps, mirrored[head], skeleton.flip_order)
-            points, values = decode(maps, method)
-            maps_wh = (maps.shape[3], maps.shape[2])
-            xy = heatmap_to_image(points, center[part], scale[part], maps_wh)
-            places = transform_points(labelled[part], affine[part])
-            parts.append((xy, values, argmax(maps)[0], _target_maxima(places, spec, maps_wh)))
+            xy, values = people.decoded(maps, method)
+            targets = _target_maxima(
+                transform_points(labelled[part], affines), spec, (maps.shape[3], maps.shape[2])
+            )
+            parts.append((xy, values, argmax(maps)[0], targets))
     sizes = [outputs[head].shape[2:] for head in heads]
     return [_joined(parts, size_hw) for parts, size_hw in zip(found, sizes, strict=True)]
 
