@@ -26,11 +26,11 @@ from posetrack.formats import native
 from posetrack.formats.folder import base_name
 from posetrack.review.guard import Guard
 from posetrack.review.looks import Looks, look_changes
-from posetrack.review.moments import find_moments
 from posetrack.review.packing import clip_facts, pack_poses, state_facts, times_of
 from posetrack.review.people import lanes_of
 from posetrack.review.pictures import Pictures
 from posetrack.review.session import Session, State
+from posetrack.review.suspicions import review_moments
 
 STATIC = Path(__file__).parent / "static"
 MAX_WINDOW = 1024  # frames of poses in one answer
@@ -107,7 +107,7 @@ class Review:
     def _make_moments(self, state: State) -> list[dict[str, Any]]:
         accepted = {(e.kind, e.frame, e.ids) for e in state.accepted}
         changes = look_changes(state.table, *self.looks.of(state.table))
-        found = find_moments(state.table, self.size_wh, self.fps, changes)
+        found = review_moments(state.table, self.size_wh, self.fps, changes)
         return [
             {
                 "kind": m.kind,

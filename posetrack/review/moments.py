@@ -4,14 +4,12 @@ from __future__ import annotations
 
 __all__ = ["Moment", "find_moments"]
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
-from posetrack.review.looks import LookChange
 from posetrack.review.motions import Track, distance, tracks_of
 from posetrack.structures import FloatArray, IntArray
 from posetrack.track_table import TrackTable
@@ -40,21 +38,13 @@ class Moment:
     text: str
 
 
-def find_moments(
-    table: TrackTable,
-    size_wh: tuple[int, int],
-    fps: float,
-    changes: Sequence[LookChange] = (),
-) -> list[Moment]:
-    """The suspicious moments of tracks in a picture of that size, by frame; with ``changes`` of
-    looks where these are known.
-    """
+def find_moments(table: TrackTable, size_wh: tuple[int, int], fps: float) -> list[Moment]:
+    """The suspicious moments of tracks in a picture of that size, by frame."""
     tracks = tracks_of(table)
     switches = _switches(tracks)
     known = {(m.frame, i) for m in switches for i in m.ids}
     found = [
         *switches,
-        *_looks(changes, switches, fps),
         *_ends(table, tracks, size_wh, fps),
         *_crossings(tracks, fps),
         *(m for t in tracks for m in _alone(t, fps) if (m.frame, t.identity) not in known),
@@ -138,20 +128,6 @@ def _changed_places(one: Track, n: int, other: Track, m: int) -> bool:
     straight = distance(one, n, one, n - 1) + distance(other, m, other, m - 1)
     crossed = distance(one, n, other, m - 1) + distance(other, m, one, n - 1)
     return crossed < NEARER * straight
-
-
-def _looks(changes: Sequence[LookChange], known: list[Moment], fps: float) -> list[Moment]:
-    """Changes of looks that no switch explains; of two who look like each other one moment."""
-    found: list[Moment] = []
-    for c in sorted(changes, key=lambda c: c.frame):
-        ids = (c.identity,) if c.other is None else tuple(sorted((c.identity, c.other)))
-        near = [m for m in (*known, *found) if set(ids) <= set(m.ids)]
-        if any(c.since - fps * REACH_S <= m.frame <= c.frame for m in near):
-            continue
-        who = "somebody else" if c.other is None else f"{c.other} did"
-        text = f"{c.identity} looks like {who}, since frame {c.since} to {c.frame}"
-        found.append(Moment("looks", c.frame, ids, text))
-    return found
 
 
 def _crossings(tracks: list[Track], fps: float) -> list[Moment]:

@@ -9,7 +9,7 @@ import pytest
 
 from posetrack.editing.edits import Delete, Swap, apply_edits
 from posetrack.review.looks import LookChange, Looks, look_changes
-from posetrack.review.moments import find_moments
+from posetrack.review.suspicions import review_moments
 from posetrack.skeletons import COCO_17
 from posetrack.structures import Boxes, FrameLabels, Poses, Tracks
 from posetrack.track_table import TrackTable, table_of
@@ -68,7 +68,7 @@ def test_who_comes_out_as_the_other_is_found(video: Path) -> None:
     assert [(c.identity, c.other) for c in changes] == [(1, 2), (2, 1)]
     for change in changes:
         assert change.since < 75 <= change.frame
-    [moment] = [m for m in find_moments(swapped, SIZE_WH, FPS, changes) if m.kind == "looks"]
+    [moment] = [m for m in review_moments(swapped, SIZE_WH, FPS, changes) if m.kind == "looks"]
     assert moment.ids == (1, 2)
     assert "looks like" in moment.text
     alone = apply_edits(swapped, [Delete(2, start=0, end=75)])
@@ -91,9 +91,10 @@ def test_a_known_switch_is_not_told_twice() -> None:
     truth = _table()
     swapped = apply_edits(truth, [Swap(1, 3, start=40)])
     change = LookChange(1, 38, 43, 3)
-    kinds = [m.kind for m in find_moments(swapped, SIZE_WH, FPS, [change])]
+    kinds = [m.kind for m in review_moments(swapped, SIZE_WH, FPS, [change])]
     assert kinds.count("switch") == 1
     assert "looks" not in kinds
+    assert kinds[0] == "switch"  # the worst first
 
 
 def test_before_the_end_nothing_is_known_and_closing_does_not_wait(video: Path) -> None:

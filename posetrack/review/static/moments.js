@@ -17,10 +17,8 @@ export function next(by = 1) {
   const list = open();
   if (!list.length) return say("No suspicious moments are left.");
   const at = list.indexOf(store.moment);
-  if (at >= 0) return visit(list[(at + by + list.length) % list.length]);
-  const later = list.findIndex((one) => one.frame > store.frame);
-  const start = store.moment || store.frame > 0 ? later : 0;
-  visit(by > 0 ? list[start < 0 ? 0 : start] : list.findLast((one) => one.frame < store.frame) ?? list.at(-1));
+  // of those that are left the worst is the first; what was mended is no moment any more
+  visit(at < 0 ? list.at(by > 0 ? 0 : -1) : list[(at + by + list.length) % list.length]);
 }
 
 export function accept(one = store.moment) {
@@ -28,7 +26,7 @@ export function accept(one = store.moment) {
   const list = open();
   const after = list[(list.indexOf(one) + 1) % list.length];
   edit({ op: "accept", kind: one.kind, frame: one.frame, ids: one.ids });
-  if (after !== one) visit(after);
+  if (one === store.moment && after !== one) visit(after);
 }
 
 function build() {
