@@ -57,7 +57,7 @@ class Review:
         self.count = max(self.pictures.frame_count or 0, int(base.frames[-1]) + 1)
         self.times = times_of(base, self.count, self.fps)
         self.size_wh = sequence.size_wh or self.pictures.size_wh
-        self.looks = Looks(base, video, self.size_wh, self.fps)
+        self.looks = Looks(base, video, self.size_wh, self.fps, quiet_s=self.pictures.quiet_s)
         self._lanes = _Latest(lambda state: lanes_of(state.table, self.count))
         self._moments = _Latest(self._make_moments)
         self._first_moments = _Latest(self._make_moments)

@@ -10,7 +10,7 @@ from __future__ import annotations
 __all__ = ["LookChange", "Looks", "look_changes"]
 
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from posetrack.video.open import open_source
 
 Floats = npt.NDArray[np.float64]
 
+QUIET_S = 0.6
 A_SECOND = 5.0  # frames that are looked at
 MOST = 60_000  # people that are looked at; 2 kB each
 SURE = 0.2  # of a joint whose colours count
@@ -54,9 +55,18 @@ class Looks:
     """The looks of the people of ``table``, as they are read by a thread (``start``)."""
 
     def __init__(
-        self, table: TrackTable, video: str | Path, size_wh: tuple[int, int], image_fps: float
+        self,
+        table: TrackTable,
+        video: str | Path,
+        size_wh: tuple[int, int],
+        image_fps: float,
+        *,
+        quiet_s: Callable[[], float] = lambda: QUIET_S,
     ) -> None:
-        """``size_wh`` is what the positions of the table belong to."""
+        """``size_wh`` is what the positions of the table belong to; ``quiet_s`` says for how long
+        nobody has watched the video: reading waits until that is ``QUIET_S``.
+        """
+        self._quiet_s = quiet_s
         self._table, self._video = table, video
         self._size_wh, self._image_fps = size_wh, image_fps
         span = len(table.frames) / max(image_fps, 1e-6)
@@ -102,13 +112,12 @@ class Looks:
             with open_source(self._video, image_fps=self._image_fps) as source:
                 scale = source.size_wh[0] / self._size_wh[0]
                 for frame in source:
+                    while self._quiet_s() < QUIET_S and not self._stop.is_set():
+                        self._stop.wait(QUIET_S / 2)
                     if self._stop.is_set():
                         return
                     if frame.index % self._step == 0:
-                        begin = time.perf_counter()
                         self._look(frame, scale)
-                        # half of a core at most: somebody is watching the video meanwhile
-                        self._stop.wait(time.perf_counter() - begin)
         except PosetrackError:
             pass  # the page says so when it asks for a picture
         self.done = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = ["PictureCache", "Pictures"]
 
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +68,7 @@ class Pictures:
         self._time_of = time_of
         self._image_fps: dict[str, Any] = {} if image_fps is None else {"image_fps": image_fps}
         self._lock = threading.Lock()
+        self._asked = time.monotonic()
         self._cache = PictureCache()
         self._frames: Iterator[Frame] = iter(())
         self._waiting: Frame | None = None  # decoded, not yet taken
@@ -91,6 +93,7 @@ class Pictures:
         InputError.
         """
         small = small and max(self.size_wh) > SMALL_SIDE
+        self._asked = time.monotonic()
         with self._lock:
             file = self._cache.get((index, small))
             if file is None:
@@ -98,6 +101,10 @@ class Pictures:
                 file = _encoded(_smaller(image) if small else image)
                 self._cache.put((index, small), file)
             return file
+
+    def quiet_s(self) -> float:
+        """Seconds since a picture was asked for."""
+        return time.monotonic() - self._asked
 
     def portrait(self, index: int, box: npt.NDArray[np.float64]) -> bytes:
         """What lies in a ``box`` (x1, y1, x2, y2 in pixels of the video) of frame ``index``, as a

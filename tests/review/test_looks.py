@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,24 @@ def test_a_known_switch_is_not_told_twice() -> None:
     assert kinds.count("switch") == 1
     assert "looks" not in kinds
     assert kinds[0] == "switch"  # the worst first
+
+
+def test_reading_waits_while_somebody_watches(video: Path) -> None:
+    table, watching = _table(), [True]
+    asked = threading.Event()
+
+    def quiet_s() -> float:
+        asked.set()
+        return 0.0 if watching[0] else 60.0
+
+    looks = Looks(table, video, SIZE_WH, FPS, quiet_s=quiet_s)
+    looks.start()
+    assert asked.wait(20)
+    assert not looks.done
+    watching[0] = False
+    looks.wait()
+    assert looks.done
+    assert len(looks.of(table)[0])
 
 
 def test_before_the_end_nothing_is_known_and_closing_does_not_wait(video: Path) -> None:
