@@ -59,6 +59,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "posetrack.cli.measure:measure",
         "Angles, distances and speeds of tracked people, as a table.",
     ),
+    "events": (
+        "posetrack.cli.events:events",
+        "What happened when: gaps, crossings, jumps, switches; where to look.",
+    ),
     "review": (
         "posetrack.cli.review:review",
         "Look at tracks in the browser, and mend them: swap, merge, split, move.",
