@@ -260,7 +260,7 @@ def engine() -> str:
         now, before, times = r["now"], r["before"], r["times"]
         rows.append(
             (
-                f"{name}, up to {now['people']} people",
+                f"{name}, {now['frames']} frames",
                 *(f"{side['frames_per_s']['median']:.1f}" for side in (before, now)),
                 *(f"{times[k]['median']:.2f}" for k in ("steady", "process_s", "processor_s")),
             )

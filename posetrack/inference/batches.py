@@ -19,31 +19,34 @@ Result = TypeVar("Result")
 
 
 class BatchThreads:
-    """Runs the same job on many parts, in as many threads as torch may use, each of which computes
-    on its own.
+    """Runs the same job on many parts, in ``count()`` threads (as many as torch may use), each of
+    which computes on its own.
 
     Small networks spend much of their time waiting for all threads at the end of every layer;
     batches that are computed side by side do not (``benchmarks/pose_speed.py``). The threads live
     until the process ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[], int] = thread_count) -> None:
+        self._count = count
         self._pool: ThreadPoolExecutor | None = None
         self._threads = 0
         self._starting = Lock()
 
-    def map(self, job: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+    def map(
+        self, job: Callable[[Part], Result], parts: Sequence[Part], *, few: bool = False
+    ) -> list[Result]:
         """``job(part)`` of every part, in order; with fewer parts than threads one after
-        the other.
+        the other, unless ``few`` are worth it.
         """
-        threads = thread_count()
-        if threads < 2 or len(parts) < threads:
+        threads = self._count()
+        if threads < 2 or len(parts) < (2 if few else threads):
             return [job(part) for part in parts]
         return list(self._started(threads).map(job, parts))
 
     def run(self, job: Callable[[], Result]) -> Result:
         """The job on a thread of its own, waited for."""
-        return self._started(thread_count()).submit(job).result()
+        return self._started(self._count()).submit(job).result()
 
     def _started(self, threads: int) -> ThreadPoolExecutor:
         with self._starting:

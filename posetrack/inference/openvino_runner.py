@@ -19,7 +19,7 @@ import numpy as np
 from posetrack.errors import UsageError
 from posetrack.inference.kept import keep, kept, kept_path
 from posetrack.inference.privacy import no_calls_home
-from posetrack.inference.threads import thread_count
+from posetrack.inference.threads import stream_count, thread_count
 from posetrack.inference.trials import processor
 from posetrack.structures import FloatArray
 
@@ -50,9 +50,8 @@ def openvino_forward(
     """Normalised images (B, 3, H, W) float32 to the outputs of ``network``; with ``int8`` it rounds
     to these ranges.
 
-    May be called from several threads at once: each of ``threads.thread_count()`` computes alone,
-    which was 1.3 to 1.5 times as fast as one after the other on two threads (bundled networks).
-    Raises UsageError where OpenVINO cannot run it.
+    May be called from several threads at once: ``threads.stream_count()`` of them compute side by
+    side. Raises UsageError where OpenVINO cannot run it.
     """
     if network.folder is None:
         return _forward(_compiled(network, example_hw, precision, int8))
@@ -67,18 +66,17 @@ def openvino_forward(
 
 
 def _settings(precision: str) -> dict[str, Any]:
-    threads = thread_count()
     return {
-        "NUM_STREAMS": threads,
+        "NUM_STREAMS": stream_count(),
         "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
-        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_NUM_THREADS": thread_count(),
         "ENABLE_CPU_PINNING": False,  # other programs want the processor too
     }
 
 
 def _forward(model: Any) -> Forward:
     idle: queue.LifoQueue[Any] = queue.LifoQueue()  # the last one's memory is at hand
-    for _ in range(thread_count()):
+    for _ in range(stream_count()):
         idle.put(model.create_infer_request())
 
     def forward(images: FloatArray) -> tuple[FloatArray, ...]:

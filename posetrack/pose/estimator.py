@@ -30,7 +30,7 @@ from posetrack.inference.batches import BatchThreads
 from posetrack.inference.devices import device_name, has_native_int8, precision_name
 from posetrack.inference.network import Network
 from posetrack.inference.runtimes import make_runner
-from posetrack.inference.threads import taking_turns, thread_count
+from posetrack.inference.threads import stream_count, taking_turns, thread_count
 from posetrack.oks import rescore
 from posetrack.pose.crops import Crops
 from posetrack.pose.upright import lean_deg, moved_maps, torso_score, turned_center_scale
@@ -100,7 +100,7 @@ class PoseEstimator:
         self._agreeing = {
             batch_size: True
         }  # whether a size of batch gives the bits of the full one
-        self._threads = BatchThreads()
+        self._threads = BatchThreads(stream_count if self.runtime == "openvino" else thread_count)
         self._turn = taking_turns(self.concurrent)
         self.side_by_side = self.device == "cpu" and self.runtime in (
             "torch",
@@ -271,11 +271,11 @@ class PoseEstimator:
             return *mine.decoded(maps, self.decode), maps[: len(maps) * keep_maps]
 
         even = spread and self.side_by_side and self.runtime == "openvino"
-        size = min(self.batch_size, -(-len(people) // thread_count())) if even else self.batch_size
+        size = min(self.batch_size, -(-len(people) // stream_count())) if even else self.batch_size
         parts = list(_chunks(np.arange(len(people)), max(size, 1)))
         full = [part for part in parts if len(part) == self.batch_size or even]
         found = (
-            self._threads.map(look, full)
+            self._threads.map(look, full, few=even)
             if len(full) > 1 and self._same_on_threads
             else [look(p) for p in full]
         )

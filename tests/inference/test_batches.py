@@ -57,6 +57,11 @@ def test_few_parts_run_where_they_are_asked_for() -> None:
     ]
 
 
+def test_few_parts_run_side_by_side_where_that_is_worth_it() -> None:
+    both = threading.Barrier(2, timeout=10)  # passed only by two at once
+    assert len(BatchThreads(lambda: 4).map(lambda _: both.wait(), [1, 2], few=True)) == 2
+
+
 @pytest.mark.usefixtures("two_threads")
 def test_an_error_comes_out() -> None:
     with pytest.raises(ZeroDivisionError):

@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from torch import nn
 
 from posetrack import assemble, weights
 from posetrack.drawn.clip import draw_sequence
-from posetrack.inference import devices, kept, threads
+from posetrack.inference import devices, kept, openvino_runner, threads
 from posetrack.inference.network import Network
 from posetrack.inference.runtimes import make_runner
 from posetrack.options import TrackOptions
@@ -168,6 +169,25 @@ def test_threads_are_counted_as_torch_counts_them() -> None:
     assert _without_torch("threads.thread_count()", OMP_NUM_THREADS="3") == "3"
     assert _without_torch("(threads.set_threads(5), threads.thread_count())[1]") == "5"
     assert threads.thread_count() == torch.get_num_threads()
+
+
+def test_streams_are_some_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count, streams in ((1, 1), (2, 2), (4, 4), (16, 4)):
+        monkeypatch.setattr(threads, "thread_count", lambda n=count: n)
+        assert threads.stream_count() == streams
+
+
+@needs_openvino
+def test_streams_of_several_threads_give_the_bits_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(5, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    found = []
+    for count in (1, 3, 6):  # 6: four streams share them
+        monkeypatch.setattr(openvino_runner, "thread_count", lambda n=count: n)
+        monkeypatch.setattr(openvino_runner, "stream_count", lambda n=count: min(n, 4))
+        run = make_runner(small()[0], (16, 16), device="cpu", runtime="openvino")
+        with ThreadPoolExecutor(5) as pool:
+            found += [torch.cat([tensors[0] for tensors in pool.map(run, x.split(1))])]
+    assert all(torch.equal(found[0], other) for other in found[1:])
 
 
 @needs_linux
