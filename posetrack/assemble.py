@@ -38,7 +38,7 @@ from posetrack.errors import UsageError, WeightsError
 from posetrack.flow import FlowEstimator
 from posetrack.formats.boxes import read_boxes
 from posetrack.inference.devices import device_name, has_native_bfloat16, has_native_int8
-from posetrack.inference.threads import set_threads, stream_count, thread_count
+from posetrack.inference.threads import set_threads, stream_count
 from posetrack.inference.trials import processor, quickest, remembered
 from posetrack.options import WINDOW_FRAMES, TrackOptions
 from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
