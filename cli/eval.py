@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from posetrack.cli.eval_grid import print_grid, read_grid
 from posetrack.cli.eval_model import model_options, model_run
 from posetrack.cli.eval_mot import mot
 
@@ -38,12 +39,15 @@ def _output_options(command: Command) -> Command:
     return command
 
 
-def _style(as_json: bool, as_csv: bool, as_markdown: bool) -> str:
+def _style(as_json: bool, as_csv: bool, as_markdown: bool, as_latex: bool = False) -> str:
     from posetrack.errors import UsageError
 
-    if as_json + as_csv + as_markdown > 1:
-        raise UsageError("Choose one of --json, --csv and --markdown.")
-    return "json" if as_json else "csv" if as_csv else "markdown" if as_markdown else "text"
+    styles = {"json": as_json, "csv": as_csv, "markdown": as_markdown, "latex": as_latex}
+    chosen = [name for name, wanted in styles.items() if wanted]
+    if len(chosen) > 1:
+        others = ", --markdown and --latex" if as_latex else " and --markdown"
+        raise UsageError(f"Choose one of --json, --csv{others}.")
+    return chosen[0] if chosen else "text"
 
 
 def _print_json(content: Any) -> None:
@@ -88,6 +92,14 @@ def _print_json(content: Any) -> None:
     metavar="NAME=VALUE",
     help="With --model: an option of posetrack track.",
 )
+@click.option(
+    "--grid",
+    multiple=True,
+    metavar="NAME=LIST",
+    help="With --model: run all combinations of such options, as in --grid flow=dis,none "
+    "--grid memory=1,5; one table.",
+)
+@click.option("--latex", is_flag=True, help="Print the tables as LaTeX.")
 def posetrack(
     truth: Path,
     prediction: Path,
@@ -100,6 +112,8 @@ def posetrack(
     as_csv: bool,
     as_markdown: bool,
     track: tuple[str, ...],
+    grid: tuple[str, ...],
+    latex: bool,
     **run: Any,
 ) -> None:
     """mAP, MOTA, MOTP, IDF1 and HOTA of PoseTrack predictions.
@@ -113,15 +127,21 @@ def posetrack(
     matching alone), or a file of boxes, a folder of such files. The tables say which it was.
     """
     from posetrack.cli.progress import progress
-    from posetrack.errors import unknown_name
+    from posetrack.errors import UsageError, unknown_name
     from posetrack.evaluation.evaluate import evaluate_posetrack
     from posetrack.evaluation.run import write_results
     from posetrack.metrics.protocols import PROTOCOLS
 
-    how = _style(as_json, as_csv, as_markdown)
+    how = _style(as_json, as_csv, as_markdown, latex)
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
     network = model_run(run, track=track)
+    if grid:
+        if sweep or output:
+            raise UsageError("--grid goes with neither --output nor --sweep-joint-threshold.")
+        scoring = {"protocol": PROTOCOLS[protocol], "metrics": [m for m in metrics.split(",") if m]}
+        print_grid(truth, prediction, network, read_grid(grid), how, skip_bad=skip_bad, **scoring)
+        return
     doing, unit = ("scoring", "sequences") if network is None else ("tracking", "frames")
     with progress(doing, unit=unit) as report:
         found = evaluate_posetrack(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["model_options", "model_run"]
+__all__ = ["model_options", "model_run", "option_value"]
 
 from collections.abc import Callable
 from pathlib import Path
@@ -147,12 +147,14 @@ def model_run(
         boxes=boxes,
         six_scales=six_scales,
         force=given["force"],
-        options=options | dict(_pair(text) for text in track),
+        options=options | dict(option_value(text) for text in track),
     )
 
 
-def _pair(text: str) -> tuple[str, Any]:
-    """``memory=10`` as a name and a value of the option's type. Raises UsageError."""
+def option_value(text: str, of: str = "--track") -> tuple[str, Any]:
+    """``memory=10`` as a name of ``TrackOptions`` and a value of its type. Raises UsageError, which
+    names ``of``, the option it stands in.
+    """
     from dataclasses import fields
 
     from posetrack.errors import UsageError, unknown_name
@@ -171,7 +173,7 @@ def _pair(text: str) -> tuple[str, Any]:
         }
         return plain, convert.get(kinds[plain], str)(value)
     except (KeyError, ValueError) as error:
-        raise UsageError(f"--track {text}: {value!r} is not a {kinds[plain]}.") from error
+        raise UsageError(f"{of} {text}: {value!r} is not a {kinds[plain]}.") from error
 
 
 def _truth_value(text: str) -> bool:

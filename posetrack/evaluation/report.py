@@ -8,6 +8,7 @@ __all__ = [
     "report_json",
     "report_tables",
     "scores_json",
+    "total_figures",
     "write_official_files",
 ]
 
@@ -144,6 +145,11 @@ def _figures(scores: SequenceScores, j: int) -> dict[str, Any]:
     if scores.hota is not None:
         figures |= {field: float(scores.hota.mean(field)[j] * 100) for field in _TOTAL_FIELDS}
     return figures
+
+
+def total_figures(report: PoseTrackReport) -> dict[str, Any]:
+    """The main figures over all sequences and joints, by name: percent, and counts."""
+    return _figures(report.total, -1)
 
 
 def report_json(report: PoseTrackReport) -> dict[str, Any]:

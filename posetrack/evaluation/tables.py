@@ -1,5 +1,5 @@
-"""Small tables of results as aligned text, Markdown or CSV, and what every result file says about
-its making.
+"""Small tables of results as aligned text, Markdown, LaTeX or CSV, and what every result file
+says about its making.
 """
 
 from __future__ import annotations
@@ -11,6 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+_LATEX = {letter: "\\" + letter for letter in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
 DECIMALS = 1  # of percentages in tables; JSON has them all
 
 
@@ -24,8 +29,8 @@ class Table:
 
 
 def render(tables: Iterable[Table], style: str) -> str:
-    """The tables one after another in style "text", "markdown" or "csv"."""
-    lines = {"text": _text, "markdown": _markdown, "csv": _csv}[style]
+    """The tables one after another in style "text", "markdown", "latex" or "csv"."""
+    lines = {"text": _text, "markdown": _markdown, "latex": _latex, "csv": _csv}[style]
     return "\n\n".join("\n".join(lines(table)) for table in tables)
 
 
@@ -58,6 +63,27 @@ def _markdown(table: Table) -> list[str]:
         "",
         *("| " + " | ".join(row) + " |" for row in (table.columns, rule, *rows)),
     ]
+
+
+def _latex(table: Table) -> list[str]:
+    """A tabular of plain LaTeX; the title is a comment above it."""
+    grid = [table.columns, *([_cell(v, "latex") for v in row] for row in table.rows)]
+    head, *rows = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in grid]
+    return [
+        f"% {table.title}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        r"\hline",
+        head,
+        r"\hline",
+        *rows,
+        r"\hline",
+        r"\end{tabular}",
+    ]
+
+
+def _escaped(text: str) -> str:
+    """``text`` with LaTeX's own characters as characters."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def _csv(table: Table) -> list[str]:
