@@ -189,6 +189,7 @@ def test_the_overlay_lies_where_the_tracks_say(opened: Page, folder: Path) -> No
     opened.at(FRAMES - 3)
     opened.key("Home")
     opened.at(0)
+    assert _ruler_is_as_wide_as_lanes(opened)
 
 
 def test_the_picture_is_that_of_the_frame(opened: Page, folder: Path) -> None:
@@ -401,6 +402,13 @@ def test_everything_by_keys(opened: Page, folder: Path) -> None:
     assert accept["op"] == "accept"
 
 
+def _ruler_is_as_wide_as_lanes(opened: Page) -> bool:
+    """So that a place on it is the same time on all of them."""
+    ruler = opened.page.locator("#ruler").bounding_box()
+    lane = opened.page.locator(".lane canvas").first.bounding_box()
+    return bool(ruler["x"] == lane["x"] and ruler["width"] == lane["width"])
+
+
 def test_a_telephone(folder: Path, browser: Any) -> None:
     """Nothing is wider than the window, and every control has a name."""
     with _served(folder) as address:
@@ -409,6 +417,7 @@ def test_a_telephone(folder: Path, browser: Any) -> None:
         opened.page.click("#next")
         opened.page.wait_for_selector("#called")
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+        assert _ruler_is_as_wide_as_lanes(opened)
         nameless = opened.page.evaluate(
             "[...document.querySelectorAll('button, input, select')].filter(e => !(e.textContent."
             "trim() || e.ariaLabel || e.labels?.length || e.title)).map(e => e.outerHTML)"

@@ -6,6 +6,7 @@ import { $, clamp, clock, color, go, make, put, seconds, store, title, watch } f
 
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600]; // seconds
 const APART = 74; // pixels between two of them
+const SPARE = 8; // pixels right of the lanes, as in review.css
 const LEAST = 20; // frames that the timeline shows at least
 let strips = new Map(); // id: { lane, canvas }
 
@@ -80,6 +81,9 @@ function newLane(id) {
 
 function paint() {
   if (!store.state) return;
+  // as wide as the lanes, whose scroll bar takes room on some systems and none on others
+  const row = $("ruler").parentElement;
+  row.style.paddingRight = `${row.clientWidth - $("lanes").clientWidth + SPARE}px`;
   paintLanes();
   paintRuler(...prepare($("ruler")));
   place();
