@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["track"]
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import Field, fields, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from posetrack.options import TrackOptions
 if TYPE_CHECKING:
     from posetrack import Summary
     from posetrack.pipeline import Stopwatch
+    from posetrack.running.cluster import ClusterOptions
     from posetrack.running.inputs import Input
     from posetrack.running.jobs import Event
     from posetrack.running.work import Outcome, Plan
@@ -119,6 +120,31 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
         metavar="N",
         help="Videos at once, each in a process with its share of the cores.",
     ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Workers through Ray: videos, or the windows of a single one, go to them.",
+    ),
+    click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="The Ray cluster that has the workers: auto, or an address; default: this machine.",
+    ),
+    click.option(
+        "--cpus-per-worker",
+        type=click.FloatRange(0, min_open=True),
+        metavar="X",
+        help="Cores of each worker; default: this machine's shared out, or one on a cluster.",
+    ),
+    click.option(
+        "--gpus-per-worker",
+        type=click.FloatRange(0),
+        default=0.0,
+        show_default=True,
+        metavar="X",
+        help="GPUs of each worker; 0.5: two share one.",
+    ),
 )
 @draw_options("--draw-boxes")
 @click.option("--quiet", is_flag=True, help="No progress and no summary.")
@@ -141,6 +167,10 @@ def track(
     resume: bool,
     summary: Path | None,
     jobs: int,
+    workers: int | None,
+    cluster: str | None,
+    cpus_per_worker: float | None,
+    gpus_per_worker: float,
     quiet: bool,
     profile: Path | None,
     as_json: bool,
@@ -155,6 +185,7 @@ def track(
     """
     from posetrack import OutputOptions
     from posetrack.pipeline import Stopwatch
+    from posetrack.running.cluster import ClusterOptions
     from posetrack.running.inputs import read_list
     from posetrack.running.remote import is_address
     from posetrack.running.work import Plan
@@ -166,13 +197,19 @@ def track(
     plan = Plan(options, outputs, there)
     names = [*inputs, *(read_list(inputs_from) if inputs_from else ())]
     found = _inputs(names, output, plan)
-    if jobs > 1 and (show or profile):
-        raise click.UsageError("--show and --profile are for one video at a time, without --jobs.")
+    spread = bool(workers or cluster)
+    if (jobs > 1 or spread) and (show or profile):
+        raise click.UsageError("--show and --profile are for one video at a time, without workers.")
+    if jobs > 1 and spread:
+        raise click.UsageError("--jobs does without Ray; give it, or --workers and --cluster.")
     watch = Stopwatch(profile=True) if profile else None
-    if jobs > 1 and len(found) > 1:
+    if spread:
+        farm = ClusterOptions(workers, cluster, cpus_per_worker, gpus_per_worker)
+        outcomes = _on_cluster(found, plan, farm, quiet)
+    elif jobs > 1 and len(found) > 1:
         outcomes = _together(found, plan, jobs, quiet)
     else:
-        outcomes = _one_by_one(found, plan, show, quiet, watch)
+        outcomes = _one_by_one(found, plan, quiet, show=show, stopwatch=watch)
     if profile and watch:
         _show_profile(profile, watch)
     return _report(outcomes, summary, quiet, as_json)
@@ -202,11 +239,11 @@ def _together(found: list[Input], plan: Plan, jobs: int, quiet: bool) -> list[Ou
     return _watched(run_jobs(found, plan, jobs, sentence=sentence), found, quiet)
 
 
-def _watched(events: Iterator[Event], found: list[Input], quiet: bool) -> list[Outcome]:
+def _watched(events: Generator[Event], found: list[Input], quiet: bool) -> list[Outcome]:
     from posetrack.cli.progress import progress_of_many
 
     outcomes: dict[int, Outcome] = {}
-    with closing(events), progress_of_many([one.label for one in found], quiet) as report:  # type: ignore[type-var]
+    with closing(events), progress_of_many([one.label for one in found], quiet) as report:
         for event in events:
             report(event.index, event.done, event.total, event.outcome is not None)
             if event.outcome is not None:
@@ -215,8 +252,21 @@ def _watched(events: Iterator[Event], found: list[Input], quiet: bool) -> list[O
     return [outcome for _, outcome in sorted(outcomes.items())]
 
 
+def _on_cluster(found: list[Input], plan: Plan, farm: ClusterOptions, quiet: bool) -> list[Outcome]:
+    """Several videos go to the workers whole; a single one goes there in windows."""
+    from posetrack import PoseTracker
+    from posetrack.cli import sentence
+    from posetrack.running.cluster import Cluster
+
+    PoseTracker(**plan.options)  # what is wrong with the options is told at once
+    with Cluster(plan, farm) as cluster:
+        if len(found) == 1:
+            return _one_by_one(found, cluster.here(plan), quiet, windows=cluster)
+        return _watched(cluster.run(found, sentence=sentence), found, quiet)
+
+
 def _one_by_one(
-    found: list[Input], plan: Plan, show: bool, quiet: bool, watch: Stopwatch | None
+    found: list[Input], plan: Plan, quiet: bool, *, show: bool = False, **more: Any
 ) -> list[Outcome]:
     """Outcomes of all inputs, one after the other. The error of a single one is raised."""
     from posetrack import PoseTracker
@@ -226,7 +276,7 @@ def _one_by_one(
     from posetrack.running.work import Outcome, attempt, track_input
 
     tracker = PoseTracker(**plan.options)
-    more = {"show": open_window() if show else None, "stopwatch": watch}
+    more["show"] = open_window() if show else None
     outcomes = []
     for one in found:
         with progress(one.label, quiet, waiting="loading networks") as report:

@@ -12,6 +12,7 @@ __all__ = [
     "build_detector",
     "build_flow",
     "build_identities",
+    "build_look",
     "build_pipeline",
     "build_pose",
     "build_stages",
@@ -41,7 +42,7 @@ from posetrack.inference.devices import device_name, has_native_bfloat16, has_na
 from posetrack.inference.threads import set_threads, stream_count
 from posetrack.inference.trials import processor, quickest, remembered
 from posetrack.options import WINDOW_FRAMES, TrackOptions
-from posetrack.pipeline import Pipeline, PipelineSettings, Stopwatch
+from posetrack.pipeline import Part, Pipeline, PipelineSettings, Seen, Stopwatch, Windows
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.refining.live import Smoothed
 from posetrack.skeletons import is_human
@@ -291,14 +292,22 @@ def _looks(stages: Stages) -> int:
 
 
 def build_pipeline(
-    o: TrackOptions, stages: Stages, *, live: bool, stopwatch: Stopwatch | None = None
+    o: TrackOptions,
+    stages: Stages,
+    *,
+    live: bool,
+    stopwatch: Stopwatch | None = None,
+    elsewhere: Windows | None = None,
 ) -> Pipeline | Smoothed:
     """A pipeline for one video; ``live`` pictures go frame by frame unless told otherwise. With
-    ``o.smooth`` its tracks are smoothed as they come.
+    ``o.smooth`` its tracks are smoothed as they come. ``elsewhere`` looks at its windows.
     """
+    window, looks = o.window or (1 if live else WINDOW_FRAMES), _looks(stages)
+    if elsewhere:  # a whole window travels to each
+        window, looks = window * elsewhere.count, elsewhere.count
     settings = PipelineSettings(
-        window=o.window or (1 if live else WINDOW_FRAMES),
-        looks=_looks(stages),
+        window=window,
+        looks=looks,
         detect_every=o.detect_every,
         min_box_score=o.min_box_score,
         box_nms=o.box_nms,
@@ -309,5 +318,14 @@ def build_pipeline(
         calibration=stages.pose.calibration,
     )
     tracker = build_identities(o, stages.pose.skeleton)
-    pipeline = Pipeline(stages.detector, stages.flow, stages.pose, tracker, settings, stopwatch)
+    pipeline = Pipeline(
+        stages.detector, stages.flow, stages.pose, tracker, settings, stopwatch, elsewhere
+    )
     return Smoothed(pipeline, stages.pose.skeleton) if o.smooth else pipeline
+
+
+def build_look(o: TrackOptions, stages: Stages) -> Callable[[Part], Seen]:
+    """What a worker does for ``build_pipeline(elsewhere=...)``: all that depends on no track."""
+    run = build_pipeline(replace(o, smooth=False), stages, live=False)
+    assert isinstance(run, Pipeline)
+    return run.look

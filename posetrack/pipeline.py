@@ -19,7 +19,7 @@ are followed through this one (``map_ahead``): the order stays, and so does ever
 
 from __future__ import annotations
 
-__all__ = ["Pipeline", "PipelineSettings", "PoseStage", "Stopwatch", "calibrated"]
+__all__ = ["Part", "Pipeline", "PipelineSettings", "PoseStage", "Stopwatch", "calibrated"]
 
 import threading
 import time
@@ -83,12 +83,12 @@ class PoseStage(Protocol):
         ...
 
 
-# Some frames, and the one before them.
-_Part = tuple[list[Frame], Frame | None]
+# Some frames, and the one before them (None: they begin the video).
+Part = tuple[list[Frame], Frame | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """Some frames with what depends on no track: the flow that leads to each, its detected
     people and their poses.
     """
@@ -97,6 +97,17 @@ class _Seen:
     flows: list[Flow]
     boxes: list[Boxes]
     poses: list[Poses]
+
+
+class Windows(Protocol):
+    """Where parts of a video are looked at, if not here: ``count`` of them at once."""
+
+    @property
+    def count(self) -> int: ...
+
+    def look(self, part: Part) -> Seen:
+        """The bits that ``Pipeline.look`` gives."""
+        ...
 
 
 class Stopwatch:
@@ -134,11 +145,13 @@ class Pipeline:
         tracker: Tracker,
         settings: PipelineSettings | None = None,
         stopwatch: Stopwatch | None = None,
+        elsewhere: Windows | None = None,
     ) -> None:
         self.tracker = tracker
         self.settings = settings or PipelineSettings()
         self.stopwatch = stopwatch or Stopwatch()
         self._detector, self._flow, self._pose = detector, flow, pose
+        self._elsewhere = elsewhere
 
     @property
     def window(self) -> int:
@@ -157,7 +170,8 @@ class Pipeline:
         other threads, which have ended when this generator is closed.
         """
         parts = self._parts(iter(frames), before)
-        with closing(map_ahead(self._look, parts, self.settings.looks)) as ahead:
+        look = self._elsewhere.look if self._elsewhere else self.look
+        with closing(map_ahead(look, parts, self.settings.looks)) as ahead:
             for seen in ahead:
                 for frame, tracks in self._follow(seen):
                     yield frame, self._visible(tracks)
@@ -166,10 +180,10 @@ class Pipeline:
         """The people of one frame, at once and on this thread; ``before`` is the frame ahead of it,
         None for the first one. The same bits as ``run`` gives.
         """
-        ((_, tracks),) = self._follow(self._look(([frame], before)))
+        ((_, tracks),) = self._follow(self.look(([frame], before)))
         return self._visible(tracks)
 
-    def _parts(self, frames: Iterator[Frame], before: Frame | None) -> Iterator[_Part]:
+    def _parts(self, frames: Iterator[Frame], before: Frame | None) -> Iterator[Part]:
         """The video in pieces that are looked at together."""
         while part := self._read(frames):
             yield part, before
@@ -179,14 +193,14 @@ class Pipeline:
         with self.stopwatch("decode"):
             return list(islice(frames, -(-self.settings.window // self.settings.looks)))
 
-    def _look(self, part: _Part) -> _Seen:
+    def look(self, part: Part) -> Seen:
         """All that depends on no track."""
         frames, before = part
         boxes = self._detect(frames)
         flows = self._estimate_flow(frames, before)
-        return _Seen(frames, flows, boxes, self._estimate_poses(frames, boxes))
+        return Seen(frames, flows, boxes, self._estimate_poses(frames, boxes))
 
-    def _follow(self, seen: _Seen) -> Iterator[tuple[Frame, Tracks]]:
+    def _follow(self, seen: Seen) -> Iterator[tuple[Frame, Tracks]]:
         """The people of a window, frame by frame."""
         looked = zip(seen.frames, seen.flows, seen.boxes, seen.poses, strict=True)
         for frame, flow, boxes, found in looked:

@@ -15,7 +15,7 @@ from posetrack.detect.function import FunctionDetector
 from posetrack.errors import UsageError, WrongTypeError, unknown_name
 from posetrack.notebook import reporting
 from posetrack.options import TrackOptions
-from posetrack.pipeline import Stopwatch
+from posetrack.pipeline import Stopwatch, Windows
 from posetrack.recording.complete import complete
 from posetrack.recording.record import Progress, native_header, record
 from posetrack.recording.results import OutputOptions, Summary, is_finished, plan_results
@@ -147,12 +147,14 @@ class PoseTracker:
         progress: Progress | bool | None = None,
         show: Callable[[Image], bool] | None = None,
         stopwatch: Stopwatch | None = None,
+        windows: Windows | None = None,
     ) -> Summary:
         """Track a video and write the results: ``OutputOptions`` says what and where. Pictures at
         hand are called ``frames``.
 
         ``fps`` and ``progress`` as for ``run``; ``show(picture)`` gets each rendered frame and says
-        False to stop early. ``stopwatch`` is told the time of every stage.
+        False to stop early. ``stopwatch`` is told the time of every stage. ``windows`` are
+        workers that detect, estimate flow and poses (``running.cluster``); the bits stay the same.
         """
         outputs = outputs or OutputOptions()
         with self._open(source, fps) as video, reporting(progress, video.name) as report:
@@ -171,7 +173,13 @@ class PoseTracker:
                 video,
                 paths,
                 header,
-                build_pipeline(self.options, self.stages, live=video.live, stopwatch=stopwatch),
+                build_pipeline(
+                    self.options,
+                    self.stages,
+                    live=video.live,
+                    stopwatch=stopwatch,
+                    elsewhere=None if video.live else windows,
+                ),
                 resume=outputs.resume,
                 progress=report,
                 show=show,

@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -42,7 +42,7 @@ class Event:
 
 def run_jobs(
     inputs: Sequence[Input], plan: Plan, workers: int, *, sentence: Sentence
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Track ``inputs`` in ``workers`` processes, the largest first; every input ends with an event
     that has its outcome.
 

@@ -133,7 +133,8 @@ def test_the_command_has_every_option_of_the_library_with_its_default() -> None:
         assert given[f.name].default == f.default, f.name
         assert given[f.name].help == f.metadata["help"]
     own = {"inputs", "output", "formats", "no_video", "show", "force", "resume", "quiet", "as_json"}
-    own |= {"inputs_from", "summary", "jobs"}  # of many videos: posetrack.running
+    own |= {"inputs_from", "summary", "jobs", "workers", "cluster"}
+    own |= {"cpus_per_worker", "gpus_per_worker"}
     own |= {"profile"}  # a file of the command's; the library takes a Stopwatch
     assert set(given) == own | set(DRAWING) | {f.name for f in fields(TrackOptions)}
 
