@@ -83,7 +83,7 @@ def list_inputs(
 
 def _behind(name: str, out: Path | None, offline: bool) -> list[Input]:
     if remote.is_address(name):
-        return [Input(a) for a in remote.expanded(name, offline=offline)]
+        return [_there(a, name) for a in remote.expanded(name, offline=offline)]
     path = Path(name)
     if path.is_dir() and not _has_pictures(path):
         return _placed(_walk(path, _inside(out, path)), path) or [Input(name)]
@@ -102,6 +102,13 @@ def _inside(out: Path | None, root: Path) -> Path | None:
 
 def _placed(paths: Iterable[Path], root: Path) -> list[Input]:
     return [Input(str(path), path.relative_to(root).parent) for path in paths]
+
+
+def _there(address: str, pattern: str) -> Input:
+    """An address with its place below the part of the pattern that is none."""
+    root = glob.escape(pattern).split("[", 1)[0].rpartition("/")[0] + "/"
+    below = address.removeprefix(root) if address != pattern else ""
+    return Input(address, Path(below).parent)
 
 
 def _root(pattern: Path) -> Path:

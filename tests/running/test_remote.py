@@ -71,6 +71,8 @@ def test_patterns_at_addresses(memory: fsspec.AbstractFileSystem) -> None:
     ]
     with pytest.raises(InputError, match=r"No file matches memory://in/\*\.mov"):
         remote.expanded("memory://in/*.mov")
+    found = list_inputs(["memory://in/**/*.mp4", "memory://in/x.mp4"], "memory://out")
+    assert [one.under.as_posix() for one in found] == [".", "deep", "."]
 
 
 def test_from_the_web(web: str) -> None:
