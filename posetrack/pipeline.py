@@ -19,7 +19,16 @@ are followed through this one (``map_ahead``): the order stays, and so does ever
 
 from __future__ import annotations
 
-__all__ = ["Part", "Pipeline", "PipelineSettings", "PoseStage", "Stopwatch", "calibrated"]
+__all__ = [
+    "Part",
+    "Pipeline",
+    "PipelineSettings",
+    "PoseStage",
+    "Seen",
+    "Stopwatch",
+    "Windows",
+    "calibrated",
+]
 
 import threading
 import time
