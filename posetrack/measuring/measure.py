@@ -3,7 +3,8 @@
 Columns: ``frame``, ``time_s``, ``id``; ``facing`` (1: to the right of the picture, -1: to the
 left); ``body_x_px, body_y_px`` (the middle of the hips) and ``feet_x_px, feet_y_px`` (of the
 ankles); ``floor_x_m, floor_y_m`` where the floor is known; ``body_speed_px_s`` or ``_m_s`` (on the
-floor where that is known); the angles of ``angles.py`` in degrees; distances that were asked for.
+floor where that is known); the angles of ``angles.py`` in degrees; distances that were asked for;
+``quality`` ("ok", "weak" or "suspicious") and its ``reason``, see ``events.flags``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ __all__ = ["MeasureOptions", "Measures", "measure", "measure_file", "write_table
 
 import csv
 from collections.abc import Iterable
+from collections.abc import Sequence as SequenceABC
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from posetrack.errors import FormatError, InputError, OutputError, UsageError, unknown_name
+from posetrack.events.event import Event
+from posetrack.events.find import find_events
+from posetrack.events.flags import flag_rows
 from posetrack.files import write_beside
 from posetrack.formats.folder import base_name, read_one, track_file
 from posetrack.measuring.angles import (
@@ -39,6 +44,7 @@ from posetrack.structures import Sequence, Skeleton
 from posetrack.track_table import table_of
 
 Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.str_]
 
 FACINGS = {"left": -1.0, "right": 1.0}  # beside "auto" and "none"
 SPEED_WINDOW_S = 0.28  # over which a parabola is laid through a place before its slope is taken
@@ -65,6 +71,7 @@ class MeasureOptions:
 class Measures:
     """R rows, sorted by frame and identity: ``frame``, ``id`` (R,), ``time_s`` (R,) and
     ``columns`` (R,) by name, NaN where unknown. ``metres_per_px`` by identity, where known.
+    ``quality`` and ``reason`` (R,) are words: whether to trust the row, and why not.
     """
 
     frame: npt.NDArray[np.int64]
@@ -72,19 +79,26 @@ class Measures:
     id: npt.NDArray[np.int64]
     columns: dict[str, Floats]
     metres_per_px: dict[int, float]
+    quality: Words
+    reason: Words
 
     def of(self, identity: int) -> Measures:
         """The rows of one person."""
         rows = self.id == identity
         columns = {name: values[rows] for name, values in self.columns.items()}
         return Measures(
-            self.frame[rows], self.time_s[rows], self.id[rows], columns, self.metres_per_px
+            *(self.frame[rows], self.time_s[rows], self.id[rows], columns, self.metres_per_px),
+            *(self.quality[rows], self.reason[rows]),
         )
 
 
-def measure(sequence: Sequence, options: MeasureOptions | None = None) -> Measures:
-    """Everything that can be measured of a clip's people. Raises InputError, FormatError,
-    UsageError.
+def measure(
+    sequence: Sequence,
+    options: MeasureOptions | None = None,
+    events: SequenceABC[Event] | None = None,
+) -> Measures:
+    """Everything that can be measured of a clip's people. ``events`` are those that make a row
+    suspicious; None: those found here. Raises InputError, FormatError, UsageError.
     """
     options = options or MeasureOptions()
     skeleton = sequence.skeleton
@@ -95,6 +109,7 @@ def measure(sequence: Sequence, options: MeasureOptions | None = None) -> Measur
         table = table_of(timed_frames(sequence), skeleton)
     except ValueError as error:
         raise FormatError(f"{sequence.name}: the frames are not in order; sort them.") from error
+    flags = flag_rows(table, find_events(sequence) if events is None else events)
     people = series_of(table)
     done = [_person(s, skeleton, options) for s in people]
     rows = [np.flatnonzero(s.seen) for s in people]
@@ -107,6 +122,7 @@ def measure(sequence: Sequence, options: MeasureOptions | None = None) -> Measur
     identity = [np.full(len(r), s.identity) for s, r in zip(people, rows, strict=True)]
     order = np.lexsort((np.concatenate(identity), np.concatenate(frame))) if people else np.zeros(0)
     names = done[0][0] if done else {}
+    same_rows = np.lexsort((table.id, table.frame))
     return Measures(
         frame=stack(frame, np.int64),
         time_s=stack((s.time_s[r] for s, r in zip(people, rows, strict=True)), np.float64),
@@ -118,6 +134,8 @@ def measure(sequence: Sequence, options: MeasureOptions | None = None) -> Measur
         metres_per_px={
             s.identity: scale for s, (_, scale) in zip(people, done, strict=True) if scale
         },
+        quality=np.array(flags.quality, np.str_)[same_rows],
+        reason=np.array(flags.reason, np.str_)[same_rows],
     )
 
 
@@ -228,11 +246,12 @@ def write_table(path: Path, m: Measures) -> None:
     """Write measures as CSV. Raises OutputError."""
     with write_beside(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("frame", "time_s", "id", *m.columns))
+        writer.writerow(("frame", "time_s", "id", *m.columns, "quality", "reason"))
         values = list(m.columns.values())
         for r in range(len(m.frame)):
             figures = [_figure(column[r]) for column in values]
-            writer.writerow((m.frame[r], repr(float(m.time_s[r])), m.id[r], *figures))
+            who = m.frame[r], repr(float(m.time_s[r])), m.id[r]
+            writer.writerow((*who, *figures, m.quality[r], m.reason[r]))
 
 
 def _figure(value: float) -> str:
@@ -248,7 +267,8 @@ def _write_parquet(path: Path, m: Measures) -> None:
         raise UsageError(
             "Parquet needs pyarrow: pip install 'posetrack[parquet]', or choose .csv."
         ) from error
-    columns = {"frame": m.frame, "time_s": m.time_s, "id": m.id, **m.columns}
+    columns: dict[str, npt.NDArray[Any]] = {"frame": m.frame, "time_s": m.time_s, "id": m.id}
+    columns |= {**m.columns, "quality": m.quality, "reason": m.reason}
     table = pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
     with write_beside(path) as part:
         pq.write_table(table, str(part))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from posetrack.events.event import Event, by_severity
+from posetrack.events.find import find_events
 from posetrack.measuring.measure import MeasureOptions, Measures, measure
 from posetrack.refining.refine import refine, timed_frames
 from posetrack.refining.series import Mark, Series, series_of
@@ -77,7 +79,9 @@ class PersonFacts:
 
 @dataclass(frozen=True, slots=True)
 class ClipFacts:
-    """A clip: what its file says, its frames, the people in the order they came."""
+    """A clip: what its file says, its frames, the people in the order they came, and the moments
+    where somebody should look, the worst first.
+    """
 
     name: str
     size_wh: tuple[int, int] | None
@@ -90,6 +94,7 @@ class ClipFacts:
     meta: dict[str, Any]
     refined_here: bool
     measures: Measures
+    suspicious: tuple[Event, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -111,7 +116,9 @@ def clip_facts(
     ]
     series = series_of(table, np.concatenate(marks) if marks else None)
     here = not raw and "refined" not in sequence.meta
-    measures = measure(refine(sequence).sequence if here else sequence, options)
+    # of the tracks as they are: what refining mended is worth a look all the same
+    events = find_events(sequence)
+    measures = measure(refine(sequence).sequence if here else sequence, options, events)
     step = float(np.median(np.diff(table.time_s))) if len(frames) > 1 else 0.0
     names = {int(k): str(v) for k, v in dict(sequence.meta.get("names", {})).items()}
     people = [_person(s, names, measures, len(frames), step) for s in series]
@@ -129,6 +136,7 @@ def clip_facts(
         meta=sequence.meta,
         refined_here=here,
         measures=measures,
+        suspicious=tuple(by_severity(e for e in events if e.suspicious)),
     )
 
 

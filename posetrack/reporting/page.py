@@ -18,6 +18,7 @@ from posetrack.reporting.style import CSS
 
 MOST_PEOPLE = 24  # with charts of their own: those who were there longest
 MOST_PLACES = 1000  # of a way
+MOST_MOMENTS = 40  # suspicious ones in the table
 AWAY_S = 0.5  # seconds unseen after which a way begins anew
 SIDED = ("knee_flexion", "hip_flexion", "ankle_dorsiflexion", "shoulder_flexion", "elbow_flexion")
 _LEFT, _RIGHT = rgb(SIDE_COLORS["left"]), rgb(SIDE_COLORS["right"])
@@ -290,7 +291,28 @@ def _quality(facts: ClipFacts, pictures: Pictures) -> str:
         for p in _shown(facts)
     ]
     chart = line_chart("Score of the poses", "", lines, facts.span, from_zero=True)
-    return _section("Quality", chart + _joint_table(facts) + _gap_table(facts))
+    return _section("Quality", chart + _moments(facts) + _joint_table(facts) + _gap_table(facts))
+
+
+def _moments(facts: ClipFacts) -> str:
+    """Where somebody should look, the worst first."""
+    if not facts.suspicious:
+        return "<p class='note'>No suspicious moments.</p>"
+    shown = facts.suspicious[:MOST_MOMENTS]
+    rows = "".join(
+        f"<tr><td>{e.severity:.2f}</td><td>{'-' if e.time_s is None else f'{e.time_s:.2f} s'}</td>"
+        f"<td>{e.frame}</td><td>{escape(e.kind)}</td><td>{escape(e.text)}</td></tr>"
+        for e in shown
+    )
+    head = "".join(
+        f"<th>{name}</th>" for name in ("severity", "time", "frame", "kind", "what happened")
+    )
+    count = len(facts.suspicious)
+    words = _count(count, "suspicious moment", "suspicious moments")
+    if count > len(shown):
+        words += f", the worst {len(shown)} of them"
+    table = f"<div class='wide'><table><tr>{head}</tr>{rows}</table></div>"
+    return f"<details class='moments' open><summary>{words}</summary>{table}</details>"
 
 
 def _joint_table(facts: ClipFacts) -> str:
