@@ -10,7 +10,7 @@ from faulty_clip import write_clip
 
 from posetrack.events.find import read_events
 from posetrack.measuring.measure import measure_file
-from posetrack.reporting.report import report
+from posetrack.reporting.report import ReportOptions, report
 
 
 @pytest.fixture(scope="module", name="tracks")
@@ -41,8 +41,8 @@ def test_quality_in_parquet(tracks: Path, tmp_path: Path) -> None:
 
 
 def test_a_report_tells_of_suspicious_moments(tracks: Path, tmp_path: Path) -> None:
-    report([tracks], tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    [written], _ = report([tracks], ReportOptions(output=tmp_path / "page.html"))
+    page = written.read_text(encoding="utf-8")
     worst = read_events(tracks, suspicious=True)
     assert f"{len(worst)} suspicious moments" in page
     assert page.index("1 and 2 change places") < page.index("7 appears inside the picture")
