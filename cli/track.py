@@ -15,6 +15,7 @@ import click
 
 from posetrack.cli.drawing import draw_options, style_of
 from posetrack.cli.sections import SectionedCommand, section
+from posetrack.offered import OFFERED
 from posetrack.options import TrackOptions
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     if kind == "bool":
         both = f"{flag}/--no-{flag[2:]}" if f.default is None else flag
         return click.option(both, is_flag=True, **more)
-    if "choices" in rule:
-        more["type"] = click.Choice(rule["choices"])
+    choices = rule.get("choices") or OFFERED.get(f.name)
+    if choices:
+        more["type"] = click.Choice(choices)
     elif kind in ("int", "float"):
         ranged = click.IntRange if kind == "int" else click.FloatRange
         more["type"] = ranged(rule.get("min"), rule.get("max"))

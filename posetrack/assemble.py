@@ -41,6 +41,7 @@ from posetrack.formats.boxes import read_boxes
 from posetrack.inference.devices import device_name, has_native_bfloat16, has_native_int8
 from posetrack.inference.threads import set_threads, stream_count
 from posetrack.inference.trials import processor, quickest, remembered
+from posetrack.offered import check_offered
 from posetrack.options import WINDOW_FRAMES, TrackOptions
 from posetrack.pipeline import Part, Pipeline, PipelineSettings, Seen, Stopwatch, Windows
 from posetrack.pose.estimator import PoseEstimator
@@ -76,9 +77,10 @@ class Stages:
 def in_force(asked: TrackOptions) -> TrackOptions:
     """What was asked for, and what the preset says about the rest.
 
-    ``decode`` stays open: a checkpoint's own note goes before the preset (``build_pose``).
+    ``decode`` stays open: a checkpoint's own note goes before the preset (``build_pose``). Raises
+    UsageError for a name that is in no table.
     """
-    preset = asdict(weights.PRESETS[asked.preset])
+    preset = asdict(weights.PRESETS[check_offered(asked).preset])
     left_open = {name for name, value in asdict(asked).items() if value is None} - {"decode"}
     return replace(asked, **{name: preset[name] for name in left_open & preset.keys()})
 

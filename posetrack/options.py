@@ -61,7 +61,8 @@ class TrackOptions:
     """What ``PoseTracker`` and ``posetrack track`` share. None means: what the preset says.
 
     The metadata of a field is its ``section`` of the help page, its ``help`` text and, where there
-    are some, ``choices``, ``min``, ``max`` and ``metavar``.
+    are some, ``choices``, ``min``, ``max`` and ``metavar``. Choices that are the names of a table
+    are in ``offered.OFFERED``.
     """
 
     preset: str = _option(
@@ -121,8 +122,7 @@ class TrackOptions:
     tracker: str = _option(
         PEOPLE,
         "fused",
-        "How people are told apart.",
-        choices=("fused", "paper", "flow", "oks", "iou", "byte"),
+        "How people are told apart.",  # choices: ``offered``
     )
     memory: int = _option(
         PEOPLE, MEMORY, "Frames a person is remembered after they were last seen.", min=1
@@ -192,7 +192,6 @@ class TrackOptions:
         SPEED,
         "auto",
         "What runs the networks: auto takes OpenVINO on an x86 processor, else torch.",
-        choices=("auto", "torch", "openvino", "compiled"),
     )
     threads: int | None = _option(SPEED, None, "Processor threads; default: one a core.", min=1)
     window: int | None = _option(

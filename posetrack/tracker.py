@@ -14,6 +14,7 @@ from posetrack.detect.detectors import Detector, FileBoxes
 from posetrack.detect.function import FunctionDetector
 from posetrack.errors import UsageError, WrongTypeError, unknown_name
 from posetrack.notebook import reporting
+from posetrack.offered import check_offered
 from posetrack.options import TrackOptions
 from posetrack.pipeline import Stopwatch, Windows
 from posetrack.recording.complete import complete
@@ -57,7 +58,8 @@ class PoseTracker:
             if both:
                 raise UsageError(f"{both[0]} has no meaning beside a detector of your own.")
             detector = getattr(self._detector, "name", None) or type(detector).__qualname__
-        self._asked = TrackOptions(preset=preset, detector=detector, **options)
+        asked = TrackOptions(preset=preset, detector=detector, **options)
+        self._asked = check_offered(asked)
         self._loading = threading.RLock()
         self._stages: Stages | None = None
         self._stream = self.stream()

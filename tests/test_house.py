@@ -38,7 +38,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "assemble",
         "weights",
         "recording",
-        "pipeline samples measuring stream",
+        "pipeline samples measuring stream offered",
         "events",
         "clip trackers datasets drawn metrics detect export editing refining",
         "pose flow matching formats video nets checkpoints",

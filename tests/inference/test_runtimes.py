@@ -21,7 +21,7 @@ from posetrack.inference import openvino_runner, runtimes
 from posetrack.inference.runtimes import AUTO, RUNTIMES, make_runner
 from posetrack.nets import build
 from posetrack.nets.blocks import init_he
-from posetrack.options import TrackOptions
+from posetrack.offered import OFFERED
 from posetrack.pose.estimator import PoseEstimator
 from posetrack.skeletons import POSETRACK_15
 from posetrack.structures import Boxes, InputSpec
@@ -46,8 +46,7 @@ def pictures(batch: int, height: int, width: int) -> torch.Tensor:
 
 
 def test_the_option_offers_what_there_is() -> None:
-    offered = TrackOptions.__dataclass_fields__["runtime"].metadata["choices"]
-    assert set(offered) == {AUTO, *RUNTIMES}
+    assert set(OFFERED["runtime"]) == {AUTO, *RUNTIMES}
     with pytest.raises(UsageError, match="runtime"):
         make_runner(nn.Conv2d(3, 15, 1), (8, 8), device=CPU, runtime="tensorrt")
 
