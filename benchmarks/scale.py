@@ -1,6 +1,6 @@
 """Many videos on several workers, and one long video in windows: the same bytes, and how fast.
 
-    python benchmarks/scale.py [--clips 40] [--frames 10] [--long 96] [--kills 10]
+    python benchmarks/scale.py [--clips 40] [--frames 10] [--long 96] [--seconds 0.4] [--kills 10]
 
 Drawn clips of two people go through the bundled networks: one after the other in one process as it
 comes (all cores), in two processes with one thread each (``--jobs 2``), and through Ray on one and
@@ -8,8 +8,10 @@ on two workers of one thread (``--workers``). Times are by the clock, from the f
 out to the last outcome, networks loaded before; the start of the workers stands beside them. Then
 the long clip in windows, then both again while workers are killed (SIGKILL) at random moments. What
 handing out costs is measured with a worker that does nothing; 64 workers are simulated by actors
-that sleep. One run each: the load of the machine at the start is in the file. Writes
-benchmarks/results/scale.json.
+that sleep. One run each: the load of the machine at the start is in the file. Of each clip
+``--seconds`` are tracked, of the long one ten times as many; ``--drawn FOLDER`` keeps the clips for
+the next time. ``--only ROW...`` measures some rows again. Writes
+benchmarks/results/scale.json after every row.
 """
 
 from __future__ import annotations
@@ -43,9 +45,10 @@ from posetrack.video.writer import VideoWriter
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 SIZE_WH, PEOPLE, FPS = (320, 180), 2, 25.0
-OPTIONS: dict[str, Any] = {"precision": "float32"}
 SIMULATED, SLEEP_S, ROUNDS = 64, 4.0, 5
 EMPTY_TASKS = 200
+GAP_S = (2.0, 9.0)  # between two kills
+LONGER = 10  # times the seconds of a short clip
 
 
 class Sleeper:
@@ -85,21 +88,17 @@ def ready(cluster: Cluster) -> None:
 
 
 @contextmanager
-def killing(kills: int, over_s: float, prefix: str) -> Iterator[list[float]]:
-    """Workers are killed at ``kills`` random moments of ``over_s`` seconds; gives the moments."""
-    rng, stop = random.Random(0), threading.Event()
-    moments = sorted(rng.uniform(0.05, 1) * over_s for _ in range(kills))
+def killing(kills: int, prefix: str) -> Iterator[list[float]]:
+    """Workers are killed at random moments, at most ``kills`` of them; gives the moments (s)."""
+    rng, stop = random.Random(kills), threading.Event()
     begin, done = time.monotonic(), []
 
     def work() -> None:
-        for moment in moments:
-            if stop.wait(max(0.0, begin + moment - time.monotonic())):
-                return
-            while not (found := workers(prefix)):
-                if stop.wait(0.05):
-                    return
-            rng.choice(found).kill()
-            done.append(round(time.monotonic() - begin, 2))
+        # a worker that was killed needs seconds to load its networks again
+        while len(done) < kills and not stop.wait(rng.uniform(*GAP_S)):
+            if found := workers(prefix):
+                rng.choice(found).kill()
+                done.append(round(time.monotonic() - begin, 2))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -123,14 +122,29 @@ def workers(prefix: str) -> list[psutil.Process]:
 class Bench:
     """Clips, the serial results, and runs compared with them."""
 
-    def __init__(self, folder: Path, clips: int, frames: int, long: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clips: int,
+        frames: int,
+        long: int,
+        seconds: float,
+        drawn: Path | None,
+    ) -> None:
         self.folder = folder
-        (folder / "clips").mkdir()
+        drawn = drawn or folder
+        (drawn / "clips").mkdir(parents=True, exist_ok=True)
         for n in range(clips):
-            draw(folder / "clips" / f"{n:02}.mp4", n, frames)
-        self.long = draw(folder / "long.mp4", 1000, long)
-        self.inputs = list_inputs([str(folder / "clips")])
-        self.tracker = PoseTracker(**OPTIONS)
+            if not (path := drawn / "clips" / f"{n:02}.mp4").exists():
+                draw(path, n, frames)
+        self.long = drawn / "long.mp4"
+        if not self.long.exists():
+            draw(self.long, 1000, long)
+        self.inputs = list_inputs([str(drawn / "clips")])
+        self.options = {"precision": "float32", "end": seconds}
+        self.tracker = PoseTracker(precision="float32", end=seconds)
+        self.long_tracker = PoseTracker(precision="float32", end=LONGER * seconds)
         self.tracker.record(self.long, self.outputs("warm"))
 
     def outputs(self, name: str) -> OutputOptions:
@@ -144,18 +158,18 @@ class Bench:
             self.tracker.record(one.name, self.outputs("serial"))
         self.clips_s = time.perf_counter() - begin
         begin = time.perf_counter()
-        self.tracker.record(self.long, self.outputs("serial_long"))
+        self.long_tracker.record(self.long, self.outputs("serial_long"))
         self.long_s = time.perf_counter() - begin
         return {"clips_s": round(self.clips_s, 1), "long_s": round(self.long_s, 1)}
 
     def plan(self, name: str) -> Plan:
         """What workers do."""
-        return Plan({**OPTIONS, "threads": 1}, self.outputs(name))
+        return Plan({**self.options, "threads": 1}, self.outputs(name))
 
     def jobs(self, name: str, kills: int = 0) -> dict[str, Any]:
         """Two processes; their start is in the time."""
         begin = time.perf_counter()
-        with killing(kills, self.clips_s / 2, "spawn_main") as killed:
+        with killing(kills, "spawn_main") as killed:
             events = run_jobs(self.inputs, self.plan(name), 2, sentence=sentence)
             errors = [e.outcome.error for e in events if e.outcome and e.outcome.error]
         seconds = time.perf_counter() - begin
@@ -170,7 +184,7 @@ class Bench:
             ready(cluster)
             start_s = time.perf_counter() - begin
             begin = time.perf_counter()
-            with killing(kills, self.clips_s / count, "ray::_Worker") as killed:
+            with killing(kills, "ray::_Worker") as killed:
                 events = cluster.run(self.inputs, sentence=sentence)
                 errors = [e.outcome.error for e in events if e.outcome and e.outcome.error]
             seconds = time.perf_counter() - begin
@@ -185,8 +199,8 @@ class Bench:
             ready(cluster)
             start_s = time.perf_counter() - begin
             begin = time.perf_counter()
-            with killing(kills, self.long_s, "ray::_Worker") as killed:
-                self.tracker.record(self.long, self.outputs(name), windows=cluster)
+            with killing(kills, "ray::_Worker") as killed:
+                self.long_tracker.record(self.long, self.outputs(name), windows=cluster)
             seconds = time.perf_counter() - begin
         found = tracks(self.folder / name)
         row = self._row(seconds, self.long_s, found, "serial_long", [], killed)
@@ -203,6 +217,7 @@ class Bench:
     ) -> dict[str, Any]:
         return {
             "seconds": round(seconds, 1),
+            "serial_s": round(serial_s, 1),
             "times_serial": round(serial_s / seconds, 2),
             "same_bytes": found == tracks(self.folder / like),
             "errors": errors,
@@ -236,17 +251,45 @@ def simulated() -> dict[str, Any]:
     }
 
 
-def measure(bench: Bench, kills: int) -> dict[str, Any]:
-    """All rows, serial first: the others are compared with it."""
-    return {
-        "serial": bench.serial(),
-        "clips, --jobs 2": bench.jobs("jobs"),
-        "clips, --workers 1": bench.ray("ray1", 1),
-        "clips, --workers 2": bench.ray("ray2", 2),
-        "long, --workers 2": bench.windows("long2", 2),
-        "clips, --workers 2, killed": bench.ray("ray_killed", 2, kills),
-        "long, --workers 2, killed": bench.windows("long_killed", 2, kills),
+def killed(run: Callable[[str, int], dict[str, Any]], kills: int) -> dict[str, Any]:
+    """The run again and again until that many workers were killed: its rows as one."""
+    rows: list[dict[str, Any]] = []
+    while (left := kills - sum(len(row["killed_at_s"]) for row in rows)) > 0:
+        rows.append(run(f"killed{len(rows)}_{run.__name__}", left))
+    return rows[0] | {
+        "runs": len(rows),
+        "seconds": round(sum(row["seconds"] for row in rows), 1),
+        "times_serial": round(
+            sum(r["serial_s"] for r in rows) / sum(r["seconds"] for r in rows), 2
+        ),
+        "same_bytes": all(row["same_bytes"] for row in rows),
+        "errors": [error for row in rows for error in row["errors"]],
+        "killed_at_s": [moment for row in rows for moment in row["killed_at_s"]],
     }
+
+
+def measure(bench: Bench, kills: int, only: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All rows, or some; serial first: the others are compared with it."""
+
+    def clips(name: str, kills: int) -> dict[str, Any]:
+        return bench.ray(name, 2, kills)
+
+    def long(name: str, kills: int) -> dict[str, Any]:
+        return bench.windows(name, 2, kills)
+
+    yield "serial", bench.serial()
+    runs: dict[str, Callable[[], dict[str, Any]]] = {
+        "clips, --jobs 2": lambda: bench.jobs("jobs"),
+        "clips, --workers 1": lambda: bench.ray("ray1", 1),
+        "clips, --workers 2": lambda: bench.ray("ray2", 2),
+        "long, --workers 2": lambda: bench.windows("long2", 2),
+        "clips, --workers 2, killed": lambda: killed(clips, kills),
+        "long, --workers 2, killed": lambda: killed(long, kills),
+        "simulated": simulated,
+    }
+    for name, run in runs.items():
+        if not only or name in only:
+            yield name, run()
 
 
 def main() -> None:
@@ -255,28 +298,32 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--long", type=int, default=96)
+    parser.add_argument("--seconds", type=float, default=0.4)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--drawn", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], help="these rows; the others stay")
     a = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="scale-"))
-    load = os.getloadavg()[0]
-    try:
-        rows = measure(Bench(folder, a.clips, a.frames, a.long), a.kills)
-    finally:
-        shutil.rmtree(folder)
-    result = {
+    result: dict[str, Any] = {
         "machine": processor_name(),
         "cores": os.cpu_count(),
-        "load_before": round(load, 1),
+        "load_before": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "clips": a.clips,
-        "frames": a.frames,
-        "long_frames": a.long,
+        "frames": min(a.frames, round(a.seconds * FPS)),
+        "long_frames": min(a.long, round(LONGER * a.seconds * FPS)),
         "size_wh": SIZE_WH,
         "people": PEOPLE,
-        "rows": rows,
-        "simulated": simulated(),
+        "rows": json.loads(RESULTS.read_text())["rows"] if a.only else {},
     }
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    folder = Path(tempfile.mkdtemp(prefix="scale-"))
+    sizes = {"clips": a.clips, "frames": a.frames, "long": a.long}
+    try:
+        bench = Bench(folder, **sizes, seconds=a.seconds, drawn=a.drawn)
+        for name, row in measure(bench, a.kills, a.only):
+            result["rows"][name] = row
+            RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    finally:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scale.md")
 RESULTS = Path(__file__).parent / "results"
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -333,6 +333,21 @@ def _sides(result: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(said, result[name]) for name, said in names.items() if name in result]
 
 
+def scale() -> str:
+    """Many videos and one long one on workers, against the plain loop."""
+    rows: list[tuple[object, ...]] = []
+    for name, r in read("scale")["rows"].items():
+        if name == "serial":
+            rows += [("clips, one by one", r["clips_s"], 1.0, "", "", "")]
+            rows += [("long, one by one", r["long_s"], 1.0, "", "", "")]
+        elif name != "simulated":
+            same = "yes" if r["same_bytes"] and not r["errors"] else "**no**"
+            killed = len(r["killed_at_s"]) or ""
+            rows += [(name, r["seconds"], r["times_serial"], same, killed, r.get("start_s", ""))]
+    head = ("run", "seconds", "times as fast", "same bytes", "workers killed", "start, s")
+    return table(head, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
@@ -351,6 +366,7 @@ TABLES: dict[str, Callable[[], str]] = {
         pose_pck,
         pose_speed,
         presets,
+        scale,
         track_clips,
         train_feed,
     )

@@ -142,10 +142,8 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     click.option(
         "--gpus-per-worker",
         type=click.FloatRange(0),
-        default=0.0,
-        show_default=True,
         metavar="X",
-        help="GPUs of each worker; 0.5: two share one.",
+        help="GPUs of each worker, 0.5: two share one; default: those there are shared out.",
     ),
 )
 @draw_options("--draw-boxes")
@@ -172,7 +170,7 @@ def track(
     workers: int | None,
     cluster: str | None,
     cpus_per_worker: float | None,
-    gpus_per_worker: float,
+    gpus_per_worker: float | None,
     quiet: bool,
     profile: Path | None,
     as_json: bool,

@@ -35,12 +35,13 @@ class ClusterOptions:
 
     ``address`` None: this machine; ``auto`` or an address: a Ray cluster that is there. ``workers``
     None: as many as fit. ``cpus`` None: this machine's cores shared out, or one on a cluster.
+    ``gpus`` None: those that are there shared out, one a worker at most.
     """
 
     workers: int | None = None
     address: str | None = None
     cpus: float | None = None
-    gpus: float = 0.0
+    gpus: float | None = None
 
 
 class Cluster:
@@ -55,12 +56,12 @@ class Cluster:
         if self._ours:
             _connect(self._ray, options)
         try:
-            count, cpus = _share(self._ray.cluster_resources(), options)
+            count, cpus, gpus = _share(self._ray.cluster_resources(), options)
             threads = plan.options.get("threads") or max(1, int(cpus))
             plan = replace(plan, options={**plan.options, "threads": threads})
             actor = self._ray.remote(worker or _Worker).options(
                 num_cpus=cpus,
-                num_gpus=options.gpus,
+                num_gpus=gpus,
                 max_restarts=-1,  # an actor of a lost machine comes back on another one
                 max_concurrency=2,  # work, and questions how far it is
             )
@@ -240,23 +241,28 @@ def _connect(ray: Any, o: ClusterOptions) -> None:
     # Cores are ours to share out: two workers on one core are asked for, not found.
     cores = max(thread_count(), o.workers or 1) * max(1.0, o.cpus or 1.0)
     ray.init(
-        num_cpus=int(-(-cores // 1)), include_dashboard=False, _node_ip_address="127.0.0.1", **quiet
+        address="local",
+        num_cpus=int(-(-cores // 1)),
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        **quiet,
     )
 
 
-def _share(there: dict[str, float], o: ClusterOptions) -> tuple[int, float]:
-    """Workers, and the cores of each. Raises UsageError."""
-    cores, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
-    cpus = o.cpus or (1.0 if o.address or o.gpus else max(1.0, thread_count() // (o.workers or 1)))
+def _share(there: dict[str, float], o: ClusterOptions) -> tuple[int, float, float]:
+    """Workers, and the cores and GPUs of each. Raises UsageError."""
+    cores, all_gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    gpus = min(1.0, all_gpus / (o.workers or all_gpus or 1)) if o.gpus is None else o.gpus
+    cpus = o.cpus or (1.0 if o.address or gpus else max(1.0, thread_count() // (o.workers or 1)))
     fits = int(cores // cpus)
-    if o.gpus:
-        fits = min(fits, int(gpus / o.gpus + 1e-6))
+    if gpus:
+        fits = min(fits, int(all_gpus / gpus + 1e-6))
     if fits < max(1, o.workers or 1):
         raise UsageError(
-            f"{o.workers or 1} workers of {cpus:g} cores and {o.gpus:g} GPUs do not fit: there are "
-            f"{cores:g} cores and {gpus:g} GPUs."
+            f"{o.workers or 1} workers of {cpus:g} cores and {gpus:g} GPUs do not fit: there are "
+            f"{cores:g} cores and {all_gpus:g} GPUs."
         )
-    return o.workers or fits, cpus
+    return o.workers or fits, cpus, gpus
 
 
 def _first_line(error: Exception) -> str:

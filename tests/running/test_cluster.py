@@ -16,7 +16,7 @@ import pytest
 from posetrack import OutputOptions, PoseTracker
 from posetrack.cli import main, sentence
 from posetrack.errors import UsageError
-from posetrack.running.cluster import Cluster, ClusterOptions
+from posetrack.running.cluster import Cluster, ClusterOptions, _share
 from posetrack.running.inputs import Input, list_inputs
 from posetrack.running.work import Outcome, Plan
 
@@ -136,6 +136,23 @@ def test_a_video_that_kills_its_workers_is_given_up(ray: Any, plan: Plan) -> Non
 def test_more_than_fits_is_refused(ray: Any, plan: Plan) -> None:
     with pytest.raises(UsageError, match="1 workers of 1 cores and 1 GPUs do not fit"):
         Cluster(plan, ClusterOptions(cpus=1, gpus=1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (ClusterOptions(2, cpus=4), (2, 4, 1)),
+        (ClusterOptions(8, cpus=4), (8, 4, 0.5)),
+        (ClusterOptions(cpus=2), (4, 2, 1)),
+        (ClusterOptions(cpus=2, gpus=0), (16, 2, 0)),
+        (ClusterOptions(address="auto"), (4, 1, 1)),
+        (ClusterOptions(address="auto", gpus=0.25), (16, 1, 0.25)),
+    ],
+)
+def test_cores_and_gpus_are_shared_out(
+    asked: ClusterOptions, found: tuple[int, float, float]
+) -> None:
+    assert _share({"CPU": 32.0, "GPU": 4.0}, asked) == found
 
 
 def test_the_command(
