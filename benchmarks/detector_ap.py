@@ -135,16 +135,15 @@ def main() -> None:
     items = read_box_images(args.labels, args.images, complete=False)
     spec, state = read_spec(args.weights), read_state(args.weights)
     detectors: dict[str, Detector] = {}
-    for side in [max(spec.input.size_wh), *args.long_side]:
+    for side in (None, *args.long_side):
         net = build(spec.net, **spec.net_args)
         net.load_state_dict(state)
-        for runtime, words in (("torch", "PyTorch"), ("openvino", "OpenVINO")):
-            detectors[f"bundled {side}, {words}"] = BundledDetector(
-                net,
-                spec,
-                device="cpu",
-                long_side=side,
-                runtime=runtime,  # type: ignore[arg-type]
+        kinds = {"PyTorch": ("torch", None), "OpenVINO": ("openvino", None)}
+        kinds["OpenVINO, INT8"] = ("openvino", spec.notes.get("int8"))
+        for words, (runtime, int8) in kinds.items():
+            name = "bundled" if side is None else f"bundled at {side}"
+            detectors[f"{name}, {words}"] = BundledDetector(
+                net, spec, device="cpu", long_side=side, runtime=runtime, int8=int8
             )
     if not args.skip_hog:
         detectors["opencv hog"] = HogDetector()

@@ -34,13 +34,15 @@ HOPELESS_SCORE = 0.05  # boxes below are not handed on
 MAX_IOU = 0.5  # of two boxes; more gave repeats of one person, less cost people in crowds
 MAX_CANDIDATES = 300  # cells kept before suppression, best first
 GRAIN = 32  # pixels: the network's coarsest stride
+SHARE = 0.75  # of a picture's longer side that is looked at, between the sizes learnt
 PADDING = 114  # grey, about the mean of the normalisation
 BATCH = 8  # images; one on a processor
 
 
 class BundledDetector:
-    """A ``PersonDetector`` with the input that its checkpoint asks for; ``spec.input.size_wh``
-    bounds the long side.
+    """A ``PersonDetector`` with the input that its checkpoint asks for: a long side of
+    ``spec.input.size_wh``, or where its notes say ``smallest_side``, of three quarters of the
+    picture's between the two. People in larger pictures are smaller parts of them.
 
     Scores estimate the overlap (IoU) with a person's true box; ``DEFAULT_SCORE`` separates people
     from the rest. ``runtime`` as for ``pose.PoseEstimator``; with ``int8``, ranges of its
@@ -69,14 +71,11 @@ class BundledDetector:
         )
         self._mean = spec.input.grey_mean.reshape(1, 3, 1, 1)
         self._std = spec.input.grey_std.reshape(1, 3, 1, 1)
-        self._long_side = long_side or max(spec.input.size_wh)
+        self.long_side = long_side or max(spec.input.size_wh)
+        noted = None if long_side else spec.notes.get("smallest_side")
+        self._smallest = min(int(noted or self.long_side), self.long_side)
         self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
         self._turn = taking_turns(self.concurrent)
-
-    @property
-    def long_side(self) -> int:
-        """Pixels of the longer side that images are scaled to."""
-        return self._long_side
 
     @property
     def concurrent(self) -> bool:
@@ -98,7 +97,7 @@ class BundledDetector:
         groups: dict[tuple[int, ...], list[tuple[int, Image, float]]] = defaultdict(list)
         for index, image in enumerate(images):
             if image.size:
-                boxed, scale = letterbox(image, self._long_side)
+                boxed, scale = letterbox(image, self.side_for(image))
                 groups[boxed.shape].append((index, boxed, scale))
         for group in groups.values():
             for batch, count in full_batches(group, self._batch_size, self.device):
@@ -108,6 +107,11 @@ class BundledDetector:
                 ):
                     found[index] = self._select(xyxy, s, scale, images[index])
         return found
+
+    def side_for(self, image: Image) -> int:
+        """Pixels that the longer side of ``image`` (H, W, 3) is scaled to."""
+        share = round(SHARE * max(image.shape[:2]) / GRAIN) * GRAIN
+        return min(max(share, self._smallest), self.long_side)
 
     def _forward(self, images: Image) -> tuple[FloatArray, FloatArray]:
         """Boxes (B, N, 4) in pixels of the letterboxed images (B, H, W, 3), and their scores (B,

@@ -406,6 +406,18 @@ def test_the_size_of_detection_is_the_users(on_disk):
         build_detector(replace(options, detector="hog", detector_size=256))
 
 
+def test_large_pictures_are_looked_at_in_more_detail():
+    spec = ModelSpec(
+        "person_detector", {}, "detect", InputSpec((576, 576)), notes={"smallest_side": 384}
+    )
+    found = BundledDetector(tiny(), spec, device="cpu")
+    sizes = [(200, 300), (480, 640), (720, 540), (1080, 1920)]
+    sides = [found.side_for(np.zeros((*hw, 3), np.uint8)) for hw in sizes]
+    assert sides == [384, 480, 544, 576]
+    fixed = BundledDetector(tiny(), spec, device="cpu", long_side=448)
+    assert fixed.side_for(np.zeros((200, 300, 3), np.uint8)) == 448
+
+
 @pytest.mark.parametrize("quick", ["float32", "int8"])
 def test_the_faster_number_format_detects(monkeypatch, tmp_path, on_disk, quick):
     """Found out once, by detecting; remembered beside the networks."""
