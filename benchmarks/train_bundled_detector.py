@@ -46,7 +46,7 @@ from posetrack.training.setup import recipe_on_disk, remember_recipe
 from posetrack.training.start import load_same
 
 SHOWN_WH = (576, 576)  # the long side of what the detector is shown, at most
-SMALLEST_SIDE, CALIBRATION_SIDE = 384, 448
+FIRST_SIDE = 448  # and where people are small in it, the other
 CALIBRATION_PICTURES = 160
 BATCH = 16
 WARMUP = 200  # steps
@@ -136,7 +136,7 @@ def ranges(state: dict[str, Tensor], scenes: list[BoxImage]) -> dict[str, list[f
     spec = InputSpec(SHOWN_WH)
     mean, std = (255 * torch.tensor(v) for v in (spec.mean, spec.std))
     pictures = (
-        ((torch.from_numpy(letterbox(item.image, CALIBRATION_SIDE)[0])[None] - mean) / std)
+        ((torch.from_numpy(letterbox(item.image, FIRST_SIDE)[0])[None] - mean) / std)
         for item in scenes[:: max(1, len(scenes) // CALIBRATION_PICTURES)]
     )
     found = calibrate(net, (picture.permute(0, 3, 1, 2) for picture in pictures))
@@ -231,7 +231,7 @@ def export(run: Run, out: Path, scenes: list[BoxImage]) -> None:
         "pictures": run.step * BATCH,
         "minutes": run.recipe.notes["minutes"],
         "data": "LSPET without its last 1000 images, 2,092 of COCO; NanoDet's boxes beside",
-        "smallest_side": SMALLEST_SIDE,
+        "first_side": FIRST_SIDE,
         "int8": ranges(state, scenes),
         "licence": "weights: Apache-2.0; see MODEL_CARD.md for the terms of the images",
     }

@@ -7,7 +7,7 @@ no image's boxes depend on its company to the last bit (``devices.full_batches``
 
 from __future__ import annotations
 
-__all__ = ["DEFAULT_SCORE", "HOPELESS_SCORE", "BundledDetector", "letterbox"]
+__all__ = ["DEFAULT_SCORE", "HOPELESS_SCORE", "BundledDetector", "are_small", "letterbox"]
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -34,15 +34,15 @@ HOPELESS_SCORE = 0.05  # boxes below are not handed on
 MAX_IOU = 0.5  # of two boxes; more gave repeats of one person, less cost people in crowds
 MAX_CANDIDATES = 300  # cells kept before suppression, best first
 GRAIN = 32  # pixels: the network's coarsest stride
-SHARE = 0.75  # of a picture's longer side that is looked at, between the sizes learnt
+SMALL = 0.2  # of the picture's longer side: people are small whose median is below
 PADDING = 114  # grey, about the mean of the normalisation
 BATCH = 8  # images; one on a processor
 
 
 class BundledDetector:
     """A ``PersonDetector`` with the input that its checkpoint asks for: a long side of
-    ``spec.input.size_wh``, or where its notes say ``smallest_side``, of three quarters of the
-    picture's between the two. People in larger pictures are smaller parts of them.
+    ``spec.input.size_wh``; where its notes say ``first_side``, that one first, and the larger one
+    if those found are small.
 
     Scores estimate the overlap (IoU) with a person's true box; ``DEFAULT_SCORE`` separates people
     from the rest. ``runtime`` as for ``pose.PoseEstimator``; with ``int8``, ranges of its
@@ -72,8 +72,8 @@ class BundledDetector:
         self._mean = spec.input.grey_mean.reshape(1, 3, 1, 1)
         self._std = spec.input.grey_std.reshape(1, 3, 1, 1)
         self.long_side = long_side or max(spec.input.size_wh)
-        noted = None if long_side else spec.notes.get("smallest_side")
-        self._smallest = min(int(noted or self.long_side), self.long_side)
+        noted = None if long_side else spec.notes.get("first_side")
+        self._first_side = min(int(noted or self.long_side), self.long_side)
         self._batch_size, self._min_score, self._max_iou = batch_size, min_score, max_iou
         self._turn = taking_turns(self.concurrent)
 
@@ -93,11 +93,22 @@ class BundledDetector:
             return self._detect(images)
 
     def _detect(self, images: Sequence[Image]) -> list[Boxes]:
+        found = self._look(images, self._first_side)
+        if self._first_side < self.long_side:
+            again = [n for n, boxes in enumerate(found) if are_small(boxes, images[n])]
+            for n, boxes in zip(
+                again, self._look([images[n] for n in again], self.long_side), strict=True
+            ):
+                found[n] = boxes
+        return found
+
+    def _look(self, images: Sequence[Image], long_side: int) -> list[Boxes]:
+        """The people of each image, scaled to that size."""
         found = [Boxes.empty()] * len(images)
         groups: dict[tuple[int, ...], list[tuple[int, Image, float]]] = defaultdict(list)
         for index, image in enumerate(images):
             if image.size:
-                boxed, scale = letterbox(image, self.side_for(image))
+                boxed, scale = letterbox(image, long_side)
                 groups[boxed.shape].append((index, boxed, scale))
         for group in groups.values():
             for batch, count in full_batches(group, self._batch_size, self.device):
@@ -107,11 +118,6 @@ class BundledDetector:
                 ):
                     found[index] = self._select(xyxy, s, scale, images[index])
         return found
-
-    def side_for(self, image: Image) -> int:
-        """Pixels that the longer side of ``image`` (H, W, 3) is scaled to."""
-        share = round(SHARE * max(image.shape[:2]) / GRAIN) * GRAIN
-        return min(max(share, self._smallest), self.long_side)
 
     def _forward(self, images: Image) -> tuple[FloatArray, FloatArray]:
         """Boxes (B, N, 4) in pixels of the letterboxed images (B, H, W, 3), and their scores (B,
@@ -138,6 +144,14 @@ class BundledDetector:
         boxes = Boxes(own, score[likely])
         boxes = boxes[boxes.wh.min(axis=1) > 0]
         return boxes[nms(boxes.xyxy, boxes.score, self._max_iou)]
+
+
+def are_small(boxes: Boxes, image: Image) -> bool:
+    """Whether the people found in ``image`` (H, W, 3), those of ``DEFAULT_SCORE`` and more, are
+    small in it.
+    """
+    sure = boxes.wh[boxes.score >= DEFAULT_SCORE]
+    return bool(len(sure)) and float(np.median(sure.max(axis=1))) < SMALL * max(image.shape[:2])
 
 
 def letterbox(image: Image, long_side: int) -> tuple[Image, float]:

@@ -32,7 +32,7 @@ from posetrack.samples.boxes import (
 )
 from posetrack.samples.mosaics import IGNORED, TRUSTED, UNKNOWN, MosaicSampler, Picture
 from posetrack.samples.silhouettes import silhouette
-from posetrack.structures import InputSpec
+from posetrack.structures import Boxes, InputSpec
 from posetrack.training.detector_loss import Targets, assign, detector_loss, giou, joint_targets
 from posetrack.weights import load_detector
 
@@ -406,16 +406,22 @@ def test_the_size_of_detection_is_the_users(on_disk):
         build_detector(replace(options, detector="hog", detector_size=256))
 
 
-def test_large_pictures_are_looked_at_in_more_detail():
-    spec = ModelSpec(
-        "person_detector", {}, "detect", InputSpec((576, 576)), notes={"smallest_side": 384}
-    )
-    found = BundledDetector(tiny(), spec, device="cpu")
-    sizes = [(200, 300), (480, 640), (720, 540), (1080, 1920)]
-    sides = [found.side_for(np.zeros((*hw, 3), np.uint8)) for hw in sizes]
-    assert sides == [384, 480, 544, 576]
-    fixed = BundledDetector(tiny(), spec, device="cpu", long_side=448)
-    assert fixed.side_for(np.zeros((200, 300, 3), np.uint8)) == 448
+def test_small_people_are_looked_at_again_in_more_detail(monkeypatch):
+    notes = {"first_side": 128}
+    spec = ModelSpec("person_detector", {}, "detect", InputSpec((256, 256)), notes=notes)
+    found = BundledDetector(tiny(), spec, device="cpu", runtime="torch")
+    sides = []
+
+    def look(images, side):
+        sides.append((side, [int(image[0, 0, 0]) for image in images]))
+        height = {128: [10, 60], 256: [11, 61]}[side]
+        return [Boxes([[0, 0, 8, height[int(image[0, 0, 0])]]], [0.9]) for image in images]
+
+    monkeypatch.setattr(found, "_look", look)
+    far, near = (np.full((100, 100, 3), value, np.uint8) for value in (0, 1))
+    heights = [boxes.wh[0, 1] for boxes in found.detect([near, far, near])]
+    assert heights == [60, 11, 60]
+    assert sides == [(128, [1, 0, 1]), (256, [0])]
 
 
 @pytest.mark.parametrize("quick", ["float32", "int8"])
