@@ -348,6 +348,14 @@ def scale() -> str:
     return table(head, rows)
 
 
+def identities() -> str:
+    """One real clip: every tracker on the same boxes."""
+    rows = read("identities")["real"]["rows"]
+    keys = ("MOTA", "IDF1", "HOTA", "switches", "false", "missed", "identities")
+    cells = [(r["tracker"], *(r[key] for key in keys)) for r in rows]
+    return table(("tracker", *keys), cells)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
@@ -362,6 +370,7 @@ TABLES: dict[str, Callable[[], str]] = {
         eval_speed,
         finetune_drawn,
         headline,
+        identities,
         nets_ablation,
         pose_pck,
         pose_speed,
