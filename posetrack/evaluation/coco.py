@@ -192,9 +192,11 @@ def _joints(truth: Json) -> int:
 
 def _sigmas(truth: Json, joints: int) -> Any:
     """The sigmas of a skeleton that is not COCO's; None for COCO's own, which 17 joints without
-    names are.
+    names are. Raises FormatError for names that are no texts.
     """
     names = next((c["keypoints"] for c in truth["categories"] if c.get("keypoints")), None)
+    if not all(isinstance(name, str) for name in names or ()):
+        raise FormatError("Not all keypoints of the labels' category are names.")
     if joints == len(COCO_17) and (
         names is None or tuple(map(canonical_joint, names)) == COCO_17.joints
     ):
