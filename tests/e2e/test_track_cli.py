@@ -135,6 +135,7 @@ def test_the_command_has_every_option_of_the_library_with_its_default() -> None:
     own = {"inputs", "output", "formats", "no_video", "show", "force", "resume", "quiet", "as_json"}
     own |= {"inputs_from", "summary", "jobs", "workers", "cluster"}
     own |= {"cpus_per_worker", "gpus_per_worker"}
+    own |= {"encode_on"}  # of what is written: OutputOptions
     own |= {"profile"}  # a file of the command's; the library takes a Stopwatch
     assert set(given) == own | set(DRAWING) | {f.name for f in fields(TrackOptions)}
 
