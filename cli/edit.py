@@ -30,10 +30,9 @@ def apply(tracks: str, edits: str | None, output: str, force: bool) -> None:
     EDITS is the log; where not given, the one beside TRACKS (clip.edits.jsonl for clip.jsonl).
     TRACKS itself is never changed. The file written is named on stdout.
     """
-    from posetrack.editing.log import default_log_path
     from posetrack.editing.replay import apply_log
 
-    count, warning = apply_log(tracks, edits or default_log_path(tracks), output, force=force)
+    count, warning = apply_log(tracks, edits, output, force=force)
     if warning:
         click.echo(f"Warning: {warning}", err=True)
     click.echo(f"{count} edit{'s' * (count != 1)} applied.", err=True)

@@ -11,9 +11,10 @@ from itertools import islice
 from pathlib import Path
 
 from posetrack.editing.edits import Edit, apply_edits, names_after
-from posetrack.editing.log import digest, read_log
+from posetrack.editing.log import default_log_path, digest, read_log
 from posetrack.errors import FormatError, InputError, OutputError, UsageError
 from posetrack.formats import FORMATS, detect_format, format_of_name
+from posetrack.formats.folder import track_file
 from posetrack.structures import FrameLabels, Sequence, Skeleton
 from posetrack.track_table import frames_of, table_of
 
@@ -49,22 +50,25 @@ def mend(sequence: Sequence, edits: Iterable[Edit]) -> Sequence:
 
 
 def apply_log(
-    tracks: str | Path, log: str | Path, output: str | Path, *, force: bool = False
+    tracks: str | Path, log: str | Path | None, output: str | Path, *, force: bool = False
 ) -> tuple[int, str | None]:
     """Write ``tracks`` with the edits of ``log`` applied to ``output``, in the format of its name.
+    ``tracks`` is a file, or the folder of one video; without a ``log`` the one beside them is
+    taken.
 
     Gives the number of edits, and a warning where the log was made for other tracks. Raises
     InputError, FormatError, UsageError, OutputError.
     """
-    tracks, output = Path(tracks), Path(output)
+    tracks, output = track_file(tracks), Path(output)
+    log = Path(log or default_log_path(tracks))
     wanted = format_of_name(output)
     if wanted is None:
         endings = ", ".join("." + f.suffix for f in FORMATS.values())
         raise UsageError(f"The name {output} does not say its format; end it in one of {endings}.")
-    _refuse([tracks, Path(log)], output, force)
+    _refuse([tracks, log], output, force)
     header, history = read_log(log)
     sequence = _only(detect_format(tracks).read(tracks), tracks)
-    record = {"log": Path(log).name, "count": len(history.done)}
+    record = {"log": log.name, "count": len(history.done)}
     mended = mend(sequence, history.done)
     try:
         wanted.write(output, replace(mended, meta={**mended.meta, "edits": record}))

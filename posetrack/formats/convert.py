@@ -10,7 +10,7 @@ from pathlib import Path
 from posetrack.errors import InputError, OutputError, UsageError
 from posetrack.files import file_name
 from posetrack.formats import FORMATS, Format, detect_format, format_of_name, get_format, native
-from posetrack.formats.folder import label_files
+from posetrack.formats.folder import label_files, track_files
 from posetrack.structures import Sequence
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def convert(
         return _convert_file(
             source, target, given or detect_format(source), wanted, force, into_folder=inside
         )
-    files = list(label_files(source).values()) or _plain_files(source)
+    files = track_files(source) if label_files(source) else _plain_files(source)
     if not files:
         raise InputError(f"The folder {source} holds no file of a known format.")
     written: list[Path] = []

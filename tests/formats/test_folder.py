@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from posetrack.drawn.clip import draw_sequence
+from posetrack.editing.edits import Swap
+from posetrack.editing.log import EditLog
+from posetrack.editing.replay import apply_log
 from posetrack.errors import InputError
 from posetrack.evaluation.run import score_files
 from posetrack.formats import FORMATS
@@ -46,6 +49,23 @@ def test_eval_takes_it(out: Path, tmp_path: Path) -> None:
 def test_convert_takes_it_once(out: Path, tmp_path: Path) -> None:
     written = convert(out, tmp_path / "csv", target_format="csv")
     assert [path.name for path in written] == ["frames.csv"]
+
+
+def test_convert_takes_it_after_refine_too(out: Path, tmp_path: Path) -> None:
+    """What was made from the tracks is the same video; both would be written to one name."""
+    FORMATS["native"].write(out / "frames.refined.jsonl", read_one(out))
+    written = convert(out, tmp_path / "csv", target_format="csv")
+    assert [path.name for path in written] == ["frames.csv"]
+
+
+def test_edit_takes_it_with_the_log_in_it(out: Path, tmp_path: Path) -> None:
+    log = out / "frames.edits.jsonl"
+    log.unlink()
+    EditLog(log, out / "frames.jsonl").add(Swap(0, 1))
+    before = [labels.tracks.id.tolist() for labels in read_one(out).frames]
+    assert apply_log(out, None, tmp_path / "mended.jsonl") == (1, None)
+    after = [labels.tracks.id.tolist() for labels in read_one(tmp_path / "mended.jsonl").frames]
+    assert after == [[1 - identity for identity in ids] for ids in before]
 
 
 def test_two_of_one_format_are_a_question(out: Path, tmp_path: Path) -> None:
