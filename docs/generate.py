@@ -1,9 +1,8 @@
-"""Write the pages that are made from the code: ``cli.md`` from the commands' help, ``api.md`` from
-the docstrings of the names that ``from posetrack import ...`` gives.
+"""Write the page that is made from the code: ``cli.md`` from the commands' help.
 
     python docs/generate.py
 
-A test compares the pages with what this writes.
+A test compares the page with what this writes.
 """
 
 from __future__ import annotations
