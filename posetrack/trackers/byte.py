@@ -1,4 +1,6 @@
-"""ByteTrack (Zhang et al., ECCV 2022), for comparison: boxes alone, their motion and two rounds.
+"""After ByteTrack (Zhang et al., ECCV 2022), for comparison: boxes alone, their motion and two
+rounds. On the same boxes the authors' kind of tracker in the package ``trackers`` is much better
+(``benchmarks/identities.py``), so this says little about it.
 
 Everybody is moved on by a Kalman filter. Boxes the detector is sure of are assigned first, to all
 who are remembered; the rest goes to those left who were seen in the last frame; a sure box that
