@@ -22,7 +22,9 @@ import json
 import platform
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,6 +71,9 @@ def main() -> None:
         metavar="NAME",
         help="sets to fit a curve of scores on",
     )
+    parser.add_argument(
+        "--note", action="store_true", help="write that curve into the notes of the weights"
+    )
     parser.add_argument("--tests", nargs="+", choices=TESTS, default=list(TESTS))
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "results" / "pose_pck.json"
@@ -86,6 +91,8 @@ def main() -> None:
     table = {"weights": args.weights.name, "machine": "", "rows": rows}
     if args.calibrate:
         table["calibration"] = calibration(judged, args.calibrate)
+        if args.note:
+            note(args.weights, table["calibration"])
     table["machine"] = f"{platform.machine()}, {args.threads} threads, torch {torch.__version__}"
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(table, indent=1) + "\n")
@@ -202,6 +209,13 @@ def calibration(
         "b": round(float(b), 3),
         "sets": {name: reliability(*of, a, b) for name, of in judged.items()},
     }
+
+
+def note(weights: Path, curve: dict[str, Any]) -> None:
+    """Write the curve into the checkpoint: ``posetrack track`` then writes scores by it."""
+    spec, state = checkpoints.read_spec(weights), checkpoints.read_state(weights)
+    notes = {**spec.notes, "calibration": {key: curve[key] for key in ("a", "b", "fitted_on")}}
+    checkpoints.save(weights, state, replace(spec, notes=notes))
 
 
 def reliability(hits: np.ndarray, score: np.ndarray, a: float, b: float) -> dict[str, object]:
