@@ -47,7 +47,7 @@ RESULTS = Path(__file__).parent / "results" / "scale.json"
 SIZE_WH, PEOPLE, FPS = (320, 180), 2, 25.0
 SIMULATED, SLEEP_S, ROUNDS = 64, 4.0, 5
 EMPTY_TASKS = 200
-GAP_S = (2.0, 9.0)  # between two kills
+GAP_S = (0.5, 7.0)  # between two kills
 LONGER = 10  # times the seconds of a short clip
 
 
@@ -61,6 +61,9 @@ class Sleeper:
         """Waits."""
         time.sleep(self._seconds)
         return Outcome(one.name, Summary(one.name, []))
+
+    def wake(self) -> None:
+        """There is nothing to load."""
 
     def progress(self) -> tuple[None, None]:
         """Nothing to tell."""
@@ -81,16 +84,10 @@ def tracks(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(folder.rglob("*.jsonl"))}
 
 
-def ready(cluster: Cluster) -> None:
-    """Until the actors are there with their networks loaded and run once."""
-    ray: Any = __import__("ray")
-    ray.get([worker.progress.remote() for worker in cluster._actors])
-
-
 @contextmanager
-def killing(kills: int, prefix: str) -> Iterator[list[float]]:
+def killing(kills: int, prefix: str, seed: str) -> Iterator[list[float]]:
     """Workers are killed at random moments, at most ``kills`` of them; gives the moments (s)."""
-    rng, stop = random.Random(kills), threading.Event()
+    rng, stop = random.Random(seed), threading.Event()
     begin, done = time.monotonic(), []
 
     def work() -> None:
@@ -169,7 +166,7 @@ class Bench:
     def jobs(self, name: str, kills: int = 0) -> dict[str, Any]:
         """Two processes; their start is in the time."""
         begin = time.perf_counter()
-        with killing(kills, "spawn_main") as killed:
+        with killing(kills, "spawn_main", name) as killed:
             events = run_jobs(self.inputs, self.plan(name), 2, sentence=sentence)
             errors = [e.outcome.error for e in events if e.outcome and e.outcome.error]
         seconds = time.perf_counter() - begin
@@ -181,10 +178,10 @@ class Bench:
         """Clips through Ray."""
         begin = time.perf_counter()
         with Cluster(self.plan(name), ClusterOptions(count)) as cluster:
-            ready(cluster)
+            cluster.wait()
             start_s = time.perf_counter() - begin
             begin = time.perf_counter()
-            with killing(kills, "ray::_Worker") as killed:
+            with killing(kills, "ray::_Worker", name) as killed:
                 events = cluster.run(self.inputs, sentence=sentence)
                 errors = [e.outcome.error for e in events if e.outcome and e.outcome.error]
             seconds = time.perf_counter() - begin
@@ -196,10 +193,10 @@ class Bench:
         """The long clip in windows."""
         begin = time.perf_counter()
         with Cluster(self.plan(name), ClusterOptions(count)) as cluster:
-            ready(cluster)
+            cluster.wait()
             start_s = time.perf_counter() - begin
             begin = time.perf_counter()
-            with killing(kills, "ray::_Worker") as killed:
+            with killing(kills, "ray::_Worker", name) as killed:
                 self.long_tracker.record(self.long, self.outputs(name), windows=cluster)
             seconds = time.perf_counter() - begin
         found = tracks(self.folder / name)
@@ -229,13 +226,13 @@ def simulated() -> dict[str, Any]:
     """What handing out costs a clip, and how near to linear 64 workers are."""
     empty = Plan({"threads": 1, "sleep": 0.0}, OutputOptions())
     with Cluster(empty, ClusterOptions(1), worker=Sleeper) as cluster:
-        ready(cluster)
+        cluster.wait()
         begin = time.perf_counter()
         list(cluster.run([Input(str(n)) for n in range(EMPTY_TASKS)], sentence=sentence))
         overhead = (time.perf_counter() - begin) / EMPTY_TASKS
     asleep = replace(empty, options={"threads": 1, "sleep": SLEEP_S})
     with Cluster(asleep, ClusterOptions(SIMULATED), worker=Sleeper) as cluster:
-        ready(cluster)
+        cluster.wait()
         begin = time.perf_counter()
         inputs = [Input(str(n)) for n in range(SIMULATED * ROUNDS)]
         list(cluster.run(inputs, sentence=sentence))

@@ -12,6 +12,7 @@ __all__ = ["Cluster", "ClusterOptions"]
 import queue
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
@@ -26,6 +27,7 @@ from posetrack.running.jobs import Event
 from posetrack.running.work import MAX_TRIES, Outcome, Plan, again, attempt
 
 POLL_S = 0.5  # between questions how far the videos are
+RESTART_S = 120.0  # for a lost worker to load its networks, maybe on another machine
 Sentence = Callable[[Exception], str]
 
 
@@ -69,7 +71,7 @@ class Cluster:
         except BaseException:
             self.close()
             raise
-        self._plan = plan
+        self._starting: dict[Any, Any] = {}  # lost workers by the question whether they are back
         self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for one in self._actors:
             self._free.put(one)
@@ -97,6 +99,10 @@ class Cluster:
         """Workers."""
         return len(self._actors)
 
+    def wait(self) -> None:
+        """Until all workers are there with their networks loaded."""
+        self._ray.get([self._back(worker) for worker in self._actors])
+
     # --- whole videos
 
     def run(self, inputs: Sequence[Input], *, sentence: Sentence) -> Generator[Event]:
@@ -108,6 +114,7 @@ class Cluster:
         idle = deque(self._actors)
         at_work: dict[Any, tuple[int, Any]] = {}
         while waiting or at_work:
+            self._wake(idle, waiting=len(waiting) if not at_work else 0)
             while waiting and idle:
                 index, worker = waiting.popleft(), idle.popleft()
                 tries[index] += 1
@@ -117,13 +124,32 @@ class Cluster:
             ready, _ = self._ray.wait(list(at_work), timeout=POLL_S)
             for task in ready:
                 index, worker = at_work.pop(task)
-                idle.append(worker)
                 outcome = self._outcome(task, inputs[index].name, tries[index])
                 if outcome is None:
                     waiting.appendleft(index)
+                    self._starting[self._back(worker)] = worker
+                else:
+                    idle.append(worker)
                 yield Event(index, outcome=outcome)
             if not ready:
                 yield from self._news(at_work)
+
+    def _wake(self, idle: deque[Any], *, waiting: int) -> None:
+        """Workers that were lost are idle once they answer: to be lost again while its networks are
+        loaded is no video's fault. With videos ``waiting`` and nobody at work it waits for one.
+        """
+        if not self._starting:
+            return
+        limit = RESTART_S if waiting and not idle else 0
+        answers, late = self._ray.wait(list(self._starting), timeout=limit)
+        for answer in answers or (
+            late if limit else ()
+        ):  # the next video will tell about late ones
+            idle.append(self._starting.pop(answer))
+
+    def _back(self, worker: Any) -> Any:
+        """An answer of a lost worker, as soon as it has its networks again."""
+        return worker.wake.options(max_task_retries=-1).remote()
 
     def _outcome(self, task: Any, name: str, tries: int) -> Outcome | None:
         """None: its worker was lost, and it may be tried again."""
@@ -174,7 +200,7 @@ class Cluster:
                 flows, boxes, poses = self._ray.get(worker.look.remote(frames, before))
                 return Seen(frames, flows, boxes, poses)
             except self._ray.exceptions.RayActorError:
-                continue  # it is started again
+                self._ray.wait([self._back(worker)], timeout=RESTART_S)
             except self._ray.exceptions.RayTaskError as error:
                 raise error.cause from error
         raise PosetrackError(
@@ -193,6 +219,11 @@ class _Worker:
         self._plan, self._tracker = plan, PoseTracker(**plan.options)
         self._look: Callable[[Part], Seen] | None = None
         self._at: tuple[int | None, int | None] = (None, None)
+
+    def wake(self) -> None:
+        """Load the networks."""
+        with suppress(Exception):  # the first video will tell, in one sentence
+            self._tracker.stages  # noqa: B018 - loads them
 
     def track(self, one: Input, repeated: bool, sentence: Sentence) -> Outcome:
         """One video."""

@@ -121,6 +121,8 @@ class _Dies:
     def track(self, *args: object) -> Outcome:
         os._exit(1)
 
+    def wake(self) -> None: ...
+
     def progress(self) -> tuple[None, None]:
         return None, None
 
