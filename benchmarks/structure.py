@@ -1,7 +1,7 @@
 """How a code base is laid out, in numbers: files a folder, length of functions, tokens a line,
 imports inside functions, comments, typed parameters, and array functions that name their shapes.
 
-    python benchmarks/structure.py . [OTHER_CHECKOUT ...] [--json]
+    python benchmarks/structure.py [NAME=]CHECKOUT ... [--json]
 
 Tests, benchmarks and docs are left out. The numbers show a direction; they are no limits.
 """
@@ -42,10 +42,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("roots", type=Path, nargs="+")
+    parser.add_argument("roots", nargs="+", metavar="[NAME=]CHECKOUT")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    found = {str(root): measure(root) for root in args.roots}
+    named = (root.rpartition("=") for root in args.roots)
+    found = {name or root: measure(Path(root)) for name, _, root in named}
     if args.json:
         print(json.dumps(found, indent=2))
         return
