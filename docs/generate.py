@@ -38,6 +38,7 @@ def _helps(command: Any, name: str) -> Iterator[tuple[str, str]]:
     import click
 
     names = ["-h", "--help"]
+    command._help_option = None  # click keeps the one it made first, whoever asked
     context = click.Context(command, info_name=name, terminal_width=WIDTH, help_option_names=names)
     yield name, command.get_help(context).strip()
     if isinstance(command, click.Group):
