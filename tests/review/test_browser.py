@@ -307,6 +307,36 @@ def _frames_equal(one: Path, other: Path) -> bool:
     )
 
 
+def test_what_is_pressed_is_clicked_though_its_list_changes(opened: Page) -> None:
+    """Moments come in while somebody clicks on one; the click counts."""
+    box = opened.page.locator(".moment").first.bounding_box()
+    opened.page.mouse.move(box["x"] + 20, box["y"] + 10)
+    opened.page.mouse.down()
+    opened.page.evaluate("kind.value = 'crossing'; kind.onchange()")
+    opened.page.wait_for_timeout(50)
+    assert opened.page.locator(".moment:has-text('change places')").count() == 1
+    opened.page.mouse.up()
+    opened.at(30)
+    opened.page.wait_for_selector("#do-swap")
+    # and the list that waited is shown
+    opened.page.wait_for_selector(".moment:has-text('change places')", state="detached")
+    assert opened.page.locator(".moment").count() > 1
+
+
+def test_a_button_beside_a_name_that_is_written(opened: Page, folder: Path) -> None:
+    """The field is left by the press; the panel is built anew only after the click."""
+    opened.page.click(".lane:has-text('Person 1') .who")
+    opened.page.fill("#called", "Ada")
+    opened.page.click("#do-flip")
+    opened.page.wait_for_selector("#edits li:nth-child(2)", state="attached")
+    names = [entry["op"] for entry in map(json.loads, _log_lines(folder))]
+    assert names == ["name", "flip"]
+
+
+def _log_lines(folder: Path) -> list[str]:
+    return (folder / "clip.edits.jsonl").read_text().splitlines()[1:]
+
+
 def test_swap_undo_redo_and_loading_again(opened: Page, folder: Path) -> None:
     tracks = (folder / "clip.jsonl").read_bytes()
     plain = _poses(_frames(folder / "clip.jsonl")[12])

@@ -4,7 +4,7 @@
 import { apply, edit, redo, say, undo } from "./server.js";
 import { choose, rounded } from "./stage.js";
 import { poses } from "./frames.js";
-import { $, color, icon, make, person, put, store, title, watch } from "./store.js";
+import { $, color, icon, make, person, put, rebuild, store, title, watch } from "./store.js";
 
 const WHENS = [["on", "From here on"], ["one", "This frame"], ["all", "Whole clip"], ["range", "Range"]];
 
@@ -114,6 +114,8 @@ export const actions = {
 
 // --- the panel
 
+const show = () => rebuild($("mend"), build);
+
 function build() {
   if (!store.state) return;
   const typing = $("mend").contains(document.activeElement) ? document.activeElement.id : null;
@@ -170,7 +172,7 @@ function nameField(id) {
     if (event.key === "Escape") input.value = before;
     if (event.key === "Enter" || event.key === "Escape") $("picture").focus();
   };
-  input.onblur = () => setTimeout(build);
+  input.onblur = () => setTimeout(show);
   return input;
 }
 
@@ -243,7 +245,7 @@ export function wireMending() {
   $("undo").onclick = undo;
   $("redo").onclick = redo;
   $("apply").onclick = apply;
-  watch(["state", "a", "b", "range", "when", "joint", "placing", "shown"], () => store.playing || build());
-  watch(["playing"], build);
+  watch(["state", "a", "b", "range", "when", "joint", "placing", "shown"], () => store.playing || show());
+  watch(["playing"], show);
   watch(["state"], bar);
 }

@@ -1,7 +1,7 @@
 // Suspicious moments: the list, and the way through it.
 
 import { edit, say } from "./server.js";
-import { $, clock, color, go, icon, make, put, seconds, store, watch } from "./store.js";
+import { $, clock, color, go, icon, make, put, rebuild, seconds, store, watch } from "./store.js";
 
 const listed = () => store.moments.filter((one) => !store.kind || one.kind === store.kind);
 const open = () => listed().filter((one) => !one.accepted);
@@ -92,7 +92,7 @@ export function wireMoments() {
   $("previous").onclick = () => next(-1);
   $("kind").onchange = () => put({ kind: $("kind").value });
   watch(["moments"], kinds);
-  watch(["moments", "kind", "looking"], build);
+  watch(["moments", "kind", "looking"], () => rebuild($("moments"), build));
   watch(["moment"], show);
   new ResizeObserver(show).observe($("moments")); // the panel below takes its space
 }

@@ -53,6 +53,30 @@ function tell() {
   }
 }
 
+// --- what is pressed stays until it is released
+// A browser sends no click where the pressed element was replaced before the button came up.
+
+let pressed = null;
+const postponed = new Map(); // parent: how its children are made
+
+export function rebuild(parent, build) {
+  if (parent.contains(pressed)) postponed.set(parent, build);
+  else build();
+}
+
+async function release() {
+  if (pressed === null) return;
+  await new Promise((told) => setTimeout(told)); // the click comes right after the pointer
+  pressed = null;
+  const builds = [...postponed.values()];
+  postponed.clear();
+  for (const build of builds) build();
+}
+
+addEventListener("pointerdown", (event) => (pressed = event.target), true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, release, true);
+addEventListener("blur", (event) => event.target === window && release());
+
 export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export function person(id) {

@@ -2,7 +2,7 @@
 // seconds and the suspicious moments.
 
 import { choose } from "./stage.js";
-import { $, clamp, clock, color, go, make, put, seconds, store, title, watch } from "./store.js";
+import { $, clamp, clock, color, go, make, put, rebuild, seconds, store, title, watch } from "./store.js";
 
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600]; // seconds
 const APART = 74; // pixels between two of them
@@ -223,7 +223,7 @@ export function wireTimeline() {
   $("near").onclick = () => stretch(0.5);
   $("lanes").onscroll = paintLanes;
   for (const element of [ruler, $("lanes")]) new ResizeObserver(paint).observe(element);
-  watch(["state"], build);
+  watch(["state"], () => rebuild($("lanes"), build));
   watch(["moments", "view"], paint);
   watch(["a", "b"], mark);
   watch(["frame", "range"], follow);
